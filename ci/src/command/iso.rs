@@ -1,0 +1,41 @@
+//! `cargo xtask iso`
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::kernel_build::{self, Talk};
+use crate::setup::{self, Component, Host, set_up};
+use crate::{archive, iso, workspace};
+
+/// The flags of `cargo xtask iso`.
+#[derive(Debug, Args)]
+pub struct IsoArguments {
+    /// The image to make [default: gatehouse.iso in the target folder]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The kernel's command line
+    #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true, hide_default_value = true)]
+    cmdline: String,
+}
+
+pub(super) fn iso(arguments: IsoArguments) -> Result<()> {
+    let out = arguments.out.unwrap_or_else(|| workspace::target().join("gatehouse.iso"));
+    if out.is_dir() {
+        bail!("--out {}: that is a folder, give a file", out.display());
+    }
+    if let Some(folder) = out.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        bail!("--out {}: the folder {} is not there", out.display(), folder.display());
+    }
+    let components = [Component::Compiler, Component::Linker, Component::ImageMaker];
+    set_up(&mut Host, &components, setup::Talk::Changes)?;
+    let artifacts = kernel_build::build(Talk::Progress)?;
+    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let programs = folder.path().join("programs.tar");
+    fs::write(&programs, archive::build(&artifacts.programs, &[])?)?;
+    iso::build(&artifacts.kernel, &programs, &arguments.cmdline, &out)?;
+    println!("{}", out.display());
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask run`
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::MachineArguments;
+use crate::display::Live;
+use crate::kernel_build::{self, Talk};
+use crate::outcome::Outcome;
+use crate::process::INTERRUPTED_EXIT;
+use crate::result::{Document, Verdict};
+use crate::setup::{self, Component, Host, set_up};
+use crate::transcript::Transcript;
+
+/// The flags of `cargo xtask run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    machine: MachineArguments,
+    /// Write the result document there; an older file of that name is removed first
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Make the serial line the terminal (Ctrl-A x ends QEMU); no time limit
+    #[arg(long)]
+    interactive: bool,
+}
+
+pub(super) fn run(arguments: RunArguments) -> Result<()> {
+    let machine = arguments.machine.machine().interactive(arguments.interactive);
+    machine.check()?;
+    if let Some(file) = &arguments.json {
+        check_json_file(file)?;
+    }
+    let components = Component::for_boot(machine.boot_door());
+    set_up(&mut Host, &components, setup::Talk::Changes)?;
+    let artifacts = kernel_build::build(Talk::Progress)?;
+    if let Some(file) = &arguments.json {
+        remove_old(file)?;
+    }
+    if arguments.interactive && io::stdin().is_terminal() {
+        eprintln!("the serial line is this terminal: Ctrl-A x ends QEMU, Ctrl-A c shows its monitor");
+    }
+    let mut live = Live::default();
+    let transcript = machine.artifacts(artifacts).run_observed(&mut live)?;
+    live.finish();
+    if arguments.interactive {
+        // The guest's last line may be unended.
+        println!();
+    }
+    conclude(&transcript, arguments.json.as_deref())
+}
+
+/// Writes the document and the last line; ends the process when the boot did not pass.
+fn conclude(transcript: &Transcript, json: Option<&Path>) -> Result<()> {
+    let problem = match report(transcript, json) {
+        Ok(()) => None,
+        Err(error) => Some(format!("{error:#}")),
+    };
+    let seconds = transcript.duration.as_secs_f64();
+    let (line, code) = match (&transcript.outcome, problem) {
+        (Outcome::Pass, None) => (format!("pass ({seconds:.1} s)"), 0),
+        (Outcome::Pass, Some(problem)) => (format!("fail: {problem}"), 1),
+        (Outcome::Interrupted, _) => (Outcome::Interrupted.to_string(), INTERRUPTED_EXIT),
+        (outcome, None) => (outcome.to_string(), 1),
+        (outcome, Some(problem)) => (format!("{outcome}; {problem}"), 1),
+    };
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()?;
+    match code {
+        0 => Ok(()),
+        code => std::process::exit(code),
+    }
+}
+
+/// Checks the records and writes the document.
+fn report(transcript: &Transcript, json: Option<&Path>) -> Result<()> {
+    let document = transcript.result().map_err(|problem| anyhow::anyhow!("the guest's result is wrong: {problem}"))?;
+    if let Some(file) = json {
+        match &document {
+            Some(document) => write_document(document, file)?,
+            None => bail!("the guest gave no result, so {} was not written", file.display()),
+        }
+    }
+    // A guest that died may have died while it wrote.
+    if transcript.outcome.is_pass() {
+        if let Some(line) = transcript.malformed.first() {
+            bail!("the guest wrote a line that is no record: {line}");
+        }
+        if document.is_some_and(|document| document.verdict == Verdict::Fail) {
+            bail!("the guest's result says fail");
+        }
+    }
+    Ok(())
+}
+
+fn check_json_file(file: &Path) -> Result<()> {
+    if file.is_dir() {
+        bail!("--json {}: that is a folder, give a file", file.display());
+    }
+    let folder = folder_of(file);
+    if !folder.is_dir() {
+        bail!("--json {}: the folder {} is not there", file.display(), folder.display());
+    }
+    // Rights are best told by the attempt.
+    tempfile::tempfile_in(folder)
+        .with_context(|| format!("--json {}: cannot write into {}", file.display(), folder.display()))?;
+    Ok(())
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A run that gives no result must not leave the result of an earlier one.
+fn remove_old(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot replace {}", file.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the whole file or none.
+fn write_document(document: &Document, file: &Path) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(document)?;
+    text.push('\n');
+    let write = || -> Result<()> {
+        let mut temporary = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .tempfile_in(folder_of(file))?;
+        temporary.write_all(text.as_bytes())?;
+        temporary.persist(file)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", file.display()))
+}

@@ -1,0 +1,352 @@
+//! A machine to boot the kernel on.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::archive;
+use crate::firmware;
+use crate::iso;
+use crate::kernel_build::{self, Artifacts};
+use crate::qemu::{self, Accelerator, Configuration, Console, Firmware, MachineType, Source};
+use crate::result::Boot;
+use crate::session::{self, Observer};
+use crate::transcript::Transcript;
+
+/// A machine to boot the kernel on. Each setting has the default of the command line's flag.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    smp: u32,
+    cpu: String,
+    machine: MachineType,
+    memory_mib: Option<u64>,
+    accelerator: Accelerator,
+    boot: Boot,
+    icount: bool,
+    programs: Vec<PathBuf>,
+    extra: Vec<String>,
+    command_line: String,
+    time_limit: Option<Duration>,
+    interactive: bool,
+    artifacts: Option<Artifacts>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            smp: 4,
+            cpu: "max".into(),
+            machine: MachineType::Q35,
+            memory_mib: None,
+            accelerator: Accelerator::Tcg,
+            boot: Boot::Pvh,
+            icount: false,
+            programs: Vec::new(),
+            extra: Vec::new(),
+            command_line: String::new(),
+            time_limit: None,
+            interactive: false,
+            artifacts: None,
+        }
+    }
+}
+
+impl Machine {
+    /// The machine that the tool boots without flags: q35 with four CPUs of model `max` under TCG.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of CPUs, at least 1.
+    pub fn smp(mut self, cpus: u32) -> Self {
+        self.smp = cpus;
+        self
+    }
+
+    /// CPU model and flags, as QEMU takes them.
+    pub fn cpu(mut self, model: impl Into<String>) -> Self {
+        self.cpu = model.into();
+        self
+    }
+
+    /// Machine type.
+    pub fn machine(mut self, machine: MachineType) -> Self {
+        self.machine = machine;
+        self
+    }
+
+    /// Memory in MiB; without it [`default_memory_mib`] decides.
+    pub fn memory_mib(mut self, memory: u64) -> Self {
+        self.memory_mib = Some(memory);
+        self
+    }
+
+    /// What executes the guest.
+    pub fn accelerator(mut self, accelerator: Accelerator) -> Self {
+        self.accelerator = accelerator;
+        self
+    }
+
+    /// The way by which the kernel is started.
+    pub fn boot(mut self, boot: Boot) -> Self {
+        self.boot = boot;
+        self
+    }
+
+    /// Counts time in instructions: reproducible.
+    pub fn icount(mut self, icount: bool) -> Self {
+        self.icount = icount;
+        self
+    }
+
+    /// Adds an ELF file to the boot archive, below `user/`.
+    pub fn program(mut self, path: impl Into<PathBuf>) -> Self {
+        self.programs.push(path.into());
+        self
+    }
+
+    /// Adds an argument to QEMU's command line.
+    pub fn qemu_argument(mut self, argument: impl Into<String>) -> Self {
+        self.extra.push(argument.into());
+        self
+    }
+
+    /// The kernel's command line.
+    pub fn command_line(mut self, text: impl Into<String>) -> Self {
+        self.command_line = text.into();
+        self
+    }
+
+    /// Wall time after which QEMU is killed; without it [`default_time_limit`] decides.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
+    /// Makes the serial line the terminal; then only a limit that was set holds.
+    pub fn interactive(mut self, interactive: bool) -> Self {
+        self.interactive = interactive;
+        self
+    }
+
+    /// Boots these instead of what the workspace builds.
+    pub fn artifacts(mut self, artifacts: Artifacts) -> Self {
+        self.artifacts = Some(artifacts);
+        self
+    }
+
+    /// The way by which the kernel is started.
+    pub fn boot_door(&self) -> Boot {
+        self.boot
+    }
+
+    /// The limit that holds, `None` for none.
+    pub fn effective_time_limit(&self) -> Option<Duration> {
+        match self.time_limit {
+            None if self.interactive => None,
+            None => Some(default_time_limit(self.smp, self.boot, self.icount)),
+            limit => limit,
+        }
+    }
+
+    /// Checks all settings, the programs' files included, without building anything.
+    ///
+    /// # Errors
+    /// Says which setting is wrong and what would be right.
+    pub fn check(&self) -> Result<()> {
+        let most = self.machine.most_cpus();
+        if self.smp == 0 {
+            bail!("0 CPUs: a machine has at least one");
+        }
+        if self.smp > most {
+            bail!("{} CPUs: the machine {} takes at most {most}", self.smp, self.machine.name());
+        }
+        if self.memory_mib == Some(0) {
+            bail!("0 MiB of memory: give at least 64");
+        }
+        if self.time_limit == Some(Duration::ZERO) {
+            bail!("a time limit of 0 s lets nothing run: give at least 1");
+        }
+        if self.cpu.is_empty() {
+            bail!("the CPU model is empty: give one, such as max");
+        }
+        if self.machine == MachineType::Microvm && self.boot != Boot::Pvh {
+            bail!("the machine microvm has neither BIOS nor UEFI disk boot: use the PVH boot or another machine");
+        }
+        if self.command_line.contains(['\n', '\0']) {
+            bail!("the kernel's command line must be one line");
+        }
+        if self.accelerator == Accelerator::Kvm {
+            if self.icount {
+                bail!("KVM cannot count instructions: use TCG with icount");
+            }
+            let device = OpenOptions::new().read(true).write(true).open("/dev/kvm");
+            device.context("KVM needs /dev/kvm, open to this user for reading and writing; TCG needs nothing")?;
+        }
+        self.programs.iter().try_for_each(|path| check_program(path))
+    }
+
+    /// Builds what is not built yet, boots, and waits for the end.
+    ///
+    /// # Errors
+    /// Wrong settings, a failing build, no QEMU. However the guest ends is no error: see [`Transcript::outcome`].
+    pub fn run(&self) -> Result<Transcript> {
+        self.run_observed(&mut ())
+    }
+
+    /// As [`Self::run`]; `observer` sees everything while it happens.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`].
+    pub fn run_observed(&self, observer: &mut dyn Observer) -> Result<Transcript> {
+        let prepared = self.prepare(None)?;
+        session::run(prepared.command, &prepared.records, prepared.console, self.effective_time_limit(), observer)
+    }
+
+    /// Checks, builds, and makes QEMU's command line. With a debugger's socket the machine waits for it.
+    ///
+    /// # Errors
+    /// Wrong settings, a failing build.
+    pub fn prepare(&self, debugger: Option<&Path>) -> Result<Prepared> {
+        self.check()?;
+        let artifacts = match &self.artifacts {
+            Some(artifacts) => artifacts.clone(),
+            None => kernel_build::build_once()?,
+        };
+        let folder = tempfile::Builder::new().prefix("gatehouse-").tempdir().context("cannot make a folder")?;
+        let archive = folder.path().join("programs.tar");
+        fs::write(&archive, archive::build(&artifacts.programs, &self.programs)?)
+            .with_context(|| format!("cannot write {}", archive.display()))?;
+        let records = folder.path().join("records");
+        let console = if self.interactive { Console::Terminal } else { Console::Captured };
+        let configuration = Configuration {
+            machine: self.machine,
+            cpu: self.cpu.clone(),
+            smp: self.smp,
+            memory_mib: self.memory_mib.unwrap_or(default_memory_mib(self.smp)),
+            accelerator: self.accelerator,
+            icount: self.icount,
+            source: self.source(&artifacts, archive)?,
+            console,
+            records: records.clone(),
+            debugger: debugger.map(Path::to_path_buf),
+            extra: self.extra.clone(),
+        };
+        let mut command = Command::new(qemu::PROGRAM);
+        command.args(configuration.arguments());
+        Ok(Prepared { command, console, records, kernel: artifacts.kernel, folder })
+    }
+
+    fn firmware(&self) -> Result<Firmware> {
+        firmware::find().with_context(|| {
+            format!("no UEFI firmware for QEMU: install OVMF, or set {} to its image", firmware::FIRMWARE_VARIABLE)
+        })
+    }
+
+    fn source(&self, artifacts: &Artifacts, archive: PathBuf) -> Result<Source> {
+        match self.boot {
+            Boot::Pvh => {
+                Ok(Source::Pvh { kernel: artifacts.kernel.clone(), archive, command_line: self.command_line.clone() })
+            }
+            Boot::Bios | Boot::Uefi => {
+                let image = archive.with_file_name("gatehouse.iso");
+                let firmware = match self.boot {
+                    Boot::Uefi => Some(self.firmware()?),
+                    _ => None,
+                };
+                iso::build(&artifacts.kernel, &archive, &self.command_line, &image)?;
+                Ok(Source::Cd { image, firmware })
+            }
+        }
+    }
+}
+
+/// All that is needed to start QEMU.
+#[derive(Debug)]
+pub struct Prepared {
+    /// QEMU with its arguments.
+    pub command: Command,
+    /// Where the serial console goes.
+    pub console: Console,
+    /// Where the socket for the records is to be made.
+    pub records: PathBuf,
+    /// The kernel's ELF file.
+    pub kernel: PathBuf,
+    /// Holds the files; they are deleted with this value.
+    pub folder: tempfile::TempDir,
+}
+
+/// Memory for this number of CPUs, in MiB: 256 for the kernel and the programs and 2 for each CPU (an interrupt stack
+/// of 256 KiB, the IST stacks, its frame cache, the stacks of the programs that it runs), at least 512.
+pub fn default_memory_mib(smp: u32) -> u64 {
+    (256 + 2 * u64::from(smp)).max(512)
+}
+
+/// Wall time for this machine: 60 s, and a second for each CPU above four (QEMU alone takes 80 s to set up and tear
+/// down 1024); the firmware of the slower doors and instruction counting take their time too.
+pub fn default_time_limit(smp: u32, boot: Boot, icount: bool) -> Duration {
+    let firmware = if boot == Boot::Pvh { 0 } else { 60 };
+    let seconds = 60 + u64::from(smp.saturating_sub(4)) + firmware;
+    Duration::from_secs(if icount { 3 * seconds } else { seconds })
+}
+
+fn check_program(path: &Path) -> Result<()> {
+    let metadata = fs::metadata(path).with_context(|| format!("the program {} is not there", path.display()))?;
+    if !metadata.is_file() {
+        bail!("the program {} is no regular file", path.display());
+    }
+    File::open(path).with_context(|| format!("the program {} cannot be read", path.display()))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(machine: Machine) -> String {
+        format!("{:#}", machine.check().unwrap_err())
+    }
+
+    #[test]
+    fn the_default_machine_is_right() {
+        Machine::new().check().unwrap();
+    }
+
+    #[test]
+    fn wrong_settings_are_told() {
+        assert!(complaint(Machine::new().smp(0)).contains("at least one"));
+        assert!(complaint(Machine::new().smp(256).machine(MachineType::Pc)).contains("at most 255"));
+        assert!(complaint(Machine::new().memory_mib(0)).contains("MiB"));
+        assert!(complaint(Machine::new().time_limit(Duration::ZERO)).contains("0 s"));
+        assert!(complaint(Machine::new().cpu("")).contains("CPU model"));
+        assert!(complaint(Machine::new().command_line("a\nb")).contains("one line"));
+        assert!(complaint(Machine::new().machine(MachineType::Microvm).boot(Boot::Bios)).contains("microvm"));
+        assert!(complaint(Machine::new().accelerator(Accelerator::Kvm).icount(true)).contains("KVM"));
+    }
+
+    #[test]
+    fn missing_programs_and_folders_are_told() {
+        assert!(complaint(Machine::new().program("/nowhere/x.elf")).contains("/nowhere/x.elf is not there"));
+        assert!(complaint(Machine::new().program("/tmp")).contains("/tmp is no regular file"));
+    }
+
+    #[test]
+    fn memory_and_time_grow_with_the_cpus() {
+        assert_eq!(default_memory_mib(1), 512);
+        assert_eq!(default_memory_mib(288), 832);
+        assert_eq!(default_time_limit(1, Boot::Pvh, false), Duration::from_secs(60));
+        assert_eq!(default_time_limit(64, Boot::Pvh, false), Duration::from_secs(120));
+        assert_eq!(default_time_limit(4, Boot::Uefi, true), Duration::from_secs(360));
+    }
+
+    #[test]
+    fn an_interactive_machine_has_only_the_limit_that_was_set() {
+        let machine = Machine::new().interactive(true);
+        assert_eq!(machine.effective_time_limit(), None);
+        let limit = Duration::from_secs(3);
+        assert_eq!(machine.time_limit(limit).effective_time_limit(), Some(limit));
+    }
+}

@@ -1,0 +1,15 @@
+//! House rules that no compiler checks. Each rule is a pure function from a text to [`Finding`]s.
+
+mod attributes;
+mod finding;
+mod instructions;
+mod length;
+mod manifests;
+mod safety;
+mod statics;
+mod tokens;
+mod tree;
+
+pub use finding::Finding;
+pub use instructions::check_kernel;
+pub use tree::check_tree;

@@ -1,0 +1,252 @@
+//! One run of QEMU: its streams are read while it lives, its end is awaited under a limit.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
+
+use crate::outcome::Outcome;
+use crate::process::{Guarded, interrupted};
+use crate::qemu::Console;
+use crate::record::Record;
+use crate::transcript::Transcript;
+
+/// How often a silent QEMU is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long the streams of an ended QEMU may take to run dry.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// A line longer than this is cut there: a guest that runs wild must not eat the host's memory.
+const LINE_BYTES: u64 = 1 << 20;
+
+/// Told of everything while the machine runs.
+pub trait Observer {
+    /// A line of the serial console, without its line end.
+    fn console_line(&mut self, _line: &str) {}
+    /// A line that QEMU itself printed.
+    fn emulator_line(&mut self, _line: &str) {}
+    /// A record.
+    fn record(&mut self, _record: &Record) {}
+    /// Whether nobody looks any more; then the machine is stopped.
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
+
+/// Nobody listens.
+impl Observer for () {}
+
+enum Event {
+    Console(String),
+    Emulator(String),
+    Record(String),
+}
+
+/// Runs `command`, whose debug console connects to `socket`, until it ends or `limit` has passed.
+///
+/// # Errors
+/// QEMU cannot be started, or the socket cannot be made.
+pub fn run(
+    mut command: Command,
+    socket: &Path,
+    console: Console,
+    limit: Option<Duration>,
+    observer: &mut dyn Observer,
+) -> Result<Transcript> {
+    let listener =
+        UnixListener::bind(socket).with_context(|| format!("cannot make the socket {}", socket.display()))?;
+    listener.set_nonblocking(true)?;
+    command.stderr(Stdio::piped());
+    let start = Instant::now();
+    let mut qemu = match console {
+        Console::Captured => {
+            command.stdin(Stdio::null()).stdout(Stdio::piped());
+            Guarded::spawn(&mut command, Signal::SIGKILL)?
+        }
+        // SIGTERM lets QEMU restore the terminal.
+        Console::Terminal => Guarded::spawn_on_terminal(&mut command, Signal::SIGTERM)?,
+    };
+    let (sender, receiver) = sync_channel(1024);
+    let ended = Arc::new(AtomicBool::new(false));
+    if let Some(stdout) = qemu.child().stdout.take() {
+        spawn_reader(stdout, sender.clone(), Event::Console);
+    }
+    if let Some(stderr) = qemu.child().stderr.take() {
+        spawn_reader(stderr, sender.clone(), Event::Emulator);
+    }
+    spawn_record_reader(listener, sender, Arc::clone(&ended));
+
+    let mut transcript = Transcript {
+        outcome: Outcome::Interrupted,
+        console: Vec::new(),
+        records: Vec::new(),
+        malformed: Vec::new(),
+        emulator_words: String::new(),
+        duration: Duration::ZERO,
+    };
+    let status = loop {
+        match receiver.recv_timeout(LOOK_INTERVAL) {
+            Ok(event) => take(event, &mut transcript, observer),
+            Err(RecvTimeoutError::Timeout) => {}
+            // All streams are closed; the process itself may live on.
+            Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK_INTERVAL),
+        }
+        if let Some(status) = qemu.try_wait()? {
+            break Some(status);
+        }
+        if interrupted() || observer.is_gone() || limit.is_some_and(|limit| start.elapsed() >= limit) {
+            qemu.kill();
+            break None;
+        }
+    };
+    transcript.duration = start.elapsed();
+    ended.store(true, Ordering::Release);
+    drain(&receiver, &mut transcript, observer);
+    transcript.outcome = match (status, limit) {
+        _ if interrupted() || observer.is_gone() => Outcome::Interrupted,
+        (Some(status), _) => Outcome::from_status(status, &transcript.emulator_words),
+        (None, Some(limit)) => Outcome::Timeout(limit),
+        (None, None) => Outcome::Interrupted,
+    };
+    Ok(transcript)
+}
+
+/// Takes what is still on its way.
+fn drain(receiver: &Receiver<Event>, transcript: &mut Transcript, observer: &mut dyn Observer) {
+    let end = Instant::now() + DRAIN_LIMIT;
+    while let Ok(event) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        take(event, transcript, observer);
+    }
+}
+
+fn take(event: Event, transcript: &mut Transcript, observer: &mut dyn Observer) {
+    match event {
+        Event::Console(line) => {
+            // Firmware clears the screen and moves the cursor.
+            let line = anstream::adapter::strip_str(&line).to_string();
+            observer.console_line(&line);
+            transcript.console.push(line);
+        }
+        Event::Emulator(line) => {
+            observer.emulator_line(&line);
+            transcript.emulator_words.push_str(&line);
+            transcript.emulator_words.push('\n');
+        }
+        Event::Record(line) if line.trim().is_empty() => {}
+        Event::Record(line) => match Record::parse(&line) {
+            Ok(record) => {
+                observer.record(&record);
+                transcript.records.push(record);
+            }
+            Err(reason) => transcript.malformed.push(format!("{line} ({reason})")),
+        },
+    }
+}
+
+fn spawn_reader(stream: impl Read + Send + 'static, sender: SyncSender<Event>, make: fn(String) -> Event) {
+    thread::spawn(move || read_lines(stream, &sender, make));
+}
+
+fn spawn_record_reader(listener: UnixListener, sender: SyncSender<Event>, ended: Arc<AtomicBool>) {
+    thread::spawn(move || {
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    if stream.set_nonblocking(false).is_ok() {
+                        read_lines(stream, &sender, Event::Record);
+                    }
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !ended.load(Ordering::Acquire) => {
+                    thread::sleep(Duration::from_millis(2));
+                }
+                // QEMU ended before it connected.
+                Err(_) => return,
+            }
+        }
+    });
+}
+
+/// Sends each line, the unended last one included, until the stream ends or nobody listens.
+fn read_lines(stream: impl Read, sender: &SyncSender<Event>, make: fn(String) -> Event) {
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+            line.pop();
+        }
+        if sender.send(make(String::from_utf8_lossy(&line).into_owned())).is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shell stands in for QEMU.
+    fn shell(script: &str, limit: Duration) -> Transcript {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        run(command, &folder.path().join("records"), Console::Captured, Some(limit), &mut ()).unwrap()
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn output_and_status_are_taken() {
+        let transcript = shell(r"printf 'one\r\ntwo'; echo oh >&2; exit 33", LONG);
+        assert_eq!(transcript.outcome, Outcome::Pass);
+        assert_eq!(transcript.console, ["one", "two"]);
+        assert_eq!(transcript.emulator_words, "oh\n");
+    }
+
+    #[test]
+    fn escape_sequences_are_taken_out() {
+        let transcript = shell(r"printf '\033[2J\033[01;01Hready\033[=3h\n'; exit 33", LONG);
+        assert_eq!(transcript.console, ["ready"]);
+    }
+
+    #[test]
+    fn an_error_keeps_its_words() {
+        assert_eq!(shell("echo wrong >&2; exit 1", LONG).outcome, Outcome::EmulatorError("wrong".into()));
+        assert_eq!(shell("exit 0", LONG).outcome, Outcome::Reset);
+        assert_eq!(shell("kill -9 $$", LONG).outcome, Outcome::Signalled(9));
+    }
+
+    #[test]
+    fn the_limit_ends_it_and_keeps_what_was_said() {
+        let limit = Duration::from_millis(300);
+        let transcript = shell("echo early; sleep 60", limit);
+        assert_eq!(transcript.outcome, Outcome::Timeout(limit));
+        assert_eq!(transcript.console, ["early"]);
+        assert!(transcript.duration < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn records_are_parsed_and_broken_ones_kept_apart() {
+        let mut transcript = shell("exit 33", LONG);
+        take(Event::Record(r#"{"sample":1}"#.into()), &mut transcript, &mut ());
+        take(Event::Record("{broken".into()), &mut transcript, &mut ());
+        take(Event::Record(String::new()), &mut transcript, &mut ());
+        assert_eq!(transcript.records, [Record::Other("sample".into(), 1.into())]);
+        assert_eq!(transcript.malformed.len(), 1);
+        assert!(transcript.malformed[0].starts_with("{broken (not JSON"), "{:?}", transcript.malformed);
+    }
+}

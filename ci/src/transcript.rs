@@ -1,0 +1,68 @@
+//! What a boot left behind.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::outcome::Outcome;
+use crate::record::Record;
+use crate::result::Document;
+
+/// What a boot left behind. Its `Display` is for the message of a failed assertion.
+#[derive(Clone, Debug)]
+pub struct Transcript {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The lines of the serial console.
+    pub console: Vec<String>,
+    /// The records, in order.
+    pub records: Vec<Record>,
+    /// Lines of the debug console that are no records, each with the reason.
+    pub malformed: Vec<String>,
+    /// What QEMU itself printed on its standard error.
+    pub emulator_words: String,
+    /// Wall time from QEMU's start to its end.
+    pub duration: Duration,
+}
+
+impl Transcript {
+    /// Whether a console line contains `text`.
+    pub fn console_contains(&self, text: &str) -> bool {
+        self.console.iter().any(|line| line.contains(text))
+    }
+
+    /// The last result record, checked; `None` when the guest wrote none.
+    ///
+    /// # Errors
+    /// Names the key that does not fit.
+    pub fn result(&self) -> Result<Option<Document>, String> {
+        let last = self.records.iter().rev().find_map(|record| match record {
+            Record::Result(value) => Some(value),
+            _ => None,
+        });
+        last.map(Document::from_value).transpose()
+    }
+
+    /// The values of all records with this key that are neither progress nor result.
+    pub fn others<'own>(&'own self, key: &'own str) -> impl Iterator<Item = &'own serde_json::Value> {
+        self.records.iter().filter_map(move |record| match record {
+            Record::Other(name, value) if name == key => Some(value),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Display for Transcript {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{} after {:.1} s; the console said:", self.outcome, self.duration.as_secs_f64())?;
+        for line in &self.console {
+            writeln!(formatter, "    {line}")?;
+        }
+        for line in &self.malformed {
+            writeln!(formatter, "not a record: {line}")?;
+        }
+        if !self.emulator_words.is_empty() {
+            writeln!(formatter, "QEMU said: {}", self.emulator_words.trim_end())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! Facts about the machine and its CPUs that programs may ask for.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// [`crate::SystemCall::Information`]: a [`SystemInformation`]; the index is ignored.
+pub const INFORMATION_SYSTEM: u64 = 0;
+/// [`crate::SystemCall::Information`]: the [`CpuInformation`] of the CPU with the index given.
+pub const INFORMATION_CPU: u64 = 1;
+/// [`crate::SystemCall::Information`]: the name of the index-th file of the boot archive, UTF-8.
+pub const INFORMATION_PROGRAM_NAME: u64 = 2;
+/// [`crate::SystemCall::Information`]: the kernel's command line, UTF-8; the index is ignored.
+pub const INFORMATION_COMMAND_LINE: u64 = 3;
+
+/// The way by which the kernel was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum BootDoor {
+    /// PVH: the machine entered the kernel directly.
+    Pvh = 0,
+    /// Limine, on BIOS firmware.
+    Bios = 1,
+    /// Limine, on UEFI firmware.
+    Uefi = 2,
+}
+
+/// Facts about the whole machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
+pub struct SystemInformation {
+    /// CPUs that run.
+    pub cpus_online: u64,
+    /// Usable CPUs that the firmware lists, online or not.
+    pub cpus_listed: u64,
+    /// A [`BootDoor`] as a number.
+    pub boot: u64,
+    /// Microseconds from the first INIT to the last CPU online.
+    pub bring_up_us: u64,
+    /// Page frames that the kernel manages.
+    pub frames_total: u64,
+    /// Page frames in use: neither free, nor in a CPU's cache, nor part of the kernel heap.
+    pub frames_in_use: u64,
+    /// Bytes allocated from the kernel heap.
+    pub heap_bytes_in_use: u64,
+    /// Threads that exist.
+    pub threads: u64,
+    /// Programs that exist.
+    pub programs: u64,
+    /// Files in the boot archive.
+    pub archive_files: u64,
+}
+
+/// Facts about one CPU. Addresses are virtual; counters count since the CPU came up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
+pub struct CpuInformation {
+    /// Dense index, 0 is the CPU that started the kernel.
+    pub index: u64,
+    /// Local APIC id.
+    pub apic_id: u64,
+    /// Microseconds from the first INIT until this CPU was online; 0 for the first CPU.
+    pub online_us: u64,
+    /// The processor information block.
+    pub block: u64,
+    /// The GDT.
+    pub gdt: u64,
+    /// The TSS.
+    pub tss: u64,
+    /// Top of the NMI stack.
+    pub ist_nmi: u64,
+    /// Top of the double-fault stack.
+    pub ist_double_fault: u64,
+    /// Top of the machine-check stack.
+    pub ist_machine_check: u64,
+    /// Top of the debug stack.
+    pub ist_debug: u64,
+    /// Lowest address of the interrupt stack.
+    pub interrupt_stack_base: u64,
+    /// One past the highest address of the interrupt stack.
+    pub interrupt_stack_top: u64,
+    /// The most bytes of the interrupt stack that were ever in use.
+    pub interrupt_stack_deepest: u64,
+    /// Entries by vector, the 32 exceptions.
+    pub exceptions: [u64; 32],
+    /// System calls by SYSCALL.
+    pub system_calls_syscall: u64,
+    /// System calls by `int 0x80`.
+    pub system_calls_int80: u64,
+    /// Timer interrupts.
+    pub timer: u64,
+    /// Inter-processor interrupts.
+    pub ipi: u64,
+    /// Device interrupts.
+    pub device: u64,
+    /// Spurious interrupts.
+    pub spurious: u64,
+    /// Switches from one thread to another.
+    pub switches: u64,
+}

@@ -1,0 +1,19 @@
+//! Numbers and memory layouts that the kernel and its ring-3 programs share.
+//!
+//! Everything here is plain data: no code of either side. `docs/abi.md` is the prose.
+#![cfg_attr(not(test), no_std)]
+
+mod error;
+mod information;
+mod program;
+mod system_call;
+mod trap_number;
+
+pub use error::Error;
+pub use information::{
+    BootDoor, CpuInformation, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM,
+    SystemInformation,
+};
+pub use program::{ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET};
+pub use system_call::{BASE_FS, BASE_GS, SystemCall};
+pub use trap_number::TrapNumber;

@@ -1,0 +1,49 @@
+//! How programs start and how their end is told.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// [`crate::SystemCall::SpawnThread`] and [`crate::SystemCall::SpawnProgram`]: any CPU will do.
+pub const ANY_CPU: u64 = u64::MAX;
+
+/// [`crate::SystemCall::SpawnProgram`]: the kernel prints no line when the program is shut down; whoever started it tells.
+pub const SPAWN_QUIET: u64 = 1;
+
+/// Why a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum EndCause {
+    /// It asked to; `status` is its answer.
+    Exited = 0,
+    /// It was shut down for a trap that nobody handles.
+    Trap = 1,
+    /// It was killed from outside.
+    Killed = 2,
+}
+
+/// How a program ended, as [`crate::SystemCall::WaitProgram`] writes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
+pub struct ProgramEnd {
+    /// The program's number, as [`crate::SystemCall::SpawnProgram`] answered it.
+    pub program: u64,
+    /// An [`EndCause`] as a number.
+    pub cause: u64,
+    /// The exit status; 0 when the program did not exit by itself.
+    pub status: u64,
+    /// For [`EndCause::Trap`]: the [`crate::TrapNumber`].
+    pub trap: u64,
+    /// The processor's own number of the trap.
+    pub vector: u64,
+    /// The processor's error code; 0 when the trap has none.
+    pub error_code: u64,
+    /// The address that was accessed (page faults), else 0.
+    pub address: u64,
+    /// The instruction pointer.
+    pub instruction_pointer: u64,
+    /// The stack pointer.
+    pub stack_pointer: u64,
+    /// The thread's number.
+    pub thread: u64,
+    /// The CPU that took the trap.
+    pub cpu: u64,
+}

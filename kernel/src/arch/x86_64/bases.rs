@@ -1,0 +1,100 @@
+//! The FS and GS bases of user threads.
+//!
+//! With FSGSBASE ring 3 may change them by itself, so they are read when a thread leaves the CPU. Without, only a system
+//! call changes them, and the thread's record is always right.
+
+use core::cell::Cell;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use x86_64::VirtAddr;
+use x86_64::registers::model_specific::{FsBase, KernelGsBase};
+use x86_64::registers::segmentation::{FS, GS, Segment64};
+
+/// Whether CR4.FSGSBASE is set; the same on every CPU, written by the first before any thread runs.
+static INSTRUCTIONS: AtomicBool = AtomicBool::new(false);
+
+/// Tells this module that CR4.FSGSBASE is set on every CPU.
+pub(super) fn use_instructions() {
+    INSTRUCTIONS.store(true, Ordering::Relaxed);
+}
+
+/// One thread's bases.
+#[derive(Debug, Default)]
+pub struct UserBases {
+    fs: Cell<u64>,
+    gs: Cell<u64>,
+}
+
+// SAFETY: only the CPU that runs the thread, or holds it as its own, touches the bases.
+unsafe impl Sync for UserBases {}
+
+impl UserBases {
+    /// Records what the CPU holds.
+    ///
+    /// # Safety
+    /// The thread is the one whose bases are loaded; kernel GS in use.
+    #[inline(always)]
+    pub unsafe fn save(&self) {
+        if INSTRUCTIONS.load(Ordering::Relaxed) {
+            self.fs.set(FS::read_base().as_u64());
+            // SAFETY: between the two swaps nothing uses GS, and IST entries do not trust it.
+            unsafe {
+                GS::swap();
+                self.gs.set(GS::read_base().as_u64());
+                GS::swap();
+            }
+        }
+    }
+
+    /// Makes the CPU hold what is recorded.
+    ///
+    /// # Safety
+    /// The thread runs next on this CPU; kernel GS in use.
+    #[inline(always)]
+    pub unsafe fn load(&self) {
+        // The record holds canonical addresses only: what the CPU itself held, or what `set_*` accepted.
+        let (fs, gs) = (VirtAddr::new_truncate(self.fs.get()), VirtAddr::new_truncate(self.gs.get()));
+        if INSTRUCTIONS.load(Ordering::Relaxed) {
+            // SAFETY: as in `save`; the new bases are the user's, and the user's risk.
+            unsafe {
+                FS::write_base(fs);
+                GS::swap();
+                GS::write_base(gs);
+                GS::swap();
+            }
+        } else {
+            FsBase::write(fs);
+            KernelGsBase::write(gs);
+        }
+    }
+
+    /// The FS base as recorded.
+    #[must_use]
+    pub const fn fs(&self) -> u64 {
+        self.fs.get()
+    }
+
+    /// The GS base as recorded.
+    #[must_use]
+    pub const fn gs(&self) -> u64 {
+        self.gs.get()
+    }
+
+    /// Sets the FS base of the running thread; `false` if the address is not canonical.
+    #[must_use]
+    pub fn set_fs(&self, address: u64) -> bool {
+        let Ok(base) = VirtAddr::try_new(address) else { return false };
+        self.fs.set(address);
+        FsBase::write(base);
+        true
+    }
+
+    /// Sets the GS base of the running thread; `false` if the address is not canonical.
+    #[must_use]
+    pub fn set_gs(&self, address: u64) -> bool {
+        let Ok(base) = VirtAddr::try_new(address) else { return false };
+        self.gs.set(address);
+        KernelGsBase::write(base);
+        true
+    }
+}

@@ -1,0 +1,89 @@
+//! Where assembly meets Rust: raw pointers become references, vectors become trap numbers.
+
+use gatehouse_abi::TrapNumber;
+use percpu::ProcessorBlock;
+
+use super::decode::trap_number;
+use super::exceptions::trap_info;
+use super::frame::{SYSCALL_VECTOR, TrapFrame};
+use super::vectors;
+use crate::cpu::{self, KernelCpu};
+use crate::trap::{Origin, TrapFrame as _, exception, trap_main};
+use crate::{lockdown, nmi};
+
+/// Every trap but SYSCALL and those of IST vectors. Called on the interrupt stack with interrupts off.
+pub(super) extern "C" fn dispatch_trap(frame: *mut TrapFrame) -> *const TrapFrame {
+    // SAFETY: the entry passes the frame it has just completed; nobody else refers to it while its thread is in the
+    // kernel on this CPU.
+    let frame = unsafe { &mut *frame };
+    let vector = frame.vector() as u8;
+    cpu::this().entries().count(usize::from(vector));
+    let number = trap_number(vector, frame.error_code());
+    trap_main(number, frame, |frame| trap_info(number, frame))
+}
+
+/// SYSCALL. Called on the interrupt stack with interrupts off.
+pub(super) extern "C" fn dispatch_system_call(frame: *mut TrapFrame) -> *const TrapFrame {
+    // SAFETY: as above.
+    let frame = unsafe { &mut *frame };
+    cpu::this().entries().count(SYSCALL_VECTOR as usize);
+    trap_main(TrapNumber::SYSTEM_CALL, frame, |frame| trap_info(TrapNumber::SYSTEM_CALL, frame))
+}
+
+/// NMI, #DB, #DF, #MC. Called on the vector's own stack. Answers null to go back to the interrupted code, or the
+/// address of a copy of the frame in the running thread's save area, to go on as with an ordinary trap.
+pub(super) extern "C" fn dispatch_ist(
+    frame: *mut TrapFrame,
+    block: *const ProcessorBlock<KernelCpu>,
+) -> *mut TrapFrame {
+    // SAFETY: the entry took the pointer from the top of the stack, where `init` put it; blocks live for ever.
+    let block = unsafe { &*block };
+    // SAFETY: the entry passes the frame it has just completed, on a stack that only this vector uses.
+    let frame = unsafe { &mut *frame };
+    let vector = frame.vector() as u8;
+    if vector == vectors::NMI {
+        block.entries().count(usize::from(vector));
+        nmi::handle(block, frame);
+        return core::ptr::null_mut();
+    }
+    if frame.origin() == Origin::User && matches!(vector, vectors::DEBUG | vectors::MACHINE_CHECK) {
+        let copy = (block.task_state().privilege_stack() - size_of::<TrapFrame>() as u64) as *mut TrapFrame;
+        // It is counted where it goes on.
+        // SAFETY: ring 3 ran, so the TSS names the end of its thread's save area, which holds a frame and which
+        // nothing refers to at this moment.
+        unsafe { copy.write(*frame) };
+        return copy;
+    }
+    block.entries().count(usize::from(vector));
+    block.enter_ist();
+    let number = trap_number(vector, frame.error_code());
+    let info = trap_info(number, frame);
+    if vector == vectors::DEBUG {
+        // Chooses nobody: a #DB in the kernel goes back to where it came from, or not at all.
+        let _ = exception(&cpu::this(), &info, frame);
+    } else {
+        lockdown::enter(&cpu::this(), &info, frame);
+    }
+    block.leave_ist();
+    core::ptr::null_mut()
+}
+
+/// The `iretq` of `leave` faulted: the frame of a thread held something that the processor refuses, though no setter lets
+/// such values in. `fault` is the frame of the #GP (or #SS, #NP) itself; its general registers are the thread's.
+pub(super) extern "C" fn return_failed(fault: *mut TrapFrame) -> *const TrapFrame {
+    // SAFETY: the entry passes the frame it has just completed, in the spare bytes below the thread's save area.
+    let fault = unsafe { *fault };
+    let cpu = cpu::this();
+    cpu.entries().count(fault.vector() as usize);
+    let Some(thread) = cpu.current() else { lockdown::enter(&cpu, &trap_info(TrapNumber::PROTECTION, &fault), &fault) };
+    // SAFETY: the thread was about to run on this CPU; nobody else refers to its frame.
+    let frame = unsafe { &mut *thread.frame_pointer() };
+    frame.general = fault.general;
+    let number = trap_number(fault.vector() as u8, fault.error_code());
+    let info = crate::trap::TrapInfo { origin: Origin::User, ..trap_info(number, &fault) };
+    let next = crate::trap::refused_return(&cpu, &info, frame);
+    match next {
+        crate::sched::Next::Stay => frame,
+        crate::sched::Next::Choose => crate::sched::pick(&cpu),
+    }
+}

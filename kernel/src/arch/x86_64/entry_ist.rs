@@ -1,0 +1,84 @@
+//! The door for vectors that may arrive at any instant: NMI, #DB, #DF, #MC.
+
+use core::arch::naked_asm;
+
+use percpu::IST_LINK_BYTES;
+
+use super::dispatch::{dispatch_ist, dispatch_trap};
+use super::frame::offsets as frame;
+use super::leave::leave;
+use super::registers::{restore_general_registers, save_general_registers};
+
+/// `IA32_GS_BASE` (Intel SDM volume 4, "Architectural MSRs").
+const GS_BASE: u32 = 0xC000_0101;
+/// `IA32_KERNEL_GS_BASE`.
+const KERNEL_GS_BASE: u32 = 0xC000_0102;
+
+/// Where the stubs of IST vectors go.
+///
+/// Hardware state: as at the stub, but RSP is at the top of the vector's own stack, whatever ran before. The
+/// interrupted code may be user code, kernel code, or entry code with the user's GS, in any state; CS does not tell
+/// which GS base is loaded. The word above the frame is the link to this CPU's block.
+///
+/// The GS base is saved (R12) and replaced by the block; `IA32_KERNEL_GS_BASE` stays as it is. Rust answers null to return
+/// to the interrupted code, or the address of a copy of the frame in the running thread's save area: then the trap came
+/// from ring 3 and goes on as an ordinary one, with the user's GS base where `swapgs` would have put it.
+///
+/// What may interrupt here: another IST vector, on another stack; NMI is blocked until the next `iretq`.
+///
+/// Registers lost: none. RBX and R12 keep their values over the call, being callee-saved.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn entry_ist() {
+    naked_asm!(
+        "cld",
+        ".global entry_ist_clac_site",
+        "entry_ist_clac_site: .byte 0x0f, 0x1f, 0x00",
+        save_general_registers!(),
+        "mov rbx, [rsp + {link}]",
+        "mov ecx, {gs_base}",
+        "rdmsr",
+        "shl rdx, 32",
+        "lea r12, [rdx + rax]",
+        "mov rax, rbx",
+        "mov rdx, rbx",
+        "shr rdx, 32",
+        "wrmsr",
+        "lfence",
+        "mov rdi, rsp",
+        "mov rsi, rbx",
+        "xor ebp, ebp",
+        "call {dispatch_ist}",
+        "test rax, rax",
+        "jnz 2f",
+        "mov ecx, {gs_base}",
+        "mov rax, r12",
+        "mov rdx, r12",
+        "shr rdx, 32",
+        "wrmsr",
+        restore_general_registers!(),
+        "add rsp, {instruction_pointer} - {vector}",
+        "iretq",
+        "2:",
+        "mov rdi, rax",
+        "mov ecx, {kernel_gs_base}",
+        "mov rax, r12",
+        "mov rdx, r12",
+        "shr rdx, 32",
+        "wrmsr",
+        "mov rsp, gs:[{interrupt_stack_top}]",
+        "call {dispatch_trap}",
+        "jmp {leave}",
+        link = const frame::SIZE,
+        gs_base = const GS_BASE,
+        kernel_gs_base = const KERNEL_GS_BASE,
+        instruction_pointer = const frame::INSTRUCTION_POINTER,
+        vector = const frame::VECTOR,
+        interrupt_stack_top = const percpu::offsets::INTERRUPT_STACK_TOP,
+        dispatch_ist = sym dispatch_ist,
+        dispatch_trap = sym dispatch_trap,
+        leave = sym leave,
+    )
+}
+
+// The link is the first word above the frame: the entry pushes from `top - IST_LINK_BYTES`.
+const _: () = assert!(IST_LINK_BYTES == 16);

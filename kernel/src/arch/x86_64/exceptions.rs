@@ -1,0 +1,102 @@
+//! The fast exception handlers, and what this processor answers to the portable trap layer.
+
+use core::fmt;
+
+use gatehouse_abi::TrapNumber;
+use iced_x86::InstructionInfoFactory;
+use x86_64::registers::control::Cr2;
+
+use super::frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame};
+use super::{access, decode, vectors};
+use crate::cpu;
+use crate::sched;
+use crate::trap::{ArchTrap, Origin, TrapFrame as _, TrapInfo};
+use crate::user_copy;
+
+/// This processor.
+#[derive(Debug)]
+pub struct Arch;
+
+impl ArchTrap for Arch {
+    type Frame = TrapFrame;
+
+    fn handle_exception(info: &TrapInfo, frame: &mut TrapFrame) -> bool {
+        match frame.vector() as u8 {
+            vectors::DEVICE_NOT_AVAILABLE if info.origin == Origin::User => device_not_available_handler(),
+            vectors::DEBUG if info.origin == Origin::Kernel => debug_in_kernel_handler(),
+            _ => false,
+        }
+    }
+
+    fn error_code(frame: &TrapFrame) -> u64 {
+        frame.error_code()
+    }
+
+    fn describe_cause(info: &TrapInfo, frame: &TrapFrame, out: &mut dyn fmt::Write) -> fmt::Result {
+        match frame.vector() {
+            SYSCALL_VECTOR => out.write_str("SYSCALL"),
+            NO_VECTOR => out.write_str(info.description),
+            vector => decode::describe_error_code(vector as u8, frame.error_code(), out),
+        }
+    }
+
+    fn describe_registers(frame: &TrapFrame, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(
+            out,
+            "rip={:#x} cs={:#x} rflags={:#x} rsp={:#x} ss={:#x} error={:#x}",
+            frame.instruction_pointer(),
+            frame.code_segment(),
+            frame.flags(),
+            frame.stack_pointer(),
+            frame.stack_segment(),
+            frame.error_code()
+        )?;
+        frame.general.named().iter().try_for_each(|(name, value)| write!(out, " {name}={value:#x}"))
+    }
+}
+
+/// #NM: the thread wants the floating-point unit; gives it its state.
+fn device_not_available_handler() -> bool {
+    sched::give_fpu(&cpu::this()).is_ok()
+}
+
+/// #DB in the kernel: a user's data breakpoint that `MOV SS` delayed into the entry. Nothing of the kernel is
+/// debugged this way, so it is over once the status is cleared.
+fn debug_in_kernel_handler() -> bool {
+    x86_64::registers::debug::Dr6::read();
+    true
+}
+
+/// The trap as the portable layer wants to hear of it.
+pub(super) fn trap_info(number: TrapNumber, frame: &TrapFrame) -> TrapInfo {
+    let origin = frame.origin();
+    let (number, address) = match frame.vector() as u8 {
+        // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
+        vectors::PAGE_FAULT => (number, Cr2::read_raw()),
+        // The processor says neither what was accessed nor how: the instruction does.
+        vectors::GENERAL_PROTECTION | vectors::STACK_FAULT if origin == Origin::User && frame.error_code() == 0 => {
+            access_of(frame, access::invalid).unwrap_or((number, 0))
+        }
+        vectors::ALIGNMENT_CHECK if origin == Origin::User => {
+            access_of(frame, access::unaligned).unwrap_or((number, 0))
+        }
+        _ => (number, 0),
+    };
+    TrapInfo { number, vector: frame.vector(), origin, description: number.description(), address }
+}
+
+/// Asks what the instruction of the running thread accessed. Its bytes are read through the program's page tables, as
+/// many as are mapped.
+fn access_of<Answer>(
+    frame: &TrapFrame,
+    question: fn(&mut InstructionInfoFactory, &access::Interrupted<'_>) -> Option<Answer>,
+) -> Option<Answer> {
+    let cpu = cpu::this();
+    let thread = cpu.current()?;
+    // SAFETY: the thread runs here, so the CPU holds its bases.
+    unsafe { thread.bases().save() };
+    let read = |address: u64, target: &mut [u8]| user_copy::read(thread.program(), address, target).is_ok();
+    let interrupted =
+        access::Interrupted { frame, fs_base: thread.bases().fs(), gs_base: thread.bases().gs(), read: &read };
+    question(&mut cpu.local().instructions.borrow_mut(), &interrupted)
+}

@@ -1,0 +1,351 @@
+//! The trap frame: a thread's saved context, laid out by the processor and the entry code together.
+//!
+//! ```text
+//!   save area end = TSS.rsp0 ──►┌──────────────┐ multiple of 16
+//!                               │ SS           │ ┐
+//!                               │ RSP          │ │ pushed by the processor,
+//!                               │ RFLAGS       │ │ or by the SYSCALL entry in the same order
+//!                               │ CS           │ │
+//!                               │ RIP          │ ┘
+//!                               │ error code   │   by the processor for some vectors, else 0 by the stub
+//!                               │ vector       │   by the stub
+//!                               │ RDI … R15    │   by the save sequence
+//!              &TrapFrame ─────►└──────────────┘
+//! ```
+
+use core::mem::offset_of;
+
+use percpu::{EntryCounters, KERNEL_CODE, KERNEL_DATA, USER_CODE, USER_DATA};
+
+use crate::trap::Origin;
+
+/// The general registers, in the order of their addresses: the last one pushed comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GeneralRegisters {
+    /// R15.
+    pub r15: u64,
+    /// R14.
+    pub r14: u64,
+    /// R13.
+    pub r13: u64,
+    /// R12.
+    pub r12: u64,
+    /// RBP.
+    pub rbp: u64,
+    /// RBX.
+    pub rbx: u64,
+    /// R11.
+    pub r11: u64,
+    /// R10.
+    pub r10: u64,
+    /// R9.
+    pub r9: u64,
+    /// R8.
+    pub r8: u64,
+    /// RAX.
+    pub rax: u64,
+    /// RCX.
+    pub rcx: u64,
+    /// RDX.
+    pub rdx: u64,
+    /// RSI.
+    pub rsi: u64,
+    /// RDI.
+    pub rdi: u64,
+}
+
+impl GeneralRegisters {
+    /// All zero: what a new thread starts with.
+    pub const ZERO: Self = Self {
+        r15: 0,
+        r14: 0,
+        r13: 0,
+        r12: 0,
+        rbp: 0,
+        rbx: 0,
+        r11: 0,
+        r10: 0,
+        r9: 0,
+        r8: 0,
+        rax: 0,
+        rcx: 0,
+        rdx: 0,
+        rsi: 0,
+        rdi: 0,
+    };
+
+    /// Names and values, in the order in which reports print them.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 15] {
+        [
+            ("rax", self.rax),
+            ("rbx", self.rbx),
+            ("rcx", self.rcx),
+            ("rdx", self.rdx),
+            ("rsi", self.rsi),
+            ("rdi", self.rdi),
+            ("rbp", self.rbp),
+            ("r8", self.r8),
+            ("r9", self.r9),
+            ("r10", self.r10),
+            ("r11", self.r11),
+            ("r12", self.r12),
+            ("r13", self.r13),
+            ("r14", self.r14),
+            ("r15", self.r15),
+        ]
+    }
+}
+
+/// A saved context. Fields that decide privilege are private: see the setters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(16))]
+pub struct TrapFrame {
+    /// The general registers but RSP.
+    pub general: GeneralRegisters,
+    vector: u64,
+    error_code: u64,
+    instruction_pointer: u64,
+    code_segment: u64,
+    flags: u64,
+    stack_pointer: u64,
+    stack_segment: u64,
+}
+
+/// Offsets into the frame, for assembly.
+pub mod offsets {
+    use super::{TrapFrame, offset_of};
+
+    /// Where the vector lies: what RSP points to once the general registers are popped.
+    pub const VECTOR: usize = offset_of!(TrapFrame, vector);
+    /// The error code.
+    pub const ERROR_CODE: usize = offset_of!(TrapFrame, error_code);
+    /// RIP.
+    pub const INSTRUCTION_POINTER: usize = offset_of!(TrapFrame, instruction_pointer);
+    /// CS.
+    pub const CODE_SEGMENT: usize = offset_of!(TrapFrame, code_segment);
+    /// RFLAGS.
+    pub const FLAGS: usize = offset_of!(TrapFrame, flags);
+    /// RSP.
+    pub const STACK_POINTER: usize = offset_of!(TrapFrame, stack_pointer);
+    /// SS.
+    pub const STACK_SEGMENT: usize = offset_of!(TrapFrame, stack_segment);
+    /// Bytes in all.
+    pub const SIZE: usize = size_of::<TrapFrame>();
+}
+
+// The processor pushes SS, RSP, RFLAGS, CS, RIP and the error code downward from the end, eight bytes each.
+const _: () = assert!(offsets::STACK_SEGMENT == offsets::SIZE - 8);
+const _: () = assert!(offsets::STACK_POINTER == offsets::SIZE - 16);
+const _: () = assert!(offsets::FLAGS == offsets::SIZE - 24);
+const _: () = assert!(offsets::CODE_SEGMENT == offsets::SIZE - 32);
+const _: () = assert!(offsets::INSTRUCTION_POINTER == offsets::SIZE - 40);
+const _: () = assert!(offsets::ERROR_CODE == offsets::SIZE - 48);
+const _: () = assert!(offsets::VECTOR == offsets::SIZE - 56);
+// The save sequence pushes RDI first and R15 last.
+const _: () = assert!(offset_of!(TrapFrame, general.rdi) == offsets::VECTOR - 8);
+const _: () = assert!(offset_of!(TrapFrame, general.r15) == 0);
+const _: () = assert!(size_of::<GeneralRegisters>() == 15 * 8);
+// A frame that ends on a multiple of 16 begins on one, so that RSP is aligned for the call to Rust.
+const _: () = assert!(offsets::SIZE.is_multiple_of(16) && align_of::<TrapFrame>() == 16);
+
+/// The vector word of a frame that SYSCALL made: such a thread may be resumed by SYSRET, which destroys RCX and R11.
+pub const SYSCALL_VECTOR: u64 = EntryCounters::SYSCALL as u64;
+/// The vector word of a frame that no trap made, or whose registers were changed: leaves by `iretq`.
+pub const NO_VECTOR: u64 = SYSCALL_VECTOR + 1;
+
+/// RFLAGS bits that ring 3 may choose: CF PF AF ZF SF TF DF OF NT AC ID.
+const USER_FLAGS: u64 = 0x0024_4DD5;
+/// RFLAGS bits that ring 3 always has: the reserved bit 1, and IF.
+const FIXED_FLAGS: u64 = 0x202;
+/// What a new thread starts with.
+pub const INITIAL_FLAGS: u64 = FIXED_FLAGS;
+/// The length of both instructions that make system calls: `syscall` (0F 05) and `int 0x80` (CD 80).
+const SYSTEM_CALL_BYTES: u64 = 2;
+/// The first address that is not the user's: the last page of the lower half is never mapped, so that an instruction
+/// at its end cannot leave a non-canonical RIP behind.
+pub const USER_END: u64 = 0x7fff_ffff_f000;
+
+impl TrapFrame {
+    /// A frame that enters ring 3 with all registers zero. Addresses outside the user half become 0, which faults at
+    /// once, in ring 3.
+    #[must_use]
+    pub fn user(entry: u64, stack_pointer: u64) -> Self {
+        let mut frame = Self {
+            general: GeneralRegisters::ZERO,
+            vector: NO_VECTOR,
+            error_code: 0,
+            instruction_pointer: 0,
+            code_segment: u64::from(USER_CODE.0),
+            flags: INITIAL_FLAGS,
+            stack_pointer: 0,
+            stack_segment: u64::from(USER_DATA.0),
+        };
+        frame.set_instruction_pointer(entry);
+        frame.set_stack_pointer(stack_pointer);
+        frame
+    }
+
+    /// A frame that continues in the kernel with interrupts off, on an empty stack.
+    ///
+    /// # Safety
+    /// Whoever returns through it runs `entry` on the stack that ends at `stack_top`: both must be the kernel's.
+    #[must_use]
+    pub unsafe fn kernel(entry: u64, stack_top: u64) -> Self {
+        Self {
+            general: GeneralRegisters::ZERO,
+            vector: NO_VECTOR,
+            error_code: 0,
+            instruction_pointer: entry,
+            code_segment: u64::from(KERNEL_CODE.0),
+            flags: 2,
+            stack_pointer: stack_top,
+            stack_segment: u64::from(KERNEL_DATA.0),
+        }
+    }
+
+    /// The processor's number of the trap; [`SYSCALL_VECTOR`] for SYSCALL.
+    #[must_use]
+    #[inline(always)]
+    pub const fn vector(&self) -> u64 {
+        self.vector
+    }
+
+    /// The processor's error code; 0 when the vector has none.
+    #[must_use]
+    #[inline(always)]
+    pub const fn error_code(&self) -> u64 {
+        self.error_code
+    }
+
+    /// CS.
+    #[must_use]
+    pub const fn code_segment(&self) -> u64 {
+        self.code_segment
+    }
+
+    /// SS.
+    #[must_use]
+    pub const fn stack_segment(&self) -> u64 {
+        self.stack_segment
+    }
+
+    /// RFLAGS.
+    #[must_use]
+    pub const fn flags(&self) -> u64 {
+        self.flags
+    }
+
+    /// Sets RIP for ring 3; an address outside the user half becomes 0. `iretq` then cannot fault.
+    pub fn set_instruction_pointer(&mut self, address: u64) {
+        self.instruction_pointer = if address < USER_END { address } else { 0 };
+        self.leave_by_iret();
+    }
+
+    /// Sets RSP for ring 3; an address past the user half becomes 0.
+    pub fn set_stack_pointer(&mut self, address: u64) {
+        self.stack_pointer = if address <= USER_END { address } else { 0 };
+        self.leave_by_iret();
+    }
+
+    /// Sets RFLAGS for ring 3: bits that are not the user's keep their fixed values.
+    pub fn set_flags(&mut self, flags: u64) {
+        self.flags = (flags & USER_FLAGS) | FIXED_FLAGS;
+        self.leave_by_iret();
+    }
+
+    /// Marks that the registers were changed by somebody else: all of them must come back, RCX and R11 too.
+    pub fn leave_by_iret(&mut self) {
+        self.vector = NO_VECTOR;
+    }
+
+    /// A stack pointer that no setter lets in, for tests on recorded frames.
+    #[cfg(test)]
+    pub(crate) fn set_stack_pointer_unchecked(&mut self, address: u64) {
+        self.stack_pointer = address;
+    }
+
+    /// A vector of the frame's own making, for tests on recorded frames.
+    #[cfg(test)]
+    pub(crate) fn recorded(vector: u64, error_code: u64, code_segment: u64, instruction_pointer: u64) -> Self {
+        Self { vector, error_code, code_segment, instruction_pointer, ..Self::user(0, 0) }
+    }
+}
+
+impl crate::trap::TrapFrame for TrapFrame {
+    #[inline(always)]
+    fn origin(&self) -> Origin {
+        if self.code_segment & 3 == 3 { Origin::User } else { Origin::Kernel }
+    }
+
+    fn instruction_pointer(&self) -> u64 {
+        self.instruction_pointer
+    }
+
+    fn stack_pointer(&self) -> u64 {
+        self.stack_pointer
+    }
+
+    #[inline(always)]
+    fn system_call_number(&self) -> u64 {
+        self.general.rax
+    }
+
+    #[inline(always)]
+    fn system_call_arguments(&self) -> [u64; 6] {
+        let general = &self.general;
+        [general.rdi, general.rsi, general.rdx, general.r10, general.r8, general.r9]
+    }
+
+    #[inline(always)]
+    fn set_system_call_result(&mut self, value: u64) {
+        self.general.rax = value;
+    }
+
+    fn restart_system_call(&mut self) {
+        self.instruction_pointer -= SYSTEM_CALL_BYTES;
+    }
+
+    fn finish_system_call(&mut self) {
+        self.instruction_pointer += SYSTEM_CALL_BYTES;
+    }
+
+    fn set_thread_arguments(&mut self, first: u64, second: u64) {
+        self.general.rdi = first;
+        self.general.rsi = second;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trap::TrapFrame as _;
+
+    #[test]
+    fn no_setter_lets_privilege_or_a_bad_address_through() {
+        let mut frame = TrapFrame::user(u64::MAX, 1 << 63);
+        assert_eq!((frame.instruction_pointer(), frame.stack_pointer()), (0, 0));
+        for address in [USER_END, 0x0000_8000_0000_0000, 0xffff_8000_0000_0000, u64::MAX] {
+            frame.set_instruction_pointer(address);
+            assert_eq!(frame.instruction_pointer(), 0, "{address:#x}");
+        }
+        frame.set_instruction_pointer(USER_END - 1);
+        assert_eq!(frame.instruction_pointer(), USER_END - 1);
+        frame.set_flags(u64::MAX);
+        let (iopl, nt, rf, vm, vif) = (3 << 12, 1 << 14, 1 << 16, 1 << 17, 1 << 19);
+        assert_eq!(frame.flags() & (iopl | rf | vm | vif), 0);
+        assert_eq!(frame.flags() & (nt | 0x202), nt | 0x202);
+        frame.set_flags(0);
+        assert_eq!(frame.flags(), 0x202, "interrupts stay on in ring 3");
+        assert_eq!((frame.code_segment(), frame.stack_segment()), (0x23, 0x1b));
+        assert_eq!(frame.origin(), Origin::User);
+    }
+
+    #[test]
+    fn a_changed_frame_leaves_by_iret() {
+        let mut frame = TrapFrame::recorded(SYSCALL_VECTOR, 0, 0x23, 0x40_0000);
+        frame.set_flags(0x202);
+        assert_eq!(frame.vector(), NO_VECTOR);
+    }
+}

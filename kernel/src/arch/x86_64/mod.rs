@@ -1,0 +1,48 @@
+//! x86-64: the names that [`crate::arch`] promises, and the modules behind them.
+//!
+//! The road through this folder: `vectors` (one table) -> `stubs` -> `entry` (or `entry_ist`, `syscall_entry`) ->
+//! `dispatch` -> portable code -> `leave`.
+
+mod access;
+mod bases;
+mod clock;
+mod control;
+mod debug_exit;
+mod decode;
+mod dispatch;
+mod entry;
+mod entry_ist;
+mod exceptions;
+mod fpu;
+mod frame;
+mod idle;
+mod idt;
+mod leave;
+mod patch;
+mod registers;
+mod stubs;
+mod syscall_entry;
+mod system_call_registers;
+mod trap_counts;
+pub mod vectors;
+
+pub use access::{instruction_info, prepare_decoder};
+pub use bases::UserBases;
+pub use clock::{Calibration, Reference, TscClock, calibrate, is_emulator, ticks};
+pub use control::{flush_everything, flush_user, initialise_cpu, load_address_space};
+pub use debug_exit::{Verdict, exit, stop_cpu};
+pub use exceptions::Arch;
+pub use fpu::{FpuState, NoMemoryForState, allow as fpu_allow, forbid as fpu_forbid};
+pub use frame::{GeneralRegisters, NO_VECTOR, SYSCALL_VECTOR, TrapFrame as Frame, USER_END};
+pub use iced_x86::InstructionInfoFactory as InstructionInfo;
+pub use idt::table as vectors_table;
+pub use leave::leave_through;
+pub use patch::entries as patch_entries;
+pub use trap_counts::TrapCounts;
+
+/// The frame by which the calling CPU goes idle.
+#[must_use]
+pub fn idle_frame(interrupt_stack_top: u64) -> Frame {
+    // SAFETY: `idle` uses no stack but for the interrupt that ends it, and the interrupt stack is empty then.
+    unsafe { Frame::kernel(idle::idle as *const () as u64, interrupt_stack_top) }
+}

@@ -1,0 +1,7 @@
+//! What the kernel says: lines for people on the serial port, records for tools on the debug console.
+
+mod debug_port;
+mod serial;
+
+pub use debug_port::record;
+pub use serial::{Emergency, line, text};

@@ -1,0 +1,99 @@
+//! The serial line, COM1.
+
+use core::fmt::{self, Write};
+
+use spin::{Mutex, MutexGuard};
+use uart_16550::backend::PioBackend;
+use uart_16550::{Config, Uart16550};
+
+/// COM1.
+const PORT: u16 = 0x3f8;
+
+/// The port; absent until first used, and for ever where the machine has none.
+static SERIAL: Mutex<Serial> = Mutex::new(Serial { port: Port::Unknown });
+
+enum Port {
+    Unknown,
+    Absent,
+    Present(Uart16550<PioBackend>),
+}
+
+struct Serial {
+    port: Port,
+}
+
+impl Serial {
+    /// Sends the bytes; each line feed becomes carriage return and line feed.
+    fn send(&mut self, bytes: &[u8]) {
+        if matches!(self.port, Port::Unknown) {
+            self.port = open().map_or(Port::Absent, Port::Present);
+        }
+        let Port::Present(uart) = &mut self.port else { return };
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match piece.split_last() {
+                Some((b'\n', text)) => {
+                    uart.send_bytes_exact(text);
+                    uart.send_bytes_exact(b"\r\n");
+                }
+                _ => uart.send_bytes_exact(piece),
+            }
+        }
+    }
+}
+
+impl Write for Serial {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.send(text.as_bytes());
+        Ok(())
+    }
+}
+
+fn open() -> Option<Uart16550<PioBackend>> {
+    // SAFETY: the port is COM1's by convention, and this module is its only user.
+    let mut uart = unsafe { Uart16550::new_port(PORT) }.ok()?;
+    uart.init(Config::default()).ok()?;
+    Some(uart)
+}
+
+/// Writes one line, whole: lines of different CPUs never mix.
+pub fn line(arguments: fmt::Arguments<'_>) {
+    let mut serial = SERIAL.lock();
+    // The serial line cannot fail, and formatting of the kernel's own types does not.
+    let _ = serial.write_fmt(arguments);
+    serial.send(b"\n");
+}
+
+/// Writes text as it is, whole.
+pub fn text(text: &str) {
+    SERIAL.lock().send(text.as_bytes());
+}
+
+/// The serial line for the CPU that reports a fatal error: holds the lock until it is dropped, and breaks it if its
+/// holder does not let go, because that holder may be the very code that failed.
+#[expect(missing_debug_implementations, reason = "nobody prints a printer")]
+pub struct Emergency(MutexGuard<'static, Serial>);
+
+/// Polls before the lock is broken: some 100 ms, longer than any line takes.
+const PATIENCE: u32 = 10_000_000;
+
+impl Emergency {
+    /// Takes the serial line.
+    #[must_use]
+    pub fn take() -> Self {
+        for _ in 0..PATIENCE {
+            if let Some(guard) = SERIAL.try_lock() {
+                return Self(guard);
+            }
+            core::hint::spin_loop();
+        }
+        // SAFETY: the other CPUs are stopped or stuck by now; the worst that follows is a garbled line.
+        unsafe { SERIAL.force_unlock() };
+        Self(SERIAL.lock())
+    }
+}
+
+impl Write for Emergency {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write_str(text)
+    }
+}

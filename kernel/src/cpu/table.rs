@@ -1,0 +1,55 @@
+//! All CPUs of the machine.
+
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use percpu::CpuIndex;
+use spin::Once;
+
+use super::{Block, KernelCpu};
+use crate::memory::frame::FrameCache;
+
+/// The blocks by index; made once, before any CPU but the first runs.
+static TABLE: Once<Box<[&'static Block]>> = Once::new();
+
+/// Makes the table known.
+///
+/// # Panics
+/// If the blocks are not in the order of their indices.
+pub fn install(blocks: Box<[&'static Block]>) {
+    assert!(blocks.iter().enumerate().all(|(index, block)| block.index().as_usize() == index));
+    TABLE.call_once(|| blocks);
+}
+
+/// All listed CPUs, online or not; none before [`install`].
+#[must_use]
+pub fn all() -> &'static [&'static Block] {
+    TABLE.get().map_or(&[], |table| table)
+}
+
+/// A CPU that is online.
+#[must_use]
+pub fn by_index(index: CpuIndex) -> Option<&'static Block> {
+    all().get(index.as_usize()).copied().filter(|block| block.kernel().remote().is_online())
+}
+
+/// A CPU that is online: each call answers the next one in turn. The counter is shared, so this is not for hot paths.
+#[must_use]
+pub fn next_in_turn() -> Option<CpuIndex> {
+    static TURN: AtomicU32 = AtomicU32::new(0);
+    let count = u32::try_from(all().len()).ok().filter(|count| *count > 0)?;
+    (0..count)
+        .map(|_| CpuIndex::new(TURN.fetch_add(1, Ordering::Relaxed) % count))
+        .find(|index| by_index(*index).is_some())
+}
+
+/// The frame cache of the calling CPU, for the frame allocator; none before the table is made.
+#[must_use]
+pub fn find_frame_cache() -> Option<&'static FrameCache> {
+    TABLE.is_completed().then(|| {
+        // SAFETY: the first CPU's block is in use since before the table was made, and any other CPU loads its own before
+        // it allocates.
+        let block = unsafe { percpu::current::<KernelCpu>() };
+        block.kernel().remote().frame_cache()
+    })
+}

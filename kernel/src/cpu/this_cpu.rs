@@ -1,0 +1,96 @@
+//! The CPU that runs the code.
+
+use core::marker::PhantomData;
+use core::ops::Deref;
+
+use percpu::ProcessorBlock;
+use smp::local_apic::LocalApic;
+
+use super::{Local, Remote};
+use crate::nmi::NmiState;
+
+/// A CPU's block with the kernel's record in it.
+pub type Block = ProcessorBlock<KernelCpu>;
+
+/// The kernel's record of one CPU.
+#[derive(Debug)]
+pub struct KernelCpu {
+    local: OwnerOnly<Local>,
+    remote: Remote,
+    apic: LocalApic,
+    nmi: NmiState,
+}
+
+impl KernelCpu {
+    /// A record of a CPU that has done nothing yet.
+    #[must_use]
+    pub fn new(local: Local, apic: LocalApic) -> Self {
+        Self { local: OwnerOnly(local), remote: Remote::new(), apic, nmi: NmiState::default() }
+    }
+
+    /// What other CPUs may touch.
+    #[must_use]
+    #[inline(always)]
+    pub const fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// The local APIC of whichever CPU runs the code.
+    #[must_use]
+    #[inline(always)]
+    pub const fn apic(&self) -> &LocalApic {
+        &self.apic
+    }
+
+    /// The state of its NMI handler.
+    #[must_use]
+    pub const fn nmi(&self) -> &NmiState {
+        &self.nmi
+    }
+}
+
+/// Data that only the owning CPU reaches: the one way in is [`ThisCpu::local`].
+#[derive(Debug)]
+#[repr(align(64))]
+struct OwnerOnly<T>(T);
+
+// SAFETY: the field is private to this module, and handed out only by `ThisCpu::local`, on the owning CPU, with interrupts
+// off; NMI and machine-check handlers do not use it.
+unsafe impl<T> Sync for OwnerOnly<T> {}
+
+/// Proof that the code runs on the CPU of this block. It is not `Send`, and the kernel never moves between CPUs while
+/// it runs: it has no thread of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct ThisCpu {
+    block: &'static Block,
+    not_send: PhantomData<*const ()>,
+}
+
+impl ThisCpu {
+    /// What belongs to this CPU alone.
+    #[must_use]
+    #[inline(always)]
+    pub const fn local(&self) -> &'static Local {
+        &self.block.kernel().local.0
+    }
+}
+
+impl Deref for ThisCpu {
+    type Target = Block;
+
+    #[inline(always)]
+    fn deref(&self) -> &Block {
+        self.block
+    }
+}
+
+/// The CPU that runs the code.
+///
+/// To be called after the CPU's block is in use. Before that the GS base is 0, where nothing is mapped: a call too
+/// early faults instead of misleading.
+#[must_use]
+#[inline(always)]
+pub fn this() -> ThisCpu {
+    // SAFETY: kernel code runs with the kernel's GS base, and all blocks of this kernel have this type.
+    ThisCpu { block: unsafe { percpu::current::<KernelCpu>() }, not_send: PhantomData }
+}

@@ -1,0 +1,26 @@
+//! Device interrupts, and the interrupt controller's own complaints.
+
+use crate::console;
+use crate::cpu::ThisCpu;
+use crate::sched::Next;
+
+/// A device interrupt. No device is enabled: one that comes is told, once a power of two, and ended.
+pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
+    cpu.kernel().apic().end_of_interrupt();
+    let count = cpu.entries().entries(vector as usize);
+    if count.is_power_of_two() {
+        console::line(format_args!(
+            "CPU {}: device interrupt {vector} that nobody asked for ({count} so far)",
+            cpu.index()
+        ));
+    }
+    Next::Stay
+}
+
+/// The local interrupt controller found an error.
+pub fn controller_error(cpu: &ThisCpu) -> Next {
+    let status = cpu.kernel().apic().error_status();
+    cpu.kernel().apic().end_of_interrupt();
+    console::line(format_args!("CPU {}: local APIC error status {status:#x}", cpu.index()));
+    Next::Stay
+}

@@ -1,0 +1,31 @@
+//! Inter-processor interrupts and the timer.
+
+use smp::ipi::Kind;
+
+use super::flush::serve_flush;
+use crate::arch::stop_cpu;
+use crate::cpu::ThisCpu;
+use crate::sched::{self, Next};
+use crate::time;
+
+/// This CPU's timer.
+pub fn timer(cpu: &ThisCpu) -> Next {
+    cpu.kernel().apic().end_of_interrupt();
+    time::timer_interrupt(cpu)
+}
+
+/// Another CPU wants something. The interrupt is ended first: what is posted from here on raises another.
+pub fn ipi(cpu: &ThisCpu) -> Next {
+    cpu.kernel().apic().end_of_interrupt();
+    let mut next = Next::Stay;
+    for kind in cpu.kernel().remote().pending().take().iter() {
+        match kind {
+            Kind::Reschedule => next = next.and(sched::drain_inbox(cpu)),
+            Kind::TlbShootdown => serve_flush(cpu),
+            Kind::Stop => stop_cpu(),
+            // Nobody posts the first two; the last is for its own sake.
+            Kind::CallFunction | Kind::Dump | Kind::Ping => {}
+        }
+    }
+    next
+}

@@ -1,0 +1,31 @@
+//! Gatehouse: an SMP-first x86-64 microkernel built around its trap layer.
+//!
+//! All code is here; the image (`main.rs`) only links it. What needs no hardware is compiled and tested on the host.
+//!
+//! Where to begin: [`start`] for the order of the boot, [`trap`] for the road that every trap takes.
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+pub mod arch;
+pub mod boot;
+pub mod console;
+pub mod cpu;
+pub mod irq;
+pub mod lockdown;
+pub mod memory;
+pub mod nmi;
+pub mod program;
+pub mod sched;
+pub mod start;
+pub mod system_call;
+pub mod thread;
+pub mod time;
+pub mod trap;
+pub mod user_copy;
+
+#[cfg(target_os = "none")]
+mod panic;
+
+#[cfg(target_os = "none")]
+pub use start::kernel_main;

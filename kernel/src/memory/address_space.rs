@@ -1,0 +1,381 @@
+//! A program's memory.
+//!
+//! The page table itself is the list of what is mapped: an entry is empty, leads to a frame that the address space
+//! owns, or says which token stands for a page that is away (swapped out). Changes need `&mut`: whoever shares an
+//! address space between CPUs puts a lock around it.
+//!
+//! Whatever takes a translation away answers a value that keeps the frame until the caller has told the other CPUs.
+
+use core::fmt;
+
+use x86_64::structures::paging::PageTableFlags;
+use x86_64::{PhysAddr, VirtAddr};
+
+use super::frame::{Frame, OutOfFrames};
+use super::kernel_space;
+use super::layout::{PAGE_SIZE, USER_END, USER_START};
+use super::page_tables::{PageTableEntry, PageTables};
+use super::rights::Rights;
+use super::user_range::UserRange;
+
+/// In an entry that is not present: the address bits hold a token. The processor ignores all bits of such an entry.
+const AWAY: PageTableFlags = PageTableFlags::BIT_9;
+
+/// Tokens are smaller than this: they stand where an entry holds bits 12 to 51 of an address.
+pub const TOKEN_LIMIT: u64 = 1 << 40;
+
+/// Why a page cannot be mapped, unmapped or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapError {
+    /// The address is not a multiple of the page size.
+    NotAligned(VirtAddr),
+    /// This many bytes from this address are not all in the user half.
+    OutsideUserHalf(u64, u64),
+    /// Something is mapped there, or away from there.
+    AlreadyMapped(VirtAddr),
+    /// Nothing is mapped there.
+    NotMapped(VirtAddr),
+    /// No frame is left for a page table.
+    OutOfFrames,
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAligned(page) => write!(formatter, "{page:#x} is not the address of a page"),
+            Self::OutsideUserHalf(start, length) => {
+                write!(formatter, "{length:#x} bytes at {start:#x} are not in the user half")
+            }
+            Self::AlreadyMapped(page) => write!(formatter, "{page:#x} is mapped already"),
+            Self::NotMapped(page) => write!(formatter, "{page:#x} is not mapped"),
+            Self::OutOfFrames => OutOfFrames.fmt(formatter),
+        }
+    }
+}
+
+impl core::error::Error for MapError {}
+
+impl From<OutOfFrames> for MapError {
+    fn from(_: OutOfFrames) -> Self {
+        Self::OutOfFrames
+    }
+}
+
+/// What is at a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageState {
+    /// Nothing.
+    Unmapped,
+    /// A frame.
+    Mapped {
+        /// Its physical address.
+        frame: PhysAddr,
+        /// What the program may do with it.
+        rights: Rights,
+    },
+    /// A page whose contents are elsewhere.
+    Away {
+        /// What [`AddressSpace::send_away`] was told.
+        token: u64,
+        /// What the program may do with it.
+        rights: Rights,
+    },
+}
+
+/// A physical address with the rights of its page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// The byte's physical address.
+    pub physical: PhysAddr,
+    /// What the program may do with it.
+    pub rights: Rights,
+}
+
+/// A frame whose page is gone from the page table, but which CPUs may still reach by an old translation.
+#[derive(Debug)]
+#[must_use = "the frame is lost unless `after_flush` takes it"]
+pub struct StaleFrame {
+    page: VirtAddr,
+    frame: PhysAddr,
+}
+
+impl StaleFrame {
+    /// The page whose translation every CPU that runs this address space must forget.
+    #[must_use]
+    pub fn page(&self) -> VirtAddr {
+        self.page
+    }
+
+    /// The frame, to use again or to drop.
+    ///
+    /// # Safety
+    /// No CPU has the translation of [`Self::page`] any more.
+    #[must_use]
+    pub unsafe fn after_flush(self) -> Frame {
+        // SAFETY: the frame was moved into the address space by `map` or `bring_back`, its entry is empty, and the caller
+        // promises that no translation is left.
+        unsafe { Frame::from_raw(self.frame) }
+    }
+}
+
+/// What [`AddressSpace::unmap`] took away.
+#[derive(Debug)]
+#[must_use = "the frame is lost unless `StaleFrame::after_flush` takes it"]
+pub enum Unmapped {
+    /// A frame.
+    Frame(StaleFrame),
+    /// A page that was away, by its token.
+    Away(u64),
+}
+
+impl Unmapped {
+    /// The frame, if it was one, to use again or to drop.
+    ///
+    /// # Safety
+    /// As for [`StaleFrame::after_flush`].
+    #[must_use]
+    pub unsafe fn after_flush(self) -> Option<Frame> {
+        match self {
+            // SAFETY: the caller's promise.
+            Self::Frame(stale) => Some(unsafe { stale.after_flush() }),
+            Self::Away(_) => None,
+        }
+    }
+}
+
+/// The memory of one program: its own user half, and the kernel's half, which is the same in all.
+#[derive(Debug)]
+pub struct AddressSpace {
+    tables: PageTables,
+    mapped: u64,
+}
+
+impl AddressSpace {
+    /// An address space with an empty user half.
+    ///
+    /// # Errors
+    /// [`OutOfFrames`].
+    pub fn new() -> Result<Self, OutOfFrames> {
+        let mut tables = PageTables::new(Frame::allocate_zeroed)?;
+        kernel_space::share_kernel_half(&mut tables);
+        Ok(Self { tables, mapped: 0 })
+    }
+
+    /// An address space that no processor could run, for host tests.
+    #[cfg(test)]
+    pub(crate) fn new_without_kernel() -> Result<Self, OutOfFrames> {
+        Ok(Self { tables: PageTables::new(Frame::allocate_zeroed)?, mapped: 0 })
+    }
+
+    /// Physical address of the top-level table, for [`activate`](super::activate).
+    #[must_use]
+    pub fn root(&self) -> PhysAddr {
+        self.tables.root()
+    }
+
+    /// Checks that `length` bytes from `address` are in the user half as a whole; says nothing about what is mapped.
+    /// Any values are allowed; see [`UserRange`].
+    ///
+    /// # Errors
+    /// [`MapError::OutsideUserHalf`].
+    pub const fn check_user_range(address: u64, length: u64) -> Result<(), MapError> {
+        match UserRange::new(address, length) {
+            Some(_) => Ok(()),
+            None => Err(MapError::OutsideUserHalf(address, length)),
+        }
+    }
+
+    /// Frames that this address space holds: pages and page tables. What a quota counts.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.mapped + self.tables.frames()
+    }
+
+    /// Puts `frame` at `page`. The entry was absent, so no CPU has to forget anything.
+    ///
+    /// # Errors
+    /// [`MapError`]; the frame is freed then.
+    pub fn map(&mut self, page: VirtAddr, frame: Frame, rights: Rights) -> Result<(), MapError> {
+        let entry = self.tables.entry_or_create(user_page(page)?)?;
+        if !entry.is_unused() {
+            return Err(MapError::AlreadyMapped(page));
+        }
+        entry.set_addr(frame.into_raw(), rights.user_flags());
+        self.mapped += 1;
+        Ok(())
+    }
+
+    /// Takes away what is at `page`.
+    ///
+    /// # Errors
+    /// [`MapError`].
+    pub fn unmap(&mut self, page: VirtAddr) -> Result<Unmapped, MapError> {
+        let entry = self.used_entry(page)?;
+        let state = page_state(entry);
+        entry.set_unused();
+        match state {
+            PageState::Mapped { frame, .. } => {
+                self.mapped -= 1;
+                Ok(Unmapped::Frame(StaleFrame { page, frame }))
+            }
+            PageState::Away { token, .. } => Ok(Unmapped::Away(token)),
+            PageState::Unmapped => Err(MapError::NotMapped(page)),
+        }
+    }
+
+    /// Changes the rights of `page`. When rights were taken away they are gone only when every CPU that runs this
+    /// address space forgot the page's translation.
+    ///
+    /// # Errors
+    /// [`MapError`].
+    pub fn protect(&mut self, page: VirtAddr, rights: Rights) -> Result<(), MapError> {
+        let entry = self.used_entry(page)?;
+        match page_state(entry) {
+            PageState::Mapped { frame, .. } => entry.set_addr(frame, rights.user_flags()),
+            PageState::Away { token, .. } => set_away(entry, token, rights),
+            PageState::Unmapped => return Err(MapError::NotMapped(page)),
+        }
+        Ok(())
+    }
+
+    /// Takes the frame at `page` away and leaves `token` in its place. The contents are final when every CPU that
+    /// runs this address space forgot the page's translation.
+    ///
+    /// # Errors
+    /// [`MapError`]; [`MapError::NotMapped`] too when the page is away already.
+    ///
+    /// # Panics
+    /// When `token` is not below [`TOKEN_LIMIT`].
+    pub fn send_away(&mut self, page: VirtAddr, token: u64) -> Result<StaleFrame, MapError> {
+        assert!(token < TOKEN_LIMIT, "token {token:#x} does not fit an entry");
+        let entry = self.used_entry(page)?;
+        let PageState::Mapped { frame, rights } = page_state(entry) else { return Err(MapError::NotMapped(page)) };
+        set_away(entry, token, rights);
+        self.mapped -= 1;
+        Ok(StaleFrame { page, frame })
+    }
+
+    /// Puts `frame`, with the contents that were away, at `page`, with the rights that the page has; answers the token.
+    ///
+    /// # Errors
+    /// [`MapError`]; [`MapError::AlreadyMapped`] when the page is not away. The frame is freed then.
+    pub fn bring_back(&mut self, page: VirtAddr, frame: Frame) -> Result<u64, MapError> {
+        let entry = self.used_entry(page)?;
+        let PageState::Away { token, rights } = page_state(entry) else { return Err(MapError::AlreadyMapped(page)) };
+        entry.set_addr(frame.into_raw(), rights.user_flags());
+        self.mapped += 1;
+        Ok(token)
+    }
+
+    /// What is at the page of `address`. Any address is allowed; nothing is mapped outside the user half.
+    #[must_use]
+    pub fn page(&self, address: VirtAddr) -> PageState {
+        if UserRange::new(address.as_u64(), 1).is_none() {
+            return PageState::Unmapped;
+        }
+        self.tables.entry(address).map_or(PageState::Unmapped, page_state)
+    }
+
+    /// Where the byte at user address `address` lies. Any address is allowed; `None` when nothing is mapped there.
+    #[must_use]
+    pub fn translate(&self, address: VirtAddr) -> Option<Translation> {
+        match self.page(address) {
+            PageState::Mapped { frame, rights } => {
+                Some(Translation { physical: frame + address.as_u64() % PAGE_SIZE, rights })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the processor used `page` since this was asked last. A CPU that holds the translation does not say so
+    /// again until it forgets it.
+    pub fn take_accessed(&mut self, page: VirtAddr) -> bool {
+        let Ok(entry) = self.used_entry(page) else { return false };
+        let flags = entry.flags();
+        let accessed = flags.contains(PageTableFlags::PRESENT | PageTableFlags::ACCESSED);
+        if accessed {
+            entry.set_flags(flags - PageTableFlags::ACCESSED);
+        }
+        accessed
+    }
+
+    /// Shows every page that is mapped or away, by rising address.
+    pub fn for_each_page(&mut self, mut visitor: impl FnMut(VirtAddr, PageState)) {
+        self.tables.for_each_user_entry(|page, entry| visitor(page, page_state(entry)));
+    }
+
+    /// The lowest address, not below `from`, where `pages` pages in a row hold nothing. `None` when there is none.
+    #[must_use]
+    pub fn find_unmapped(&mut self, from: u64, pages: u64) -> Option<VirtAddr> {
+        let length = pages.checked_mul(PAGE_SIZE).filter(|length| *length > 0)?;
+        let mut candidate = from.max(USER_START).checked_next_multiple_of(PAGE_SIZE)?;
+        self.for_each_page(|page, _| {
+            let page = page.as_u64();
+            if page >= candidate && page - candidate < length {
+                candidate = page + PAGE_SIZE;
+            }
+        });
+        candidate.checked_add(length).filter(|end| *end <= USER_END).map(|_| VirtAddr::new(candidate))
+    }
+
+    /// Frees every page and shows `away` the token of each that is away. No CPU runs this address space, nor holds
+    /// translations of it.
+    ///
+    /// # Safety
+    /// As said: no CPU has it in CR3 or has translations of it.
+    pub unsafe fn clear(&mut self, mut away: impl FnMut(u64)) {
+        self.tables.for_each_user_entry(|_, entry| {
+            let state = page_state(entry);
+            entry.set_unused();
+            match state {
+                // SAFETY: the frame was moved in, its entry is empty now, and no CPU can reach it.
+                PageState::Mapped { frame, .. } => drop(unsafe { Frame::from_raw(frame) }),
+                PageState::Away { token, .. } => away(token),
+                PageState::Unmapped => {}
+            }
+        });
+        self.mapped = 0;
+    }
+
+    fn used_entry(&mut self, page: VirtAddr) -> Result<&mut PageTableEntry, MapError> {
+        let entry = self.tables.entry_mut(user_page(page)?).filter(|entry| !entry.is_unused());
+        entry.ok_or(MapError::NotMapped(page))
+    }
+}
+
+impl Drop for AddressSpace {
+    /// All frames come back. The contract of [`activate`](super::activate) says that no CPU runs it any more. Tokens of
+    /// pages that are away are lost; [`AddressSpace::clear`] shows them.
+    fn drop(&mut self) {
+        // SAFETY: `activate` makes its callers promise that the address space lives as long as a CPU has it loaded, and
+        // loading another forgets the translations, as no user page is global.
+        unsafe { self.clear(|_| {}) };
+    }
+}
+
+/// Checks that `page` is one of the user half.
+fn user_page(page: VirtAddr) -> Result<VirtAddr, MapError> {
+    if !page.is_aligned(PAGE_SIZE) {
+        return Err(MapError::NotAligned(page));
+    }
+    AddressSpace::check_user_range(page.as_u64(), PAGE_SIZE).map(|()| page)
+}
+
+fn page_state(entry: &PageTableEntry) -> PageState {
+    let flags = entry.flags();
+    let rights = Rights::from_flags(flags);
+    if flags.contains(PageTableFlags::PRESENT) {
+        PageState::Mapped { frame: entry.addr(), rights }
+    } else if flags.contains(AWAY) {
+        PageState::Away { token: entry.addr().as_u64() / PAGE_SIZE, rights }
+    } else {
+        PageState::Unmapped
+    }
+}
+
+fn set_away(entry: &mut PageTableEntry, token: u64, rights: Rights) {
+    entry.set_addr(PhysAddr::new(token * PAGE_SIZE), rights.flags() | AWAY);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! The control register values that every CPU runs with.
+//!
+//! A pure function of what CPUID reports, so that the first CPU and all others load the same. Source: Intel SDM volume
+//! 3, "Control Registers" and "Extended Feature Enable Register".
+
+use raw_cpuid::CpuId;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags, EferFlags};
+
+/// What CPUID says about protection. The processor may hang or fault on a CR4 bit that it does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuFeatures {
+    /// Global pages.
+    pub global_pages: bool,
+    /// The kernel cannot execute user pages.
+    pub supervisor_execution_prevention: bool,
+    /// The kernel cannot touch user pages by mistake.
+    pub supervisor_access_prevention: bool,
+    /// Ring 3 cannot read descriptor table addresses.
+    pub user_instruction_prevention: bool,
+}
+
+impl CpuFeatures {
+    /// The features of the CPU that this runs on.
+    #[must_use]
+    pub fn detect() -> Self {
+        let cpuid = CpuId::new();
+        let basic = cpuid.get_feature_info();
+        let extended = cpuid.get_extended_feature_info();
+        Self {
+            global_pages: basic.is_some_and(|features| features.has_pge()),
+            supervisor_execution_prevention: extended.as_ref().is_some_and(|features| features.has_smep()),
+            supervisor_access_prevention: extended.as_ref().is_some_and(|features| features.has_smap()),
+            user_instruction_prevention: extended.as_ref().is_some_and(|features| features.has_umip()),
+        }
+    }
+}
+
+/// Values for the registers that decide how memory is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlRegisters {
+    /// CR0: paging, write protection in ring 0, native x87 errors; caches on, no emulation.
+    pub cr0: Cr0Flags,
+    /// CR4: PAE and SSE, which every 64-bit processor has, and what [`CpuFeatures`] allow.
+    pub cr4: Cr4Flags,
+    /// EFER: long mode and no-execute. (LMA is the processor's to set.)
+    pub efer: EferFlags,
+}
+
+/// The values for a CPU with these features.
+#[must_use]
+pub const fn control_registers(features: &CpuFeatures) -> ControlRegisters {
+    let mut cr4 = Cr4Flags::PHYSICAL_ADDRESS_EXTENSION.union(Cr4Flags::OSFXSR).union(Cr4Flags::OSXMMEXCPT_ENABLE);
+    if features.global_pages {
+        cr4 = cr4.union(Cr4Flags::PAGE_GLOBAL);
+    }
+    if features.supervisor_execution_prevention {
+        cr4 = cr4.union(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION);
+    }
+    if features.supervisor_access_prevention {
+        cr4 = cr4.union(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION);
+    }
+    if features.user_instruction_prevention {
+        cr4 = cr4.union(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION);
+    }
+    ControlRegisters {
+        cr0: Cr0Flags::PROTECTED_MODE_ENABLE
+            .union(Cr0Flags::MONITOR_COPROCESSOR)
+            .union(Cr0Flags::EXTENSION_TYPE)
+            .union(Cr0Flags::NUMERIC_ERROR)
+            .union(Cr0Flags::WRITE_PROTECT)
+            .union(Cr0Flags::PAGING),
+        cr4,
+        efer: EferFlags::LONG_MODE_ENABLE.union(EferFlags::NO_EXECUTE_ENABLE),
+    }
+}
+
+impl ControlRegisters {
+    /// Loads CR0 and CR4 on this CPU, which runs in 64-bit mode. EFER is left as it is: both doors and the trampoline
+    /// set it before paging.
+    ///
+    /// # Safety
+    /// The values are made from this CPU's features, no x87 or SSE state is in use, and the kernel touches no user page
+    /// without saying so from now on.
+    pub unsafe fn load(&self) {
+        // SAFETY: the caller's promise. Paging, protection, PAE and the level of paging stay as they are, and every
+        // other bit is one that the CPU has.
+        unsafe {
+            Cr0::write(self.cr0);
+            Cr4::write(self.cr4);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CpuFeatures, Cr4Flags, control_registers};
+
+    #[test]
+    fn only_reported_bits_are_set() {
+        let least = Cr4Flags::PHYSICAL_ADDRESS_EXTENSION | Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE;
+        assert_eq!(control_registers(&CpuFeatures::default()).cr4, least);
+        let one = |features: CpuFeatures| control_registers(&features).cr4 - least;
+        let none = CpuFeatures::default();
+        assert_eq!(one(CpuFeatures { global_pages: true, ..none }), Cr4Flags::PAGE_GLOBAL);
+        assert_eq!(
+            one(CpuFeatures { supervisor_execution_prevention: true, ..none }),
+            Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION
+        );
+        assert_eq!(
+            one(CpuFeatures { supervisor_access_prevention: true, ..none }),
+            Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION
+        );
+        assert_eq!(
+            one(CpuFeatures { user_instruction_prevention: true, ..none }),
+            Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION
+        );
+    }
+}

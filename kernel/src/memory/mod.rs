@@ -1,0 +1,34 @@
+//! Physical and virtual memory.
+//!
+//! [`initialize`] takes over from the loader. [`frame`] gives out physical memory, [`kernel_space`] holds the half of
+//! the addresses that is the same everywhere ([`layout`] draws it), [`AddressSpace`] is one program's half, and [`heap`]
+//! serves `alloc`.
+//!
+//! Locks, outermost first: an address space (its owner's), the addresses of the kernel's area, the heap, the
+//! kernel's page tables, the frame pool. Interrupts are off while any of them is held.
+
+pub mod address_space;
+pub mod control_registers;
+pub mod direct_map;
+pub mod frame;
+pub mod heap;
+pub mod kernel_space;
+pub mod layout;
+pub mod rights;
+
+mod frame_cache;
+mod frame_pool;
+mod frame_table;
+mod page_tables;
+mod physical_range;
+mod start;
+#[cfg(test)]
+pub(crate) mod test_memory;
+mod user_range;
+
+pub use address_space::AddressSpace;
+pub use frame::Frame;
+pub use physical_range::PhysicalRange;
+pub use rights::Rights;
+pub use start::{activate, initialize, release_loader_memory};
+pub use user_range::UserRange;

@@ -1,0 +1,243 @@
+//! Host tests: files made here, whole and damaged.
+
+extern crate std;
+use std::vec;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::memory::address_space::PageState;
+use crate::memory::layout::{USER_END, USER_START};
+use crate::memory::{direct_map, frame, test_memory};
+
+const HEADER_SIZE: usize = 64;
+const PROGRAM_HEADER_SIZE: usize = 56;
+const PF_R: u32 = elf::abi::PF_R;
+
+/// A program header in the making.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    kind: u32,
+    flags: u32,
+    offset: u64,
+    address: u64,
+    file_size: u64,
+    memory_size: u64,
+    align: u64,
+}
+
+const TEXT: Load = Load {
+    kind: PT_LOAD,
+    flags: PF_R | PF_X,
+    offset: 0x1000,
+    address: 0x40_0000,
+    file_size: 0x800,
+    memory_size: 0x800,
+    align: 0x1000,
+};
+const DATA: Load =
+    Load { flags: PF_R | PF_W, offset: 0x1800, address: 0x40_1800, file_size: 0x900, memory_size: 0x2000, ..TEXT };
+
+/// The bytes of a file with these headers: byte `n` of the contents is `n` modulo 251.
+fn file(entry: u64, loads: &[Load]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..0x2100_u32).map(|number| (number % 251) as u8).collect();
+    let mut header = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    header.extend(ET_EXEC.to_le_bytes());
+    header.extend(EM_X86_64.to_le_bytes());
+    header.extend(1_u32.to_le_bytes());
+    header.extend(entry.to_le_bytes());
+    header.extend((HEADER_SIZE as u64).to_le_bytes());
+    header.extend([0; 12]);
+    header.extend((HEADER_SIZE as u16).to_le_bytes());
+    header.extend((PROGRAM_HEADER_SIZE as u16).to_le_bytes());
+    header.extend((loads.len() as u16).to_le_bytes());
+    header.extend([0; 6]);
+    assert_eq!(header.len(), HEADER_SIZE);
+    for load in loads {
+        header.extend(load.kind.to_le_bytes());
+        header.extend(load.flags.to_le_bytes());
+        for field in [load.offset, load.address, load.address, load.file_size, load.memory_size, load.align] {
+            header.extend(field.to_le_bytes());
+        }
+    }
+    bytes[..header.len()].copy_from_slice(&header);
+    bytes
+}
+
+#[test]
+fn a_program_is_loaded_as_planned() {
+    let _guard = test_memory::frames();
+    let in_use = || frame::counters().total - frame::counters().free;
+    let before = in_use();
+    let file = file(0x40_0010, &[TEXT, DATA]);
+    let mut space = AddressSpace::new_without_kernel().unwrap();
+    assert_eq!(load(&file, &mut space), Ok(0x40_0010));
+    let mut pages = Vec::new();
+    space.for_each_page(|page, state| match state {
+        PageState::Mapped { rights, .. } => pages.push((page.as_u64(), rights)),
+        other => panic!("{other:?}"),
+    });
+    let expected = [
+        (0x40_0000, Rights::ReadExecute),
+        (0x40_1000, Rights::ReadWrite),
+        (0x40_2000, Rights::ReadWrite),
+        (0x40_3000, Rights::ReadWrite),
+    ];
+    assert_eq!(pages, expected);
+    for address in 0x40_0000_u64..0x40_4000 {
+        let physical = space.translate(VirtAddr::new(address)).unwrap().physical;
+        // SAFETY: a byte of the arena, in a frame that `space` owns and that nobody changes.
+        let seen = unsafe { direct_map::pointer(physical.as_u64()).read() };
+        let contents = |load: Load| {
+            let at = address.checked_sub(load.address).filter(|at| *at < load.file_size)?;
+            Some(file[(load.offset + at) as usize])
+        };
+        assert_eq!(seen, contents(TEXT).or(contents(DATA)).unwrap_or(0), "{address:#x}");
+    }
+    drop(space);
+    assert_eq!(in_use(), before);
+}
+
+#[test]
+fn each_fault_is_named() {
+    let refused = |loads: &[Load]| plan(&file(0x40_0000, loads)).unwrap_err();
+    assert_eq!(refused(&[]), ElfError::NoSegments);
+    assert_eq!(refused(&[Load { kind: 4, ..TEXT }]), ElfError::NoSegments);
+    assert_eq!(refused(&[TEXT, Load { kind: PT_INTERP, ..DATA }]), ElfError::Dynamic);
+    assert_eq!(refused(&[TEXT, Load { kind: PT_DYNAMIC, ..DATA }]), ElfError::Dynamic);
+    assert_eq!(refused(&[TEXT, Load { offset: 0x1_0000_0800, ..DATA }]), ElfError::SegmentCut(1));
+    assert_eq!(refused(&[TEXT, Load { file_size: u64::MAX, ..DATA }]), ElfError::SegmentCut(1));
+    assert_eq!(refused(&[TEXT, Load { memory_size: 0x8ff, ..DATA }]), ElfError::FileLarger(1));
+    assert_eq!(refused(&[TEXT, Load { memory_size: 0, ..DATA }]), ElfError::FileLarger(1));
+    assert_eq!(refused(&[TEXT, Load { flags: PF_W | PF_X, ..DATA }]), ElfError::WriteAndExecute(1));
+    assert_eq!(refused(&[TEXT, Load { align: 3, ..DATA }]), ElfError::Misaligned(1));
+    assert_eq!(refused(&[TEXT, Load { address: 0x40_1801, ..DATA }]), ElfError::Misaligned(1));
+    assert_eq!(refused(&[TEXT, Load { memory_size: MAXIMUM_MEMORY, ..DATA }]), ElfError::TooLarge(1));
+    assert_eq!(refused(&[TEXT, Load { address: 0x40_0800, ..DATA }]), ElfError::Overlap(1), "one page for two");
+    assert_eq!(refused(&[DATA]), ElfError::BadEntry(0x40_0000));
+    assert_eq!(plan(&file(0x40_0800, &[TEXT, DATA])), Err(ElfError::BadEntry(0x40_0800)));
+    for (address, size) in [
+        (0x800, 0x900),
+        (USER_END - 0x800, 0x900),
+        (0x8000_0000_0800, 0x900),
+        (0xffff_8000_0000_0800, 0x900),
+        (0xffff_ffff_ffff_f800, 0x2000),
+        (0x40_1800, u64::MAX),
+    ] {
+        let load = Load { address, memory_size: size, ..DATA };
+        assert_eq!(refused(&[TEXT, load]), ElfError::OutsideUserHalf(address, size));
+    }
+    let mut many = vec![TEXT];
+    many.extend((1..=MAXIMUM_SEGMENTS as u64).map(|n| Load { address: 0x40_0800 + n * 0x10000, ..DATA }));
+    assert_eq!(refused(&many), ElfError::TooManySegments);
+    assert_eq!(refused(&[TEXT; MAXIMUM_PROGRAM_HEADERS + 1]), ElfError::TooManyHeaders(65));
+}
+
+#[test]
+fn each_wrong_header_is_named() {
+    let changed = |place: usize, value: u8| {
+        let mut bytes = file(0x40_0000, &[TEXT, DATA]);
+        bytes[place] = value;
+        plan(&bytes).unwrap_err()
+    };
+    assert_eq!(changed(0, 0), ElfError::NotElf);
+    assert_eq!(changed(4, 1), ElfError::WrongClass);
+    assert_eq!(changed(4, 9), ElfError::WrongClass);
+    assert_eq!(changed(5, 2), ElfError::WrongClass);
+    assert_eq!(changed(6, 0), ElfError::NotElf);
+    assert_eq!(changed(16, 3), ElfError::WrongType(3));
+    assert_eq!(changed(18, 40), ElfError::WrongMachine(40));
+    assert_eq!(changed(39, 1), ElfError::HeadersCut(0x0100_0000_0000_0040));
+    assert_eq!(changed(54, 32), ElfError::HeaderSize(32));
+    for length in [0, 15, 16, 63] {
+        assert_eq!(plan(&file(0x40_0000, &[TEXT])[..length]), Err(ElfError::TooShort(length)));
+    }
+    assert_eq!(plan(&file(0x40_0000, &[TEXT])[..100]), Err(ElfError::HeadersCut(0x40)));
+}
+
+/// What must hold for any plan.
+fn assert_safe(plan: &Plan<'_>) {
+    let mut pages = Vec::new();
+    for segment in &plan.segments {
+        assert!(segment.memory.start() >= USER_START && segment.memory.end() <= USER_END);
+        assert!(segment.file.len() as u64 <= segment.memory.length());
+        pages.extend(segment.memory.pages());
+    }
+    assert!(pages.len() as u64 * PAGE_SIZE <= MAXIMUM_MEMORY);
+    let count = pages.len();
+    pages.sort_unstable();
+    pages.dedup();
+    assert_eq!(pages.len(), count, "a page is used twice");
+    assert!((USER_START..USER_END).contains(&plan.entry));
+}
+
+/// Numbers that lie near the edges of what is allowed.
+fn edge() -> impl Strategy<Value = u64> {
+    let bases =
+        [0, 0x1000, 0x1800, 0x2100, 0x40_0000, USER_END, 0x8000_0000_0000, 0xffff_8000_0000_0000, MAXIMUM_MEMORY];
+    (prop::sample::select(bases.to_vec()), -0x1000_i64..0x1000).prop_map(|(base, off)| base.wrapping_add_signed(off))
+}
+
+fn load_strategy() -> impl Strategy<Value = Load> {
+    (
+        prop::sample::select(vec![PT_LOAD, PT_LOAD, PT_LOAD, 0, 4, PT_INTERP]),
+        0_u32..8,
+        edge(),
+        edge(),
+        edge(),
+        edge(),
+        0_u64..3,
+    )
+        .prop_map(|(kind, flags, offset, address, file_size, memory_size, align)| Load {
+            kind,
+            flags,
+            offset,
+            address,
+            file_size,
+            memory_size,
+            align,
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn random_bytes_are_refused_or_safe(bytes in prop::collection::vec(any::<u8>(), 0..300), real in any::<bool>()) {
+        let mut bytes = bytes;
+        if real {
+            let whole = file(0x40_0000, &[TEXT, DATA]);
+            let length = bytes.len().min(20);
+            bytes[..length].copy_from_slice(&whole[..length]);
+        }
+        if let Ok(plan) = plan(&bytes) {
+            assert_safe(&plan);
+        }
+    }
+
+    #[test]
+    fn damaged_programs_are_refused_or_safe(
+        changes in prop::collection::vec((0_usize..HEADER_SIZE + 2 * PROGRAM_HEADER_SIZE, any::<u8>()), 0..6),
+        length in 0_usize..0x2100,
+        cut in any::<bool>(),
+    ) {
+        let mut bytes = file(0x40_0000, &[TEXT, DATA]);
+        for (place, value) in changes {
+            bytes[place] = value;
+        }
+        if cut {
+            bytes.truncate(length);
+        }
+        if let Ok(plan) = plan(&bytes) {
+            assert_safe(&plan);
+        }
+    }
+
+    #[test]
+    fn strange_segments_are_refused_or_safe(loads in prop::collection::vec(load_strategy(), 0..5), entry in edge()) {
+        if let Ok(plan) = plan(&file(entry, &loads)) {
+            assert_safe(&plan);
+        }
+    }
+}

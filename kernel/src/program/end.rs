@@ -1,0 +1,96 @@
+//! How threads and programs end, and how their memory comes back.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::{EndCause, ProgramEnd};
+
+use super::Program;
+use crate::cpu::ThisCpu;
+use crate::sched::{self, Next};
+use crate::start;
+use crate::thread::Thread;
+
+/// Ends the program of the running thread, all its threads with it.
+pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
+    if let Some(thread) = sched::forget_current(cpu) {
+        let program = Arc::clone(thread.program());
+        end_program(cpu, &program, end);
+        thread_gone(cpu, thread);
+    }
+    Next::Choose
+}
+
+/// Ends the running thread alone; its program ends with its last thread.
+pub fn end_running_thread(cpu: &ThisCpu, status: u64) -> Next {
+    if let Some(thread) = sched::forget_current(cpu) {
+        let program = Arc::clone(thread.program());
+        if program.life().threads.len() == 1 {
+            program.decide_end(exited(&program, &thread, cpu, status));
+        }
+        thread_gone(cpu, thread);
+    }
+    Next::Choose
+}
+
+/// The end of a program that asked for it.
+pub fn exited(program: &Program, thread: &Thread, cpu: &ThisCpu, status: u64) -> ProgramEnd {
+    ProgramEnd {
+        program: program.number(),
+        cause: EndCause::Exited as u64,
+        status,
+        thread: thread.number(),
+        cpu: u64::from(cpu.index().get()),
+        ..ProgramEnd::default()
+    }
+}
+
+/// Stops all threads of a program, wherever they are.
+fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
+    if !program.decide_end(end) {
+        return;
+    }
+    let waiter = program.life().waiter.take();
+    if let Some(thread) = waiter {
+        // Where it is woken it is ended, since its program is ending.
+        let _ = sched::wake(cpu, thread);
+    }
+    sched::stop_threads_elsewhere(cpu, program);
+    // Those of this CPU go at once: in its queue and its timer list. The caller has taken the running one.
+    let _ = sched::reap(cpu);
+}
+
+/// A thread is off every CPU and list for good: frees it, and with the last one the program.
+pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
+    let program = Arc::clone(thread.program());
+    let number = thread.number();
+    debug_assert_eq!(Arc::strong_count(&thread), 1, "a thread that is gone has one owner");
+    drop(thread);
+    if program.remove_thread(number) {
+        program_gone(cpu, program);
+    }
+}
+
+/// The last thread is gone: gives the memory back, then tells whoever started the program.
+fn program_gone(cpu: &ThisCpu, program: Arc<Program>) {
+    let space = program.space().take();
+    drop(space);
+    // Threads that ended one by one race for being the last; then nobody decided how the program ends.
+    program.decide_end(ProgramEnd { program: program.number(), ..ProgramEnd::default() });
+    let end = program.life().end.unwrap_or_default();
+    let parent = program.parent();
+    let is_first = program.is_first();
+    drop(program);
+    if is_first {
+        start::first_program_ended(&end);
+    }
+    let Some(parent) = parent else { return };
+    let mut life = parent.life();
+    life.children -= 1;
+    life.ended.push_back(end);
+    let waiter = life.waiter.take();
+    drop(life);
+    if let Some(thread) = waiter {
+        // Whoever ends a program chooses anew anyway, so a waiter that is woken here gets its turn.
+        let _ = sched::wake(cpu, thread);
+    }
+}

@@ -1,0 +1,14 @@
+//! Programs: an address space, the threads in it, and how all of it ends.
+
+pub mod archive;
+pub mod elf;
+mod end;
+#[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
+mod program;
+mod spawn;
+mod wait;
+
+pub use end::{end_current, end_running_thread, exited, thread_gone};
+pub use program::{Life, Program, count};
+pub use spawn::{SpawnError, spawn_program, spawn_thread};
+pub use wait::{Waited, stop_waiting, wait_for_child};

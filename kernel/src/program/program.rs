@@ -1,0 +1,165 @@
+//! What a program is.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use gatehouse_abi::ProgramEnd;
+use percpu::CpuIndex;
+use spin::{Mutex, MutexGuard};
+
+use crate::memory::AddressSpace;
+use crate::thread::Thread;
+
+/// Numbers that were given out.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+/// Programs that exist.
+static EXISTING: AtomicU64 = AtomicU64::new(0);
+
+/// Programs that exist.
+#[must_use]
+pub fn count() -> u64 {
+    EXISTING.load(Ordering::Relaxed)
+}
+
+/// A program.
+#[derive(Debug)]
+pub struct Program {
+    number: u64,
+    name: String,
+    parent: Weak<Program>,
+    quiet: bool,
+    root: u64,
+    space: Mutex<Option<AddressSpace>>,
+    ending: AtomicBool,
+    life: Mutex<Life>,
+}
+
+/// What changes while a program lives.
+#[derive(Debug, Default)]
+pub struct Life {
+    /// Its threads. A thread stays here until it is gone for good.
+    pub threads: Vec<(u64, Weak<Thread>)>,
+    /// How it ends, from the moment that this is decided.
+    pub end: Option<ProgramEnd>,
+    /// Programs that it started and that have not ended.
+    pub children: u64,
+    /// How those ended that it has not been told of.
+    pub ended: VecDeque<ProgramEnd>,
+    /// Its thread that waits to be told.
+    pub waiter: Option<Arc<Thread>>,
+}
+
+impl Program {
+    /// A program without threads.
+    #[must_use]
+    pub fn new(name: &str, parent: Option<&Arc<Self>>, quiet: bool, space: AddressSpace) -> Arc<Self> {
+        EXISTING.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            name: String::from(name),
+            parent: parent.map_or_else(Weak::new, Arc::downgrade),
+            quiet,
+            root: space.root().as_u64(),
+            space: Mutex::new(Some(space)),
+            ending: AtomicBool::new(false),
+            life: Mutex::new(Life::default()),
+        })
+    }
+
+    /// Its number, never used again.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Its name in the boot archive.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whoever started it; none for the first program.
+    #[must_use]
+    pub fn parent(&self) -> Option<Arc<Self>> {
+        self.parent.upgrade()
+    }
+
+    /// Whether it is the program that the kernel itself started, which may start others and end the machine.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.parent.strong_count() == 0 && self.number == 1
+    }
+
+    /// Whether its faults are told to its parent only.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// The page-table root.
+    #[must_use]
+    pub const fn root(&self) -> u64 {
+        self.root
+    }
+
+    /// Its address space; `None` once it is gone.
+    pub fn space(&self) -> MutexGuard<'_, Option<AddressSpace>> {
+        self.space.lock()
+    }
+
+    /// Its changing part.
+    pub fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock()
+    }
+
+    /// Whether its threads are being stopped.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
+    }
+
+    /// Decides how it ends; `false` if that is decided already.
+    pub fn decide_end(&self, end: ProgramEnd) -> bool {
+        let mut life = self.life();
+        if life.end.is_some() {
+            return false;
+        }
+        life.end = Some(end);
+        self.ending.store(true, Ordering::SeqCst);
+        true
+    }
+
+    /// Takes a thread in; `false` if the program is ending.
+    #[must_use]
+    pub fn add_thread(&self, thread: &Arc<Thread>) -> bool {
+        let mut life = self.life();
+        if life.end.is_some() {
+            return false;
+        }
+        life.threads.push((thread.number(), Arc::downgrade(thread)));
+        true
+    }
+
+    /// Takes a thread out; answers whether it was the last.
+    pub fn remove_thread(&self, number: u64) -> bool {
+        let mut life = self.life();
+        life.threads.retain(|(other, _)| *other != number);
+        life.threads.is_empty()
+    }
+
+    /// Calls `each` with the CPU of each of its threads.
+    pub fn for_each_cpu(&self, mut each: impl FnMut(CpuIndex)) {
+        let life = self.life();
+        life.threads.iter().filter_map(|(_, thread)| thread.upgrade()).for_each(|thread| each(thread.cpu()));
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        EXISTING.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,58 @@
+//! Waiting for a program to end.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+use gatehouse_abi::ProgramEnd;
+
+use super::Program;
+use crate::arch::ticks;
+use crate::cpu::ThisCpu;
+use crate::sched;
+use crate::thread::Thread;
+use crate::time::{self, clock};
+
+/// What came of asking.
+#[derive(Debug)]
+pub enum Waited {
+    /// A program has ended.
+    Ended(ProgramEnd),
+    /// No program is left that could end, or another thread of the caller waits already.
+    Nothing,
+    /// The running thread was taken off the CPU and waits. It will make its system call again.
+    Waits,
+}
+
+/// Tells the running thread of a program that ended, or makes it wait, at most so many nanoseconds (`u64::MAX`: for ever).
+pub fn wait_for_child(cpu: &ThisCpu, program: &Arc<Program>, nanoseconds: u64) -> Waited {
+    let mut life = program.life();
+    if let Some(end) = life.ended.pop_front() {
+        if life.ended.is_empty() && life.children == 0 {
+            life.ended = VecDeque::new();
+        }
+        return Waited::Ended(end);
+    }
+    if life.children == 0 || life.waiter.is_some() || nanoseconds == 0 {
+        return Waited::Nothing;
+    }
+    let Some(thread) = sched::detach_current(cpu) else { return Waited::Nothing };
+    thread.waits_for_program().set(true);
+    if nanoseconds != u64::MAX {
+        thread.set_deadline(ticks().saturating_add(clock().ticks_in(nanoseconds)));
+        time::arm(cpu, thread.deadline());
+        cpu.local().timers.borrow_mut().insert(Arc::clone(&thread));
+    }
+    life.waiter = Some(thread);
+    Waited::Waits
+}
+
+/// Makes a thread stop waiting; `false` if somebody else has it by now and is waking it.
+#[must_use]
+pub fn stop_waiting(thread: &Thread) -> bool {
+    let mut life = thread.program().life();
+    if life.waiter.as_ref().is_some_and(|waiter| waiter.number() == thread.number()) {
+        life.waiter = None;
+        return true;
+    }
+    false
+}

@@ -1,0 +1,20 @@
+//! Who runs next.
+//!
+//! Each CPU schedules alone: its run queue is touched by no other. Threads come from other CPUs through the inbox, with an
+//! IPI when the CPU may not look by itself. Handlers answer a [`Next`]; only [`pick`] acts on it.
+
+mod inbox;
+mod next;
+mod poke;
+mod ready;
+mod reap;
+mod run_queue;
+mod switch;
+
+pub use inbox::Inbox;
+pub use next::Next;
+pub use poke::poke;
+pub use ready::{deadline_reached, drain_inbox, enqueue, hand_over, slice_ended, wake, yield_now};
+pub use reap::{reap, stop_threads_elsewhere};
+pub use run_queue::RunQueue;
+pub use switch::{detach_current, forget_current, give_fpu, pick};

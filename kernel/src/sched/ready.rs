@@ -1,0 +1,105 @@
+//! How threads become ready, here and elsewhere.
+
+use alloc::sync::Arc;
+
+use percpu::CpuIndex;
+use smp::ipi::Kind;
+
+use super::{Next, detach_current, poke, reap};
+use crate::cpu::{self, ThisCpu};
+use crate::program;
+use crate::system_call;
+use crate::thread::Thread;
+use crate::time;
+
+/// Makes a thread ready on this CPU.
+pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    let local = cpu.local();
+    let preempts = cpu.current().is_none_or(|current| current.priority() < thread.priority());
+    local.run_queue.borrow_mut().push(thread);
+    if preempts {
+        return Next::Choose;
+    }
+    time::start_slice(cpu);
+    Next::Stay
+}
+
+/// Hands a thread that is on no CPU and in no list to a CPU, which may be this one.
+pub fn hand_over(cpu: &ThisCpu, thread: Arc<Thread>, target: CpuIndex) -> Next {
+    thread.set_cpu(target);
+    if target == cpu.index() {
+        return enqueue(cpu, thread);
+    }
+    let Some(block) = cpu::by_index(target) else { unreachable!("callers check that the CPU is online") };
+    block.kernel().remote().put(thread);
+    poke(cpu, block, Kind::Reschedule);
+    Next::Stay
+}
+
+/// Wakes a thread that waited, on the CPU where it ran last: if it is in that CPU's timer list besides, only that CPU may
+/// take it out.
+pub fn wake(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    let target = thread.cpu();
+    if target == cpu.index() {
+        return made_ready(cpu, thread);
+    }
+    hand_over(cpu, thread, target)
+}
+
+/// A thread that arrived or was woken: it leaves the timer list, and runs unless its program is ending.
+fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    if thread.is_timed() {
+        drop(cpu.local().timers.borrow_mut().remove(&thread));
+    }
+    thread.waits_for_program().set(false);
+    if thread.program().is_ending() {
+        program::thread_gone(cpu, thread);
+        return Next::Stay;
+    }
+    enqueue(cpu, thread)
+}
+
+/// Takes in what other CPUs handed over.
+pub fn drain_inbox(cpu: &ThisCpu) -> Next {
+    let mut next = Next::Stay;
+    cpu.kernel().remote().take_threads(|thread| next = next.and(made_ready(cpu, thread)));
+    if cpu.kernel().remote().take_reap() {
+        next = next.and(reap(cpu));
+    }
+    next
+}
+
+/// A moment has come that a thread waited for; it has just left the timer list.
+pub fn deadline_reached(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    if thread.waits_for_program().get() {
+        return match program::stop_waiting(&thread) {
+            // It still waited: the call is over, without a result.
+            true => {
+                system_call::time_out(&thread);
+                made_ready(cpu, thread)
+            }
+            // Somebody else is waking it at this very moment and hands it over.
+            false => Next::Stay,
+        };
+    }
+    made_ready(cpu, thread)
+}
+
+/// The running thread had its share: others of its priority go first.
+pub fn slice_ended(cpu: &ThisCpu) -> Next {
+    yield_now(cpu)
+}
+
+/// The running thread goes behind all others of its priority.
+pub fn yield_now(cpu: &ThisCpu) -> Next {
+    let local = cpu.local();
+    let Some(current) = cpu.current() else { return Next::Choose };
+    let waiting = local.run_queue.borrow().highest();
+    if waiting.is_none_or(|priority| priority < current.priority()) {
+        return Next::Stay;
+    }
+    if let Some(thread) = detach_current(cpu) {
+        local.run_queue.borrow_mut().push(thread);
+    }
+    Next::Choose
+}

@@ -1,0 +1,80 @@
+//! What is ready on one CPU: first come, first served within a priority, the highest priority first.
+
+use alloc::sync::Arc;
+
+use intrusive_collections::LinkedList;
+
+use crate::thread::{PRIORITIES, QueueAdapter, Thread};
+
+const _: () = assert!(PRIORITIES <= u64::BITS as usize, "one bit a priority");
+
+/// Ready threads by priority.
+pub struct RunQueue {
+    queues: [LinkedList<QueueAdapter>; PRIORITIES],
+    /// Bit `p` is set if `queues[p]` holds a thread.
+    occupied: u64,
+}
+
+// SAFETY: the lists hold `Arc`s; the queue belongs to one CPU at a time.
+unsafe impl Send for RunQueue {}
+
+impl core::fmt::Debug for RunQueue {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(out, "RunQueue(occupied priorities {:#x})", self.occupied)
+    }
+}
+
+impl RunQueue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { queues: core::array::from_fn(|_| LinkedList::new(QueueAdapter::new())), occupied: 0 }
+    }
+
+    /// Puts a thread behind all others of its priority.
+    pub fn push(&mut self, thread: Arc<Thread>) {
+        let priority = usize::from(thread.priority());
+        self.occupied |= 1 << priority;
+        self.queues[priority].push_back(thread);
+    }
+
+    /// Takes the thread that is to run.
+    pub fn pop(&mut self) -> Option<Arc<Thread>> {
+        let priority = self.highest()?;
+        let queue = self.queues.get_mut(usize::from(priority))?;
+        let thread = queue.pop_front();
+        if queue.is_empty() {
+            self.occupied &= !(1 << priority);
+        }
+        thread
+    }
+
+    /// The highest priority that is ready.
+    #[must_use]
+    pub const fn highest(&self) -> Option<u8> {
+        if self.occupied == 0 { None } else { Some(self.occupied.ilog2() as u8) }
+    }
+
+    /// Takes out every thread that the condition holds for.
+    pub fn take_matching(&mut self, condition: impl Fn(&Thread) -> bool, mut each: impl FnMut(Arc<Thread>)) {
+        for (priority, queue) in self.queues.iter_mut().enumerate() {
+            let mut cursor = queue.front_mut();
+            while let Some(thread) = cursor.get() {
+                if condition(thread) {
+                    cursor.remove().into_iter().for_each(&mut each);
+                } else {
+                    cursor.move_next();
+                }
+            }
+            if queue.is_empty() {
+                self.occupied &= !(1 << priority);
+            }
+        }
+    }
+}
+
+impl Default for RunQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,121 @@
+//! The switch: which frame to return through, and what of the CPU's state goes with it.
+
+use alloc::sync::Arc;
+
+use crate::arch::x86_64::NoMemoryForState;
+use crate::arch::{Frame, fpu_allow, fpu_forbid, load_address_space};
+use crate::cpu::ThisCpu;
+use crate::memory::kernel_space::kernel_root;
+use crate::thread::Thread;
+use crate::time;
+
+/// Chooses who runs and answers the frame to return through: a thread's, or the idle one.
+pub fn pick(cpu: &ThisCpu) -> *const Frame {
+    let local = cpu.local();
+    if let Some(thread) = cpu.current() {
+        // Somebody asked for a choice without giving up the CPU: the thread competes with the others.
+        let waiting = local.run_queue.borrow().highest();
+        if waiting.is_none_or(|priority| priority < thread.priority()) {
+            return thread.frame_pointer();
+        }
+        if let Some(thread) = detach_current(cpu) {
+            local.run_queue.borrow_mut().push(thread);
+        }
+    }
+    let next = local.run_queue.borrow_mut().pop();
+    match next {
+        Some(thread) => switch_to(cpu, thread),
+        None => idle(cpu),
+    }
+}
+
+/// Makes the thread the one that runs here. No thread is on the CPU.
+fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
+    let local = cpu.local();
+    if local.run_queue.borrow().highest().is_some() {
+        time::start_slice(cpu);
+    }
+    if local.loaded_root().replace(thread.root()) != thread.root() {
+        // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
+        unsafe { load_address_space(thread.root()) };
+    }
+    // SAFETY: this is the owning CPU, and the thread stays alive while it is on it.
+    unsafe { cpu.set_privilege_stack(thread.entry_top()) };
+    // SAFETY: the thread runs next on this CPU.
+    unsafe { thread.bases().load() };
+    // A thread that has used the unit will do so again: its state is loaded at once. One that never has cannot see it.
+    set_fpu_allowed(cpu, thread.fpu().is_in_use());
+    if thread.fpu().is_in_use() {
+        // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
+        unsafe { thread.fpu().restore() };
+    }
+    cpu.kernel().remote().count_switch();
+    let frame = thread.frame_pointer();
+    cpu.set_current(thread);
+    frame
+}
+
+/// Nobody is ready: ring-3 entries cannot happen, and no program's tables may stay loaded that could go away.
+fn idle(cpu: &ThisCpu) -> *const Frame {
+    // SAFETY: this is the owning CPU.
+    unsafe { cpu.clear_privilege_stack() };
+    leave_address_space(cpu);
+    cpu.local().idle_frame()
+}
+
+/// Loads the kernel's own tables.
+fn leave_address_space(cpu: &ThisCpu) {
+    let root = kernel_root().as_u64();
+    if cpu.local().loaded_root().replace(root) != root {
+        // SAFETY: the kernel's own tables live for ever.
+        unsafe { load_address_space(root) };
+    }
+}
+
+/// Takes the running thread off the CPU, with all its state saved: it can go on anywhere.
+#[must_use]
+pub fn detach_current(cpu: &ThisCpu) -> Option<Arc<Thread>> {
+    let thread = cpu.take_current()?;
+    // SAFETY: the thread is the one that ran here.
+    unsafe { thread.bases().save() };
+    if cpu.local().fpu_allowed().get() {
+        // SAFETY: the unit was the thread's: TS is clear only then.
+        unsafe { thread.fpu().save() };
+    }
+    Some(thread)
+}
+
+/// Takes the running thread off the CPU for good, with nothing saved and its address space left.
+#[must_use]
+pub fn forget_current(cpu: &ThisCpu) -> Option<Arc<Thread>> {
+    let thread = cpu.take_current()?;
+    // SAFETY: this is the owning CPU.
+    unsafe { cpu.clear_privilege_stack() };
+    leave_address_space(cpu);
+    Some(thread)
+}
+
+/// Gives the running thread the floating-point unit for the first time.
+///
+/// # Errors
+/// [`NoMemoryForState`] if the kernel heap has no room for its state.
+pub fn give_fpu(cpu: &ThisCpu) -> Result<(), NoMemoryForState> {
+    let Some(thread) = cpu.current() else { return Ok(()) };
+    thread.fpu().prepare()?;
+    set_fpu_allowed(cpu, true);
+    // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
+    unsafe { thread.fpu().restore() };
+    Ok(())
+}
+
+#[inline(always)]
+fn set_fpu_allowed(cpu: &ThisCpu, allowed: bool) {
+    if cpu.local().fpu_allowed().replace(allowed) == allowed {
+        return;
+    }
+    if allowed {
+        fpu_allow();
+    } else {
+        fpu_forbid();
+    }
+}

@@ -1,0 +1,53 @@
+//! The blocks of all CPUs.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use percpu::{ApicId, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, IstStacks, ProcessorBlock, Stack};
+use smp::local_apic::LocalApic;
+
+use crate::cpu::{Block, KernelCpu, Local};
+use crate::memory::kernel_space::allocate_stack;
+use crate::memory::kernel_space::kernel_root;
+
+/// Bytes of each stack for entries that may arrive at any instant: their handlers print at most.
+const IST_STACK_BYTES: u64 = 16 * 1024;
+/// Bytes of the stack for ring-3 entries while no thread is set. None can happen: it is there to be found out.
+const FALLBACK_STACK_BYTES: u64 = 4 * 1024;
+
+/// Makes the blocks of the CPUs with these ids, in the order of their indices. They are never freed.
+///
+/// # Panics
+/// If memory runs out: says how much each CPU needs.
+pub(super) fn make_blocks(ids: impl Iterator<Item = ApicId>, apic: LocalApic) -> Box<[&'static Block]> {
+    ids.enumerate()
+        .map(|(index, apic_id)| make_block(CpuIndex::new(index as u32), apic_id, apic))
+        .collect::<Vec<_>>()
+        .into()
+}
+
+fn make_block(index: CpuIndex, apic_id: ApicId, apic: LocalApic) -> &'static Block {
+    let interrupt_stack = stack(index, INTERRUPT_STACK_BYTES);
+    let stacks = IstStacks {
+        nmi: [stack(index, IST_STACK_BYTES), stack(index, IST_STACK_BYTES)],
+        double_fault: stack(index, IST_STACK_BYTES),
+        machine_check: stack(index, IST_STACK_BYTES),
+        debug: stack(index, IST_STACK_BYTES),
+    };
+    let kernel = KernelCpu::new(Local::new(interrupt_stack.top(), kernel_root().as_u64()), apic);
+    let fallback = stack(index, FALLBACK_STACK_BYTES);
+    let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback, kernel };
+    // SAFETY: the stacks are fresh and belong to this block alone.
+    Box::leak(Box::new(unsafe { ProcessorBlock::new(parts) }))
+}
+
+fn stack(index: CpuIndex, bytes: u64) -> Stack {
+    let stack = allocate_stack(bytes).unwrap_or_else(|error| {
+        let each = INTERRUPT_STACK_BYTES + 5 * IST_STACK_BYTES + FALLBACK_STACK_BYTES;
+        panic!("cannot start: no memory for the stacks of CPU {index} ({each} bytes a CPU): {error}")
+    });
+    let (base, top) = (stack.base().as_u64(), stack.top().as_u64());
+    core::mem::forget(stack);
+    // SAFETY: the range was just allocated, and is never given back.
+    unsafe { Stack::new(base, top) }
+}

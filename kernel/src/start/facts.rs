@@ -1,0 +1,44 @@
+//! What is known about the machine once it runs.
+
+use alloc::string::String;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use gatehouse_abi::BootDoor;
+use spin::Once;
+
+static FACTS: Once<Facts> = Once::new();
+
+/// Facts that never change, and one that is known late.
+#[derive(Debug)]
+pub struct Facts {
+    /// How the kernel was started.
+    pub door: BootDoor,
+    /// The command line.
+    pub command_line: String,
+    bring_up_ns: AtomicU64,
+}
+
+impl Facts {
+    /// Nanoseconds from the first INIT until the last CPU was online or given up.
+    #[must_use]
+    pub fn bring_up_ns(&self) -> u64 {
+        self.bring_up_ns.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_bring_up_ns(&self, nanoseconds: u64) {
+        self.bring_up_ns.store(nanoseconds, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn install(door: BootDoor, command_line: &str) {
+    FACTS.call_once(|| Facts { door, command_line: String::from(command_line), bring_up_ns: AtomicU64::new(0) });
+}
+
+/// The facts.
+///
+/// # Panics
+/// Before the first CPU has collected them.
+#[must_use]
+pub fn facts() -> &'static Facts {
+    FACTS.get().expect("facts are collected before anything asks for them")
+}

@@ -1,0 +1,116 @@
+//! The first CPU's way.
+
+use smp::local_apic::{self, LocalApic, Mode};
+use x86_64::PhysAddr;
+use x86_64::instructions::port::PortWriteOnly;
+
+use super::{acpi_tables, cpus, facts, first_program, other_cpus, timer};
+use crate::arch::x86_64::{TscClock, initialise_cpu, patch_entries, prepare_decoder, vectors, vectors_table};
+use crate::boot::BootInfo;
+use crate::memory::kernel_space::{map_mmio, set_shootdown};
+use crate::memory::{self, direct_map, frame};
+use crate::program::archive;
+use crate::{console, cpu, irq, time};
+
+/// Where both boot doors lead: called once, on the first CPU, with interrupts off.
+pub fn kernel_main(boot: BootInfo) -> ! {
+    memory::initialize(&boot);
+    facts::install(boot.door, boot.command_line.as_str());
+    console::line(format_args!("Gatehouse {} by {:?}", env!("CARGO_PKG_VERSION"), boot.door));
+    read_archive(&boot);
+
+    // Who is there.
+    prepare_decoder();
+    let boot_id = local_apic::initial_apic_id();
+    let machine = acpi_tables::read(boot.rsdp, boot_id);
+    machine.topology.notes.iter().for_each(|note| console::line(format_args!("MADT: {note:?}")));
+
+    // This CPU's trap state, before anything may trap.
+    let limit = cpu_limit(&boot);
+    let listed = || machine.topology.cpus.iter().map(|cpu| cpu.apic_id).take(limit);
+    let apic = local_apic_driver(&boot, &machine.topology);
+    let blocks = cpus::make_blocks(listed(), apic);
+    // SAFETY: no other CPU runs, and no IDT is loaded.
+    unsafe { patch_entries() };
+    let Some(first) = blocks.first().copied() else { panic!("cannot start: no CPU is left to run") };
+    // SAFETY: ring 0, interrupts off, first use of this block, and this CPU is the first of the list.
+    let ready = unsafe { first.init(vectors_table()) };
+    // SAFETY: the block is in use and interrupts are off.
+    unsafe { initialise_cpu() };
+    cpu::install(blocks);
+    frame::set_cache_locator(cpu::find_frame_cache);
+    set_shootdown(irq::flush_kernel_pages);
+    let this = cpu::this();
+
+    // Interrupts: the legacy controllers are silenced, the local APIC takes over. And what time it is.
+    mask_legacy_controllers();
+    apic.enable(vectors::APIC_ERROR);
+    let (calibration, hardware_timer) = timer::measure(&apic, machine.power_management_timer);
+    let clock = time::install_clock(TscClock::new(calibration.hertz));
+    time::install_timer(&this, hardware_timer);
+    first.kernel().remote().set_online(0);
+    console::line(format_args!(
+        "clock {} MHz by {:?}, {}, {} CPUs listed",
+        clock.hertz() / 1_000_000,
+        calibration.reference,
+        apic.mode(),
+        cpu::all().len()
+    ));
+
+    // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
+    other_cpus::start(&this, hardware_timer);
+    // SAFETY: the command line was copied, the archive is no loader memory, and the tables of the start are gone.
+    unsafe { memory::release_loader_memory(&boot) };
+    first_program::start(&this, boot.command_line.value("init").unwrap_or("demo"));
+    other_cpus::enter_scheduler(&this, ready)
+}
+
+/// Takes in the boot archive.
+fn read_archive(boot: &BootInfo) {
+    let Some(range) = boot.archive else { panic!("cannot start: the boot loader passed no archive of programs") };
+    // SAFETY: the boot path set the range aside, and nothing ever writes to it.
+    let bytes = unsafe { direct_map::bytes(range) };
+    if let Err(error) = archive::initialize(bytes) {
+        panic!("cannot start: {error}");
+    }
+}
+
+/// How many CPUs the command line allows: `cpus=N`.
+fn cpu_limit(boot: &BootInfo) -> usize {
+    match boot.command_line.parse::<usize>("cpus") {
+        Ok(Some(0)) => panic!("cannot start: cpus=0 on the command line leaves no CPU"),
+        Ok(limit) => limit.unwrap_or(usize::MAX),
+        Err(error) => panic!("cannot start: {error}"),
+    }
+}
+
+/// The driver in the mode that fits the machine, or that the command line forces: `apic=xapic` or `apic=x2apic`.
+fn local_apic_driver(boot: &BootInfo, topology: &smp::madt::Topology) -> LocalApic {
+    let forced = match boot.command_line.value("apic") {
+        None => None,
+        Some("xapic") => Some(Mode::XApic),
+        Some("x2apic") => Some(Mode::X2Apic),
+        Some(other) => panic!("cannot start: apic={other} on the command line is neither xapic nor x2apic"),
+    };
+    // SAFETY: ring 0.
+    let base = unsafe { local_apic::read_apic_base() };
+    let mode = local_apic::choose_mode(local_apic::has_x2apic(), base, topology.highest_apic_id(), forced)
+        .unwrap_or_else(|error| panic!("cannot start: {error}"));
+    let registers = match mode {
+        Mode::X2Apic => core::ptr::null_mut(),
+        Mode::XApic => map_mmio(PhysAddr::new(topology.local_apic_address), 4096)
+            .unwrap_or_else(|error| panic!("cannot start: the local APIC cannot be mapped: {error}"))
+            .as_mut_ptr(),
+    };
+    // SAFETY: the mode fits the machine; in xAPIC mode the page is mapped uncached, for ever, in the kernel's half of all
+    // address spaces; the driver stays in the kernel.
+    unsafe { LocalApic::new(mode, registers) }
+}
+
+/// Masks both 8259 controllers: all interrupts come by local APICs.
+fn mask_legacy_controllers() {
+    for port in [0x21_u16, 0xa1] {
+        // SAFETY: the mask registers of the two controllers; where there are none, nothing listens.
+        unsafe { PortWriteOnly::<u8>::new(port).write(0xff) };
+    }
+}

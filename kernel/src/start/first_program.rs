@@ -1,0 +1,30 @@
+//! The first program: the only one that the kernel starts by itself.
+
+use gatehouse_abi::{EndCause, ProgramEnd};
+use percpu::CpuIndex;
+
+use crate::arch::{Verdict, exit};
+use crate::console;
+use crate::cpu::ThisCpu;
+use crate::program::spawn_program;
+
+/// Starts the program of this name on the first CPU.
+///
+/// # Panics
+/// If there is no such program, or it is broken: there is nothing else to do.
+pub(super) fn start(cpu: &ThisCpu, name: &str) {
+    match spawn_program(cpu, None, name, 0, CpuIndex::BOOT, false) {
+        // The boot path enters the scheduler next, whatever the answer.
+        Ok((_, _next)) => {}
+        Err(error) => panic!("cannot start the first program, {name}: {error}"),
+    }
+}
+
+/// The first program has ended: so does the machine.
+pub fn first_program_ended(end: &ProgramEnd) -> ! {
+    let passed = end.cause == EndCause::Exited as u64 && end.status == 0;
+    if !passed {
+        console::line(format_args!("the first program failed: cause {}, status {}", end.cause, end.status));
+    }
+    exit(if passed { Verdict::Pass } else { Verdict::Fail })
+}

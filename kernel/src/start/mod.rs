@@ -1,0 +1,13 @@
+//! From the boot loader to the first program: what happens, in order, on the first CPU and on each other.
+
+mod acpi_tables;
+mod cpus;
+mod facts;
+mod first_cpu;
+mod first_program;
+mod other_cpus;
+mod timer;
+
+pub use facts::{Facts, facts};
+pub use first_cpu::kernel_main;
+pub use first_program::first_program_ended;

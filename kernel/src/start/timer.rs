@@ -1,0 +1,49 @@
+//! How fast the time-stamp counter and the local APIC's timer run.
+
+use smp::local_apic::{LocalApic, TimerMode, has_tsc_deadline};
+
+use crate::arch::ticks;
+use crate::arch::x86_64::{Calibration, Reference, calibrate, is_emulator, vectors};
+use crate::time::HardwareTimer;
+
+/// What the measurement counts down from: some milliseconds on everything between 100 MHz and 1 GHz.
+const COUNT: u32 = 2_000_000;
+/// Clock ticks after which a timer that has not fired does not work: seconds on every machine.
+const PATIENCE: u64 = 10_000_000_000;
+/// QEMU's local APIC timer, divided by 1.
+const EMULATED_HERTZ: u64 = 1_000_000_000;
+
+/// Measures the time-stamp counter and the local APIC's timer. The calling CPU's local APIC is enabled and interrupts are
+/// off. To be called once: the interrupt that the measurement raises stays pending until interrupts are enabled.
+///
+/// A measurement that is disturbed makes the timer seem slow, and interrupts early; they arm the timer again.
+///
+/// # Panics
+/// If the machine has no timer to compare the counter with, or the local APIC's does not fire.
+pub(super) fn measure(apic: &LocalApic, power_management_timer: u16) -> (Calibration, HardwareTimer) {
+    let elapsed = count_down(apic).max(1);
+    let calibration = calibrate(power_management_timer).unwrap_or_else(|| {
+        assert!(is_emulator(), "cannot start: neither the power-management timer nor the interval timer counts");
+        let hertz = u128::from(elapsed) * u128::from(EMULATED_HERTZ) / u128::from(COUNT);
+        Calibration { hertz: hertz as u64, reference: Reference::EmulatedApicTimer }
+    });
+    let timer = if has_tsc_deadline() {
+        HardwareTimer::Deadline
+    } else {
+        HardwareTimer::CountDown { ratio_32: ((u128::from(COUNT) << 32) / u128::from(elapsed)) as u64 }
+    };
+    (calibration, timer)
+}
+
+/// Clock ticks in [`COUNT`] ticks of the timer: by the time at which its interrupt becomes pending. The current count is
+/// never read: reading it stops some emulators.
+fn count_down(apic: &LocalApic) -> u64 {
+    apic.set_timer(TimerMode::OneShot { vector: vectors::TIMER });
+    let start = ticks();
+    apic.arm_one_shot(COUNT);
+    while !apic.request_pending(vectors::TIMER) {
+        assert!(ticks() - start < PATIENCE, "cannot start: the local APIC's timer does not fire");
+        core::hint::spin_loop();
+    }
+    ticks() - start
+}

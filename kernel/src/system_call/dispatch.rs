@@ -1,0 +1,93 @@
+//! Number to handler.
+
+use gatehouse_abi::{Error, SystemCall};
+
+use super::{calls, information, memory, programs};
+use crate::arch::Frame;
+use crate::cpu::ThisCpu;
+use crate::sched::{self, Next};
+use crate::thread::Thread;
+use crate::time;
+use crate::trap::TrapFrame as _;
+
+/// What a call comes to.
+pub(super) enum Outcome {
+    /// The thread goes on with this result.
+    Value(u64),
+    /// The thread goes on with this error.
+    Refused(Error),
+    /// The thread has its result, and somebody else may run.
+    Then(Next),
+    /// The thread waits and will make the call again.
+    Again,
+}
+
+impl From<Result<u64, Error>> for Outcome {
+    fn from(result: Result<u64, Error>) -> Self {
+        result.map_or_else(Self::Refused, Self::Value)
+    }
+}
+
+/// Handles the system call in the frame of the running thread.
+#[inline(always)]
+pub fn dispatch(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    match SystemCall::from_number(frame.system_call_number()) {
+        Some(SystemCall::Null) => {
+            frame.set_system_call_result(0);
+            Next::Stay
+        }
+        Some(call) => other(cpu, call, frame),
+        None => {
+            frame.set_system_call_result(Error::UnknownSystemCall.to_register());
+            Next::Stay
+        }
+    }
+}
+
+#[inline(never)]
+fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
+    let arguments = frame.system_call_arguments();
+    let [first, second, ..] = arguments;
+    let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
+    let outcome: Outcome = match call {
+        SystemCall::Null => Outcome::Value(0),
+        SystemCall::ExitThread => return programs::exit_thread(cpu, first),
+        SystemCall::ExitProgram => return programs::exit_program(cpu, first),
+        SystemCall::Yield => {
+            frame.set_system_call_result(0);
+            return sched::yield_now(cpu);
+        }
+        SystemCall::DebugWrite => calls::debug_write(thread, first, second).into(),
+        SystemCall::Clock => Outcome::Value(time::nanoseconds_since_start()),
+        SystemCall::CpuNumber => Outcome::Value(u64::from(cpu.index().get())),
+        SystemCall::SpawnThread => programs::spawn_thread(cpu, thread, frame),
+        SystemCall::Sleep => return calls::sleep(cpu, frame, first),
+        SystemCall::SpawnProgram => programs::spawn_program(cpu, thread, frame),
+        SystemCall::WaitProgram => programs::wait_program(cpu, thread, first, second),
+        SystemCall::Record => calls::record(thread, first, second).into(),
+        SystemCall::Information => information::information(thread, &arguments).into(),
+        SystemCall::ShutDown => calls::shut_down(thread, first).into(),
+        SystemCall::SetBase => calls::set_base(thread, first, second).into(),
+        SystemCall::MoveToCpu => return calls::move_to_cpu(cpu, frame, first),
+        SystemCall::MapMemory => memory::map(cpu, thread, first, second).into(),
+        SystemCall::UnmapMemory => memory::unmap(cpu, thread, first, second).into(),
+    };
+    match outcome {
+        Outcome::Value(value) => frame.set_system_call_result(value),
+        Outcome::Refused(error) => frame.set_system_call_result(error.to_register()),
+        Outcome::Then(next) => return next,
+        Outcome::Again => {
+            frame.restart_system_call();
+            return Next::Choose;
+        }
+    }
+    Next::Stay
+}
+
+/// Ends the call that a thread was going to make again, since its time is over.
+pub fn time_out(thread: &Thread) {
+    // SAFETY: the thread is off every CPU, and the caller has just become its owner.
+    let frame = unsafe { &mut *thread.frame_pointer() };
+    frame.finish_system_call();
+    frame.set_system_call_result(Error::NothingToWaitFor.to_register());
+}

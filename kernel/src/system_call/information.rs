@@ -1,0 +1,88 @@
+//! Facts for programs.
+
+use gatehouse_abi::{
+    CpuInformation, Error, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM,
+    SystemInformation,
+};
+use percpu::CpuIndex;
+
+use crate::arch::x86_64::TrapCounts;
+use crate::cpu::{self, Block};
+use crate::memory::{frame, heap};
+use crate::program::{self, archive};
+use crate::thread::Thread;
+use crate::{start, thread, user_copy};
+
+pub(super) fn information(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [kind, index, buffer, length, ..] = *arguments;
+    match kind {
+        INFORMATION_SYSTEM => give(thread, buffer, length, user_copy::bytes_of(&system())),
+        INFORMATION_CPU => {
+            let index = u32::try_from(index).map_err(|_| Error::NoSuchCpu)?;
+            let block = cpu::by_index(CpuIndex::new(index)).ok_or(Error::NoSuchCpu)?;
+            give(thread, buffer, length, user_copy::bytes_of(&cpu_information(block)))
+        }
+        INFORMATION_PROGRAM_NAME => {
+            let name = archive::name(index).ok_or(Error::NotFound)?;
+            give(thread, buffer, length, name.as_bytes())
+        }
+        INFORMATION_COMMAND_LINE => give(thread, buffer, length, start::facts().command_line.as_bytes()),
+        _ => Err(Error::InvalidArgument),
+    }
+}
+
+fn give(thread: &Thread, buffer: u64, length: u64, bytes: &[u8]) -> Result<u64, Error> {
+    if length < bytes.len() as u64 {
+        return Err(Error::BufferTooSmall);
+    }
+    user_copy::write(thread.program(), buffer, bytes)?;
+    Ok(bytes.len() as u64)
+}
+
+fn system() -> SystemInformation {
+    let facts = start::facts();
+    let frames = frame::counters();
+    let heap = heap::counters();
+    let cached: u64 = cpu::all().iter().map(|block| block.kernel().remote().frame_cache().count() as u64).sum();
+    SystemInformation {
+        cpus_online: cpu::all().iter().filter(|block| block.kernel().remote().is_online()).count() as u64,
+        cpus_listed: cpu::all().len() as u64,
+        boot: facts.door as u64,
+        bring_up_us: facts.bring_up_ns() / 1000,
+        frames_total: frames.total,
+        frames_in_use: frames.total.saturating_sub(frames.free + cached + heap.frames),
+        heap_bytes_in_use: heap.bytes_in_use,
+        threads: thread::count(),
+        programs: program::count(),
+        archive_files: archive::count(),
+    }
+}
+
+fn cpu_information(block: &Block) -> CpuInformation {
+    let stacks = block.stacks();
+    let counts = TrapCounts::of(block.entries());
+    let remote = block.kernel().remote();
+    CpuInformation {
+        index: u64::from(block.index().get()),
+        apic_id: u64::from(block.apic_id().get()),
+        online_us: remote.online_ns() / 1000,
+        block: core::ptr::from_ref(block) as u64,
+        gdt: block.segments_address(),
+        tss: block.task_state().as_ptr() as u64,
+        ist_nmi: stacks.nmi[0].top(),
+        ist_double_fault: stacks.double_fault.top(),
+        ist_machine_check: stacks.machine_check.top(),
+        ist_debug: stacks.debug.top(),
+        interrupt_stack_base: block.interrupt_stack().base(),
+        interrupt_stack_top: block.interrupt_stack().top(),
+        interrupt_stack_deepest: block.interrupt_stack().deepest(),
+        exceptions: counts.exceptions,
+        system_calls_syscall: counts.syscall,
+        system_calls_int80: counts.int80,
+        timer: counts.timer,
+        ipi: counts.ipi,
+        device: counts.device,
+        spurious: counts.spurious,
+        switches: remote.switches(),
+    }
+}

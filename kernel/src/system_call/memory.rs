@@ -1,0 +1,87 @@
+//! Calls about the caller's memory.
+
+use alloc::vec::Vec;
+
+use gatehouse_abi::Error;
+use x86_64::VirtAddr;
+
+use crate::cpu::ThisCpu;
+use crate::irq::flush_program;
+use crate::memory::address_space::{PageState, Unmapped};
+use crate::memory::layout::PAGE_SIZE;
+use crate::memory::{AddressSpace, Frame, Rights};
+use crate::program::Program;
+use crate::thread::Thread;
+
+/// The most that a program may hold, tables included, in frames: 128 MiB.
+const FRAME_QUOTA: u64 = 32 * 1024;
+
+fn check(address: u64, length: u64) -> Result<(), Error> {
+    if length == 0 || !address.is_multiple_of(PAGE_SIZE) || !length.is_multiple_of(PAGE_SIZE) {
+        return Err(Error::InvalidArgument);
+    }
+    AddressSpace::check_user_range(address, length).map_err(|_| Error::InvalidArgument)
+}
+
+fn pages(address: u64, length: u64) -> impl Iterator<Item = VirtAddr> {
+    (0..length / PAGE_SIZE).map(move |page| VirtAddr::new(address + page * PAGE_SIZE))
+}
+
+/// Takes away what is mapped in the range; pages that are not are passed over.
+fn take(program: &Program, address: u64, length: u64) -> Result<Vec<Unmapped>, Error> {
+    let mut space = program.space();
+    let space = space.as_mut().ok_or(Error::NotPermitted)?;
+    let mut taken = Vec::new();
+    taken.try_reserve((length / PAGE_SIZE).min(space.frames()) as usize).map_err(|_| Error::OutOfMemory)?;
+    taken.extend(pages(address, length).filter_map(|page| space.unmap(page).ok()));
+    Ok(taken)
+}
+
+/// Frees what was taken away, once no CPU can reach it any more.
+fn free(cpu: &ThisCpu, program: &Program, taken: Vec<Unmapped>) {
+    flush_program(cpu, program);
+    // SAFETY: every CPU that runs the program has just forgotten its translations.
+    taken.into_iter().for_each(|page| drop(unsafe { page.after_flush() }));
+}
+
+pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
+    check(address, length)?;
+    let program = thread.program();
+    let done = map_fresh(program, address, length)?;
+    if done < length {
+        let taken = take(program, address, done)?;
+        free(cpu, program, taken);
+        return Err(Error::OutOfMemory);
+    }
+    Ok(address)
+}
+
+/// Maps fresh pages from the start of the range; answers how many bytes memory sufficed for.
+fn map_fresh(program: &Program, address: u64, length: u64) -> Result<u64, Error> {
+    let mut space = program.space();
+    let space = space.as_mut().ok_or(Error::NotPermitted)?;
+    if space.frames().saturating_add(length / PAGE_SIZE) > FRAME_QUOTA {
+        return Err(Error::OutOfMemory);
+    }
+    if pages(address, length).any(|page| space.page(page) != PageState::Unmapped) {
+        return Err(Error::InvalidArgument);
+    }
+    for (done, page) in pages(address, length).enumerate() {
+        let mapped = Frame::allocate_zeroed().is_ok_and(|frame| space.map(page, frame, Rights::ReadWrite).is_ok());
+        if !mapped {
+            return Ok(done as u64 * PAGE_SIZE);
+        }
+    }
+    Ok(length)
+}
+
+pub(super) fn unmap(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
+    check(address, length)?;
+    let taken = take(thread.program(), address, length)?;
+    if taken.is_empty() {
+        return Err(Error::NotFound);
+    }
+    let count = taken.len() as u64;
+    free(cpu, thread.program(), taken);
+    Ok(count * PAGE_SIZE)
+}

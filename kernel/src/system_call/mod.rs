@@ -1,0 +1,9 @@
+//! System calls: one dispatcher for both doors. `docs/abi.md` is the contract.
+
+mod calls;
+mod dispatch;
+mod information;
+mod memory;
+mod programs;
+
+pub use dispatch::{dispatch, time_out};

@@ -1,0 +1,126 @@
+//! Calls about programs and threads.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::{ANY_CPU, Error, ProgramEnd, SPAWN_QUIET};
+use percpu::CpuIndex;
+
+use super::dispatch::Outcome;
+use crate::arch::Frame;
+use crate::console;
+use crate::cpu::{self, ThisCpu};
+use crate::program::{self, SpawnError, Waited};
+use crate::sched::Next;
+use crate::thread::Thread;
+use crate::trap::TrapFrame as _;
+use crate::user_copy;
+
+/// Names longer than this are in no archive.
+const NAME_LIMIT: usize = 100;
+
+pub(super) fn exit_thread(cpu: &ThisCpu, status: u64) -> Next {
+    program::end_running_thread(cpu, status)
+}
+
+pub(super) fn exit_program(cpu: &ThisCpu, status: u64) -> Next {
+    let Some(thread) = cpu.current() else { return Next::Choose };
+    let end = program::exited(thread.program(), thread, cpu, status);
+    program::end_current(cpu, end)
+}
+
+/// The CPU that a caller named, or a CPU of the kernel's choice: the next one in turn.
+fn target_cpu(wanted: u64) -> Result<CpuIndex, Error> {
+    if wanted != ANY_CPU {
+        return u32::try_from(wanted).map(CpuIndex::new).map_err(|_| Error::NoSuchCpu);
+    }
+    cpu::next_in_turn().ok_or(Error::NoSuchCpu)
+}
+
+fn refusal(error: &SpawnError) -> Error {
+    match error {
+        SpawnError::NoSuchProgram => Error::NoSuchProgram,
+        SpawnError::Elf(_) => Error::BadProgram,
+        SpawnError::OutOfMemory => Error::OutOfMemory,
+        SpawnError::NoSuchCpu => Error::NoSuchCpu,
+        SpawnError::BadAddress => Error::InvalidArgument,
+        SpawnError::Ending => Error::NotPermitted,
+    }
+}
+
+/// The caller gets `value` and goes on, unless the newcomer goes first.
+fn answer(frame: &mut Frame, value: u64, next: Next) -> Outcome {
+    frame.set_system_call_result(value);
+    Outcome::Then(next)
+}
+
+pub(super) fn spawn_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -> Outcome {
+    let [entry, stack_pointer, argument, target, ..] = frame.system_call_arguments();
+    let target = match target_cpu(target) {
+        Ok(target) => target,
+        Err(error) => return Outcome::Refused(error),
+    };
+    match program::spawn_thread(cpu, thread.program(), entry, stack_pointer, argument, target) {
+        Ok((number, next)) => answer(frame, number, next),
+        Err(error) => Outcome::Refused(refusal(&error)),
+    }
+}
+
+pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -> Outcome {
+    let [name, length, argument, target, flags, ..] = frame.system_call_arguments();
+    let program = thread.program();
+    if !program.is_first() {
+        return Outcome::Refused(Error::NotPermitted);
+    }
+    let mut bytes = [0; NAME_LIMIT];
+    let name = match read_name(thread, name, length, &mut bytes) {
+        Ok(name) => name,
+        Err(error) => return Outcome::Refused(error),
+    };
+    let target = match target_cpu(target) {
+        Ok(target) => target,
+        Err(error) => return Outcome::Refused(error),
+    };
+    if flags & !SPAWN_QUIET != 0 {
+        return Outcome::Refused(Error::InvalidArgument);
+    }
+    match program::spawn_program(cpu, Some(program), name, argument, target, flags & SPAWN_QUIET != 0) {
+        Ok((number, next)) => answer(frame, number, next),
+        Err(error) => {
+            if let SpawnError::Elf(reason) = &error {
+                console::line(format_args!("program {name} refused: {reason}"));
+            }
+            Outcome::Refused(refusal(&error))
+        }
+    }
+}
+
+fn read_name<'name>(
+    thread: &Thread,
+    address: u64,
+    length: u64,
+    bytes: &'name mut [u8; NAME_LIMIT],
+) -> Result<&'name str, Error> {
+    let length = usize::try_from(length).ok().filter(|length| *length <= NAME_LIMIT).ok_or(Error::NoSuchProgram)?;
+    let bytes = &mut bytes[..length];
+    user_copy::read(thread.program(), address, bytes)?;
+    core::str::from_utf8(bytes).map_err(|_| Error::InvalidArgument)
+}
+
+pub(super) fn wait_program(cpu: &ThisCpu, thread: &Thread, buffer: u64, nanoseconds: u64) -> Outcome {
+    let program = Arc::clone(thread.program());
+    if let Err(error) = user_copy::check_writable(&program, buffer, size_of::<ProgramEnd>() as u64) {
+        return Outcome::Refused(error);
+    }
+    match program::wait_for_child(cpu, &program, nanoseconds) {
+        Waited::Ended(end) => match user_copy::write(&program, buffer, user_copy::bytes_of(&end)) {
+            Ok(()) => Outcome::Value(end.program),
+            Err(error) => {
+                // The buffer went away after it was checked: the news is kept for the next call.
+                program.life().ended.push_front(end);
+                Outcome::Refused(error)
+            }
+        },
+        Waited::Nothing => Outcome::Refused(Error::NothingToWaitFor),
+        Waited::Waits => Outcome::Again,
+    }
+}

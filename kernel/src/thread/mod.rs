@@ -1,0 +1,9 @@
+//! Threads: a saved context, and what the scheduler must know of its owner.
+//!
+//! A thread is always in one place, which owns it: on a CPU (`current`), in a CPU's run queue or inbox, in a timer list, or
+//! with whatever it waits for. Moving it moves an `Arc`.
+
+#[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
+mod thread;
+
+pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Thread, TimerAdapter, count};

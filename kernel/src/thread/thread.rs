@@ -1,0 +1,224 @@
+//! The thread control block.
+
+use alloc::sync::Arc;
+use core::cell::{Cell, UnsafeCell};
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
+use percpu::{CpuIndex, EntryTop};
+
+use crate::arch::{FpuState, Frame, UserBases};
+use crate::program::Program;
+
+/// Priorities: 0 is the lowest.
+pub const PRIORITIES: usize = 64;
+/// What threads start with.
+pub const DEFAULT_PRIORITY: u8 = 16;
+
+/// Numbers that were given out.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+/// Threads that exist.
+static EXISTING: AtomicU64 = AtomicU64::new(0);
+
+/// Threads that exist, in all programs.
+#[must_use]
+pub fn count() -> u64 {
+    EXISTING.load(Ordering::Relaxed)
+}
+
+/// Where a thread's context is saved.
+///
+/// The spare bytes below the frame take what the processor and the entry push when the final `iretq` faults: it does so with
+/// RSP inside the frame, before anything can be checked, and overruns the frame's start by 48 bytes.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct SaveArea {
+    spare: UnsafeCell<[u64; 8]>,
+    frame: UnsafeCell<Frame>,
+}
+
+const _: () = assert!((offset_of!(SaveArea, frame) + size_of::<Frame>()).is_multiple_of(16));
+const _: () = assert!(offset_of!(SaveArea, frame) >= 48);
+
+/// A thread.
+///
+/// Only the CPU that owns it at the moment touches its context, links and cells: see the module's description.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Thread {
+    save_area: SaveArea,
+    root: u64,
+    bases: UserBases,
+    fpu: FpuState,
+    priority: u8,
+    cpu: AtomicU32,
+    program: Arc<Program>,
+    number: u64,
+    /// When the thread is to be woken, in clock ticks.
+    deadline: Cell<u64>,
+    /// The thread waits with its system call's arguments in place, to make the call again.
+    waits_for_program: Cell<bool>,
+    queue_link: LinkedListAtomicLink,
+    timer_link: RBTreeAtomicLink,
+    /// The next in the inbox.
+    pub inbox_next: AtomicPtr<Thread>,
+}
+
+// SAFETY: the cells belong to the CPU that owns the thread at the moment; handing over goes through atomics with release
+// and acquire ordering (inbox) or stays on one CPU.
+unsafe impl Sync for Thread {}
+// SAFETY: nothing in a thread is tied to a CPU once it is off it.
+unsafe impl Send for Thread {}
+
+mod adapters {
+    #![expect(missing_docs, reason = "the macro documents neither the types nor their items")]
+    use super::{Arc, LinkedListAtomicLink, RBTreeAtomicLink, Thread, intrusive_adapter};
+
+    intrusive_adapter!(pub QueueAdapter = Arc<Thread>: Thread { queue_link => LinkedListAtomicLink });
+    intrusive_adapter!(pub TimerAdapter = Arc<Thread>: Thread { timer_link => RBTreeAtomicLink });
+}
+
+pub use adapters::{QueueAdapter, TimerAdapter};
+
+impl core::fmt::Debug for QueueAdapter {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str("QueueAdapter")
+    }
+}
+
+impl core::fmt::Debug for TimerAdapter {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str("TimerAdapter")
+    }
+}
+
+impl<'thread> KeyAdapter<'thread> for TimerAdapter {
+    type Key = (u64, u64);
+
+    fn get_key(&self, thread: &'thread Thread) -> (u64, u64) {
+        (thread.deadline.get(), thread.number)
+    }
+}
+
+impl Thread {
+    /// A thread of the program that will enter ring 3 through `frame`.
+    #[must_use]
+    pub fn new(program: Arc<Program>, frame: Frame, cpu: CpuIndex) -> Arc<Self> {
+        EXISTING.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self {
+            save_area: SaveArea { spare: UnsafeCell::new([0; 8]), frame: UnsafeCell::new(frame) },
+            root: program.root(),
+            bases: UserBases::default(),
+            fpu: FpuState::default(),
+            priority: DEFAULT_PRIORITY,
+            cpu: AtomicU32::new(cpu.get()),
+            program,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            deadline: Cell::new(0),
+            waits_for_program: Cell::new(false),
+            queue_link: LinkedListAtomicLink::new(),
+            timer_link: RBTreeAtomicLink::new(),
+            inbox_next: AtomicPtr::new(core::ptr::null_mut()),
+        })
+    }
+
+    /// The saved context. It may be written by the entry code while the thread runs, so it is a pointer.
+    #[must_use]
+    #[inline(always)]
+    pub const fn frame_pointer(&self) -> *mut Frame {
+        self.save_area.frame.get()
+    }
+
+    /// What goes into the TSS when the thread runs.
+    #[must_use]
+    #[inline(always)]
+    pub fn entry_top(&self) -> EntryTop {
+        let end = self.frame_pointer() as u64 + size_of::<Frame>() as u64;
+        // SAFETY: the frame and the spare bytes below it are the thread's, in memory that every address space maps; the
+        // thread stays alive while it is on a CPU. The end is a multiple of 16 by the assertion above.
+        unsafe { EntryTop::new(end).unwrap_unchecked() }
+    }
+
+    /// The page-table root of its program.
+    #[must_use]
+    #[inline(always)]
+    pub const fn root(&self) -> u64 {
+        self.root
+    }
+
+    /// The user's FS and GS bases.
+    #[must_use]
+    #[inline(always)]
+    pub const fn bases(&self) -> &UserBases {
+        &self.bases
+    }
+
+    /// The floating-point state.
+    #[must_use]
+    #[inline(always)]
+    pub const fn fpu(&self) -> &FpuState {
+        &self.fpu
+    }
+
+    /// The priority, below [`PRIORITIES`].
+    #[must_use]
+    #[inline(always)]
+    pub const fn priority(&self) -> u8 {
+        self.priority
+    }
+
+    /// The program that it belongs to.
+    #[must_use]
+    pub const fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Its number, never used again.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The CPU that it runs on, or ran on last.
+    #[must_use]
+    pub fn cpu(&self) -> CpuIndex {
+        CpuIndex::new(self.cpu.load(Ordering::SeqCst))
+    }
+
+    /// Assigns it to a CPU. Only by its owner, before it is handed over: who looks for the threads of an ending program
+    /// relies on that order.
+    pub fn set_cpu(&self, cpu: CpuIndex) {
+        self.cpu.store(cpu.get(), Ordering::SeqCst);
+    }
+
+    /// When it is to be woken, in clock ticks.
+    #[must_use]
+    pub const fn deadline(&self) -> u64 {
+        self.deadline.get()
+    }
+
+    /// Sets when it is to be woken. Only while it is in no timer list.
+    pub fn set_deadline(&self, deadline: u64) {
+        debug_assert!(!self.timer_link.is_linked());
+        self.deadline.set(deadline);
+    }
+
+    /// Whether it is in a timer list.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.timer_link.is_linked()
+    }
+
+    /// Whether it waits for a program to end.
+    #[must_use]
+    pub const fn waits_for_program(&self) -> &Cell<bool> {
+        &self.waits_for_program
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        EXISTING.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,77 @@
+//! What every processor must offer to the trap layer.
+
+use core::fmt;
+
+use gatehouse_abi::TrapNumber;
+
+/// Who was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A program.
+    User,
+    /// The kernel itself, idling included.
+    Kernel,
+}
+
+/// What is known about a trap before its frame is looked into.
+#[derive(Clone, Copy, Debug)]
+pub struct TrapInfo {
+    /// What happened.
+    pub number: TrapNumber,
+    /// The processor's own number; only for reports.
+    pub vector: u64,
+    /// Who was interrupted.
+    pub origin: Origin,
+    /// What happened, in words.
+    pub description: &'static str,
+    /// The address that was accessed; 0 where the trap is about none, or the processor does not tell.
+    pub address: u64,
+}
+
+/// A saved context, as far as portable code may look into it.
+pub trait TrapFrame {
+    /// Who was interrupted.
+    fn origin(&self) -> Origin;
+    /// The address of the instruction that runs next when the frame is returned through.
+    fn instruction_pointer(&self) -> u64;
+    /// The stack pointer.
+    fn stack_pointer(&self) -> u64;
+    /// Which system call is asked for.
+    fn system_call_number(&self) -> u64;
+    /// The system call's arguments.
+    fn system_call_arguments(&self) -> [u64; 6];
+    /// Sets what the system call answers.
+    fn set_system_call_result(&mut self, value: u64);
+    /// Moves the instruction pointer back, so that the thread makes the same system call again when it goes on. The
+    /// result must not have been set.
+    fn restart_system_call(&mut self);
+    /// Undoes [`Self::restart_system_call`]: the thread goes on behind the call.
+    fn finish_system_call(&mut self);
+    /// Sets what a new thread finds as its arguments.
+    fn set_thread_arguments(&mut self, first: u64, second: u64);
+}
+
+/// A processor's part of the trap layer.
+pub trait ArchTrap {
+    /// The saved context.
+    type Frame: TrapFrame;
+
+    /// Lets the architecture handle an exception by itself. `true` says that it did: the interrupted code goes on, and
+    /// nothing is logged.
+    fn handle_exception(info: &TrapInfo, frame: &mut Self::Frame) -> bool;
+
+    /// The processor's error code; 0 when there is none.
+    fn error_code(frame: &Self::Frame) -> u64;
+
+    /// Writes the decoded cause, on one line.
+    ///
+    /// # Errors
+    /// Whatever the writer answers.
+    fn describe_cause(info: &TrapInfo, frame: &Self::Frame, out: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// Writes all registers as `name=value`, on one line.
+    ///
+    /// # Errors
+    /// Whatever the writer answers.
+    fn describe_registers(frame: &Self::Frame, out: &mut dyn fmt::Write) -> fmt::Result;
+}

@@ -1,0 +1,23 @@
+//! Traps, whatever the processor: one road in, one road out.
+//!
+//! ```text
+//!  vectors ─► stubs ─► entry ─► trap_main ─► handler ─► sched ─► leave
+//!  (arch)    (arch)   (arch)   number,      system call   who      (arch)
+//!                              &mut frame   fault         runs
+//!                                           interrupt     next
+//! ```
+//!
+//! `trap` handles what the running instruction caused; [`crate::irq`] handles what came from outside. Neither names a
+//! vector or a register: those stay behind [`ArchTrap`] and [`TrapFrame`].
+
+mod arch_trap;
+mod fault;
+mod information;
+mod trap_main;
+
+pub use arch_trap::{ArchTrap, Origin, TrapFrame, TrapInfo};
+pub use fault::{FaultReport, refused_return};
+pub use information::{
+    faulting_instruction_address, invalid_memory_access_address, page_fault_access_address, unaligned_access_address,
+};
+pub use trap_main::{exception, trap_main};

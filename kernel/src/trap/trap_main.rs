@@ -1,0 +1,43 @@
+//! The one function that every trap of every kind goes through.
+
+use gatehouse_abi::TrapNumber;
+
+use super::{ArchTrap, Origin, TrapFrame, TrapInfo, fault};
+use crate::arch::{Arch, Frame};
+use crate::cpu::{self, ThisCpu};
+use crate::sched::{self, Next};
+use crate::{irq, lockdown, system_call};
+
+/// Handles a trap and answers the frame to return through: the same one, another thread's, or the idle one.
+///
+/// Inlined into the architecture's entries, where `number` is often a constant: the system call's way has no other
+/// branch in it than those of the call itself.
+#[inline(always)]
+pub fn trap_main(number: TrapNumber, frame: &mut Frame, info: impl FnOnce(&Frame) -> TrapInfo) -> *const Frame {
+    let cpu = cpu::this();
+    let next = match number {
+        TrapNumber::SYSTEM_CALL => system_call::dispatch(&cpu, frame),
+        TrapNumber::TIMER => irq::timer(&cpu),
+        TrapNumber::IPI => irq::ipi(&cpu),
+        TrapNumber::DEVICE => irq::device(&cpu, info(frame).vector),
+        TrapNumber::SPURIOUS => Next::Stay,
+        TrapNumber::CONTROLLER_ERROR => irq::controller_error(&cpu),
+        _ => exception(&cpu, &info(frame), frame),
+    };
+    match next {
+        Next::Stay => frame,
+        Next::Choose => sched::pick(&cpu),
+    }
+}
+
+/// Whatever the interrupted instruction itself caused.
+#[inline(never)]
+pub fn exception(cpu: &ThisCpu, info: &TrapInfo, frame: &mut Frame) -> Next {
+    if Arch::handle_exception(info, frame) {
+        return Next::Stay;
+    }
+    match frame.origin() {
+        Origin::User => fault::user_fault(cpu, info, frame),
+        Origin::Kernel => lockdown::enter(cpu, info, frame),
+    }
+}

@@ -1,0 +1,276 @@
+//! The processor information block.
+
+use core::cell::UnsafeCell;
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use x86_64::VirtAddr;
+use x86_64::instructions::segmentation::{CS, DS, ES, FS, GS, SS, Segment};
+use x86_64::instructions::tables::load_tss;
+use x86_64::registers::model_specific::{GsBase, KernelGsBase};
+use x86_64::structures::gdt::SegmentSelector;
+use x86_64::structures::idt::InterruptDescriptorTable;
+
+use crate::counters::EntryCounters;
+use crate::entry_top::EntryTop;
+use crate::gdt::{KERNEL_CODE, KERNEL_DATA, SegmentTable, TASK_STATE, segment_table};
+use crate::id::{ApicId, CpuIndex};
+use crate::ist::{IstSlot, IstStacks, entry, link};
+use crate::ready::TrapsReady;
+use crate::stack::Stack;
+use crate::tss::{PRIVILEGE_STACK, TaskState};
+
+/// What assembly and the processor find at fixed offsets. Only the owning CPU writes to it.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Header {
+    /// The block's own address, so that one GS-relative load gives a pointer.
+    self_pointer: AtomicU64,
+    /// Where the entry code puts RSP before it calls Rust.
+    interrupt_stack_top: AtomicU64,
+    /// SYSCALL keeps the user's RSP here for three instructions.
+    user_stack_pointer: AtomicU64,
+    /// How many NMI, #DB, #DF or #MC handlers are running on this CPU, one inside the other.
+    ist_depth: AtomicU32,
+    /// Puts the TSS at an address that is 4 modulo 8, so that `rsp0` is aligned.
+    task_state_padding: u32,
+    padding: u32,
+    task_state: TaskState,
+    segments: UnsafeCell<SegmentTable>,
+    index: CpuIndex,
+    apic_id: ApicId,
+    interrupt_stack: Stack,
+    stacks: IstStacks,
+    fallback: EntryTop,
+    entries: EntryCounters,
+}
+
+// SAFETY: `segments` is written once, by `init`, before any other CPU can know the block's address; the rest is atomic,
+// constant, or Sync by itself.
+unsafe impl Sync for Header {}
+
+/// Offsets from the GS base, for assembly.
+pub mod offsets {
+    use super::{Header, PRIVILEGE_STACK, offset_of};
+
+    /// The block's own address.
+    pub const SELF_POINTER: usize = offset_of!(Header, self_pointer);
+    /// The top of the interrupt stack.
+    pub const INTERRUPT_STACK_TOP: usize = offset_of!(Header, interrupt_stack_top);
+    /// Scratch for the user's RSP in the SYSCALL entry.
+    pub const USER_STACK_POINTER: usize = offset_of!(Header, user_stack_pointer);
+    /// Depth of handlers that run on an IST stack (32 bits).
+    pub const IST_DEPTH: usize = offset_of!(Header, ist_depth);
+    /// `TSS.rsp0`: the end of the running thread's save area.
+    pub const SAVE_AREA_END: usize = offset_of!(Header, task_state) + PRIVILEGE_STACK;
+
+    const _: () = assert!(SELF_POINTER == 0 && SAVE_AREA_END.is_multiple_of(8));
+    // What every entry reads lies in the first cache line.
+    const _: () = assert!(INTERRUPT_STACK_TOP < 64 && USER_STACK_POINTER < 64 && SAVE_AREA_END < 64);
+}
+
+/// One CPU's trap state and the kernel's own record `K` behind it.
+#[derive(Debug)]
+#[repr(C)]
+pub struct ProcessorBlock<K> {
+    header: Header,
+    kernel: K,
+}
+
+/// What a block is made of.
+#[derive(Debug)]
+pub struct BlockParts<K> {
+    /// The dense index.
+    pub index: CpuIndex,
+    /// The local APIC id.
+    pub apic_id: ApicId,
+    /// 256 KiB in kernels that follow this crate's recommendation, see [`crate::INTERRUPT_STACK_BYTES`].
+    pub interrupt_stack: Stack,
+    /// Stacks for NMI, #DF, #MC, #DB.
+    pub stacks: IstStacks,
+    /// Where ring-3 entries go while no thread has been set, and again when none is.
+    pub fallback: Stack,
+    /// The kernel's own record.
+    pub kernel: K,
+}
+
+impl<K> ProcessorBlock<K> {
+    /// A block that no CPU uses yet. The stacks are filled with a pattern to measure their use.
+    ///
+    /// # Safety
+    /// Nothing may be using the stacks, and nothing else may ever use them.
+    pub unsafe fn new(parts: BlockParts<K>) -> Self {
+        for stack in parts.stacks.all().iter().chain([&parts.interrupt_stack, &parts.fallback]) {
+            // SAFETY: nothing uses the stack, by the contract.
+            unsafe { stack.fill() };
+        }
+        // SAFETY: the memory below is a stack, mapped for ever.
+        let fallback = unsafe { EntryTop::new(parts.fallback.top()) };
+        let fallback = fallback.expect("a stack's top is a multiple of 16");
+        Self {
+            header: Header {
+                self_pointer: AtomicU64::new(0),
+                interrupt_stack_top: AtomicU64::new(parts.interrupt_stack.top()),
+                user_stack_pointer: AtomicU64::new(0),
+                ist_depth: AtomicU32::new(0),
+                task_state_padding: 0,
+                padding: 0,
+                task_state: TaskState::new(fallback, &parts.stacks),
+                segments: UnsafeCell::new(SegmentTable::empty()),
+                index: parts.index,
+                apic_id: parts.apic_id,
+                interrupt_stack: parts.interrupt_stack,
+                stacks: parts.stacks,
+                fallback,
+                entries: EntryCounters::new(),
+            },
+            kernel: parts.kernel,
+        }
+    }
+
+    /// Makes the calling CPU use this block: links the IST stacks to it, loads GDT, segment registers, TSS, IDT and GS
+    /// base. The user's GS base becomes 0.
+    ///
+    /// # Safety
+    /// Ring 0, interrupts off, once per block, each block on its own CPU; the IDT's handlers must match this crate's entry
+    /// contract (IST slots as in [`IstSlot`]).
+    #[must_use]
+    pub unsafe fn init(&'static self, vectors: &'static InterruptDescriptorTable) -> TrapsReady {
+        let address = core::ptr::from_ref(self) as u64;
+        self.header.self_pointer.store(address, Ordering::Relaxed);
+        for stack in self.header.stacks.all() {
+            // SAFETY: no CPU has the TSS that names these stacks yet.
+            unsafe { link(&stack, address) };
+        }
+        // SAFETY: only this call touches the table before the processor does.
+        let segments = unsafe { &mut *self.header.segments.get() };
+        *segments = segment_table(self.header.task_state.as_ptr());
+        // SAFETY: the table lives as long as the block: for ever.
+        unsafe { segments.load_unsafe() };
+        // SAFETY: the selectors name the flat segments of the table just loaded. FS and GS become null; the
+        // GS base is set right after, and nothing in between uses GS.
+        unsafe {
+            CS::set_reg(KERNEL_CODE);
+            SS::set_reg(KERNEL_DATA);
+            DS::set_reg(SegmentSelector::NULL);
+            ES::set_reg(SegmentSelector::NULL);
+            FS::set_reg(SegmentSelector::NULL);
+            GS::set_reg(SegmentSelector::NULL);
+            load_tss(TASK_STATE);
+        }
+        GsBase::write(VirtAddr::new(address));
+        KernelGsBase::write(VirtAddr::zero());
+        vectors.load();
+        // SAFETY: everything that a trap needs has just been loaded.
+        unsafe { TrapsReady::new() }
+    }
+
+    /// The kernel's own record.
+    #[must_use]
+    #[inline(always)]
+    pub const fn kernel(&self) -> &K {
+        &self.kernel
+    }
+
+    /// The dense index.
+    #[must_use]
+    #[inline(always)]
+    pub const fn index(&self) -> CpuIndex {
+        self.header.index
+    }
+
+    /// The local APIC id.
+    #[must_use]
+    pub const fn apic_id(&self) -> ApicId {
+        self.header.apic_id
+    }
+
+    /// The task state segment.
+    #[must_use]
+    #[inline(always)]
+    pub const fn task_state(&self) -> &TaskState {
+        &self.header.task_state
+    }
+
+    /// Sets where ring-3 entries are saved; to be called on every context switch.
+    ///
+    /// # Safety
+    /// Only on the owning CPU.
+    #[inline(always)]
+    pub unsafe fn set_privilege_stack(&self, top: EntryTop) {
+        // SAFETY: the contract is the same.
+        unsafe { self.header.task_state.set_privilege_stack(top) };
+    }
+
+    /// Points ring-3 entries at the fallback stack again: no thread runs here.
+    ///
+    /// # Safety
+    /// Only on the owning CPU.
+    #[inline(always)]
+    pub unsafe fn clear_privilege_stack(&self) {
+        // SAFETY: the contract is the same, and the fallback stack is the block's own.
+        unsafe { self.header.task_state.set_privilege_stack(self.header.fallback) };
+    }
+
+    /// The address of the GDT.
+    #[must_use]
+    pub fn segments_address(&self) -> u64 {
+        self.header.segments.get() as u64
+    }
+
+    /// The interrupt stack.
+    #[must_use]
+    pub const fn interrupt_stack(&self) -> &Stack {
+        &self.header.interrupt_stack
+    }
+
+    /// The stacks of the entries that may arrive at any instant.
+    #[must_use]
+    pub const fn stacks(&self) -> &IstStacks {
+        &self.header.stacks
+    }
+
+    /// How many NMI, #DB, #DF or #MC handlers run on this CPU, one inside the other.
+    #[must_use]
+    pub fn ist_depth(&self) -> u32 {
+        self.header.ist_depth.load(Ordering::Relaxed)
+    }
+
+    /// Marks that such a handler begins. Only on the owning CPU.
+    pub fn enter_ist(&self) {
+        let depth = self.ist_depth();
+        self.header.ist_depth.store(depth + 1, Ordering::Relaxed);
+    }
+
+    /// Marks that such a handler ends. Only on the owning CPU.
+    pub fn leave_ist(&self) {
+        let depth = self.ist_depth();
+        self.header.ist_depth.store(depth.saturating_sub(1), Ordering::Relaxed);
+    }
+
+    /// Points the NMI slot at the stack that is not in use by the NMI whose frame lies at the top of `using`. After
+    /// this, an NMI that arrives before that frame is returned from, even between its last instruction and its
+    /// `iretq`, lands on the other stack.
+    ///
+    /// # Safety
+    /// Only on the owning CPU, from the NMI handler, before anything there can let another NMI in.
+    pub unsafe fn alternate_nmi_stack(&self, using: u64) {
+        let [first, second] = &self.header.stacks.nmi;
+        let other = if first.holds(using) { second } else { first };
+        // SAFETY: runs on the owner; the other stack holds no live frame, since only one NMI is being handled.
+        unsafe { self.header.task_state.set_interrupt_stack(IstSlot::Nmi, entry(other)) };
+    }
+
+    /// Whether the address lies in one of the NMI stacks.
+    #[must_use]
+    pub fn on_nmi_stack(&self, address: u64) -> bool {
+        self.header.stacks.nmi.iter().any(|stack| stack.holds(address))
+    }
+
+    /// Entries by vector.
+    #[must_use]
+    #[inline(always)]
+    pub const fn entries(&self) -> &EntryCounters {
+        &self.header.entries
+    }
+}

@@ -1,0 +1,129 @@
+//! Offsets, alignment and descriptor bits, checked on the host.
+
+use percpu::{
+    ApicId, BlockParts, CpuIndex, EntryTop, IST_LINK_BYTES, IstSlot, IstStacks, ProcessorBlock, Stack, USER_CODE,
+    USER_DATA, offsets,
+};
+
+#[repr(align(16))]
+struct Memory {
+    _words: [u64; 512],
+}
+
+fn stack() -> Stack {
+    let memory = Box::leak(Box::new(Memory { _words: [0; 512] }));
+    let base = core::ptr::from_mut(memory) as u64;
+    // SAFETY: leaked memory of exactly this size, used for nothing else.
+    unsafe { Stack::new(base, base + size_of::<Memory>() as u64) }
+}
+
+fn block() -> &'static ProcessorBlock<u64> {
+    let parts = BlockParts {
+        index: CpuIndex::new(3),
+        apic_id: ApicId::new(300),
+        interrupt_stack: stack(),
+        stacks: IstStacks { nmi: [stack(), stack()], double_fault: stack(), machine_check: stack(), debug: stack() },
+        fallback: stack(),
+        kernel: 77,
+    };
+    // SAFETY: the stacks are fresh.
+    Box::leak(Box::new(unsafe { ProcessorBlock::new(parts) }))
+}
+
+fn word_at(block: &'static ProcessorBlock<u64>, offset: usize) -> u64 {
+    // SAFETY: the offset is one of the header's words.
+    unsafe { core::ptr::from_ref(block).cast::<u8>().add(offset).cast::<u64>().read() }
+}
+
+#[test]
+fn assembly_finds_the_interrupt_stack_and_the_save_area() {
+    let block = block();
+    assert_eq!(word_at(block, offsets::INTERRUPT_STACK_TOP), block.interrupt_stack().top());
+    let area = stack();
+    // SAFETY: the area is leaked memory.
+    let top = unsafe { EntryTop::new(area.top()) }.unwrap();
+    // SAFETY: nothing runs with this TSS.
+    unsafe { block.set_privilege_stack(top) };
+    assert_eq!(word_at(block, offsets::SAVE_AREA_END), area.top());
+    assert_eq!(block.task_state().privilege_stack(), area.top());
+    // SAFETY: nothing runs with this TSS.
+    unsafe { block.clear_privilege_stack() };
+    assert_ne!(word_at(block, offsets::SAVE_AREA_END), area.top());
+}
+
+#[test]
+fn the_task_state_is_where_the_descriptor_wants_it() {
+    let block = block();
+    let task_state = block.task_state().as_ptr() as u64;
+    assert_eq!(task_state % 8, 4, "rsp0 is a naturally aligned word");
+    assert_eq!(block as *const _ as u64 % 64, 0);
+}
+
+#[test]
+fn a_save_area_must_end_on_sixteen() {
+    for address in 1..16 {
+        // SAFETY: refused before any use.
+        assert!(unsafe { EntryTop::new(0x1000 + address) }.is_err());
+    }
+}
+
+#[test]
+fn every_ist_slot_is_below_its_link() {
+    let block = block();
+    let stacks = *block.stacks();
+    let expected = [
+        (IstSlot::Nmi, stacks.nmi[0]),
+        (IstSlot::DoubleFault, stacks.double_fault),
+        (IstSlot::MachineCheck, stacks.machine_check),
+        (IstSlot::Debug, stacks.debug),
+    ];
+    for (slot, stack) in expected {
+        assert_eq!(block.task_state().interrupt_stack(slot), stack.top() - IST_LINK_BYTES);
+    }
+}
+
+#[test]
+fn nmi_stacks_alternate_and_never_name_the_one_in_use() {
+    let block = block();
+    let [first, second] = block.stacks().nmi;
+    for (using, expected) in [(first, second), (second, first), (first, second), (second, first)] {
+        // SAFETY: nothing runs with this TSS.
+        unsafe { block.alternate_nmi_stack(using.top() - 200) };
+        assert_eq!(block.task_state().interrupt_stack(IstSlot::Nmi), expected.top() - IST_LINK_BYTES);
+        assert!(block.on_nmi_stack(using.top() - 200) && block.on_nmi_stack(expected.base()));
+    }
+    assert!(!block.on_nmi_stack(block.interrupt_stack().base()));
+}
+
+#[test]
+fn stack_use_is_measured_from_the_top() {
+    let stack = stack();
+    // SAFETY: nothing uses the stack.
+    unsafe { stack.fill() };
+    assert_eq!(stack.deepest(), 0);
+    // SAFETY: a word of the stack.
+    unsafe { ((stack.top() - 8) as *mut u64).write(1) };
+    assert_eq!(stack.deepest(), 8);
+    // SAFETY: a word of the stack.
+    unsafe { ((stack.base() + 8) as *mut u64).write(1) };
+    assert_eq!(stack.deepest(), stack.bytes() - 8);
+}
+
+#[test]
+fn counters_count_by_vector_and_ignore_what_is_no_vector() {
+    let entries = block().entries();
+    entries.count(14);
+    entries.count(14);
+    entries.count(percpu::EntryCounters::SYSCALL);
+    entries.count(100_000);
+    assert_eq!(
+        (entries.entries(14), entries.entries(256), entries.entries(13), entries.entries(100_000)),
+        (2, 1, 0, 0)
+    );
+}
+
+#[test]
+fn selectors_are_the_ones_that_sysret_makes() {
+    assert_eq!((USER_DATA.0, USER_CODE.0), (0x1b, 0x23));
+    assert_eq!(block().kernel(), &77);
+}

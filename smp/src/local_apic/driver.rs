@@ -1,0 +1,217 @@
+//! The driver: enabling, identity, end of interrupt, inter-processor interrupts, errors.
+
+use core::fmt;
+
+use percpu::ApicId;
+
+use super::mode::{APIC_BASE, ENABLED, EXTENDED, Mode, transition};
+use super::registers::{Hardware, Register, RegisterAccess};
+use crate::bring_up::IpiSender;
+use crate::icr::{self, Command, Destination, EncodeError, XApicBits};
+
+/// The vector of spurious interrupts. They need no end of interrupt.
+pub const SPURIOUS_VECTOR: u8 = 0xff;
+
+/// Spurious-interrupt vector register: the APIC is enabled by software.
+const SOFTWARE_ENABLE: u32 = 1 << 8;
+/// Local vector table: the entry is masked.
+pub(super) const LVT_MASKED: u32 = 1 << 16;
+/// Local vector table: delivery mode NMI, unmasked. The vector is ignored.
+pub(super) const LVT_NMI: u32 = 0b100 << 8;
+/// ICR of xAPIC mode: the previous command has not left yet.
+const DELIVERY_PENDING: u32 = 1 << 12;
+/// Looks at the delivery status before a command counts as stuck. It normally clears within microseconds;
+/// the looks are uncached reads of some 100 ns each.
+const DELIVERY_LOOKS: u32 = 100_000;
+
+/// Why an inter-processor interrupt was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The command has no bits in this mode.
+    Encode(EncodeError),
+    /// In xAPIC mode the previous command never left the APIC.
+    Stuck,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(error) => error.fmt(formatter),
+            Self::Stuck => formatter.write_str("the local APIC does not finish sending the previous IPI"),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
+
+impl From<EncodeError> for SendError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+/// The local APIC of whichever CPU runs the code. One value serves all CPUs: it holds no state of any.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalApic<R: RegisterAccess = Hardware> {
+    mode: Mode,
+    pub(super) registers: R,
+}
+
+impl LocalApic {
+    /// The driver for a mode, which [`choose_mode`](super::choose_mode) picked for all CPUs. Touches no hardware.
+    ///
+    /// `mmio_base` is the virtual address of the local APIC's page and is used in xAPIC mode only; in x2APIC
+    /// mode it may be null.
+    ///
+    /// # Safety
+    /// * The value and its copies are used in ring 0 only, on CPUs that have the mode.
+    /// * In xAPIC mode `mmio_base` stays mapped, writable and uncached, to the local APIC's physical address
+    ///   ([`Topology::local_apic_address`](crate::madt::Topology::local_apic_address)), in every address space
+    ///   in which the value is used.
+    /// * Whoever holds the value can interrupt, reset and start CPUs. It stays with code that is trusted
+    ///   to raise only vectors that are handled, and to start CPUs only at a trampoline.
+    #[must_use]
+    pub const unsafe fn new(mode: Mode, mmio_base: *mut u8) -> Self {
+        // SAFETY: the caller's promise is the one that is asked for.
+        Self { mode, registers: unsafe { Hardware::new(mmio_base) } }
+    }
+}
+
+impl<R: RegisterAccess> LocalApic<R> {
+    /// The driver over other registers, for tests.
+    #[cfg(test)]
+    pub(super) const fn over(mode: Mode, registers: R) -> Self {
+        Self { mode, registers }
+    }
+
+    /// The mode that the driver was made for.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Enables the calling CPU's local APIC in the driver's mode. To be called once on every CPU, with
+    /// interrupts off and an NMI handler in place.
+    ///
+    /// Afterwards: task priority 0; spurious interrupts on [`SPURIOUS_VECTOR`]; LINT0 masked (legacy
+    /// interrupts come through I/O APICs); LINT1 raises an NMI, as the external NMI reaches every CPU by that
+    /// pin; errors raise `error_vector`, `16..=255`; the timer is masked; the error status is clear.
+    pub fn enable(&self, error_vector: u8) {
+        for value in transition(self.registers.read_msr(APIC_BASE), self.mode) {
+            self.registers.write_msr(APIC_BASE, value);
+        }
+        self.write(Register::TASK_PRIORITY, 0);
+        // Before the local vector table: while the APIC is disabled by software, hardware keeps all its
+        // entries masked and ignores what clears a mask.
+        self.write(Register::SPURIOUS_VECTOR, SOFTWARE_ENABLE | u32::from(SPURIOUS_VECTOR));
+        self.write(Register::LVT_TIMER, LVT_MASKED);
+        self.write(Register::LVT_LINT0, LVT_MASKED);
+        self.write(Register::LVT_LINT1, LVT_NMI);
+        let _before = self.error_status();
+        self.write(Register::LVT_ERROR, u32::from(error_vector));
+    }
+
+    /// Disables the calling CPU's local APIC: it takes and sends no interrupt until [`enable`](Self::enable).
+    ///
+    /// Both mode bits are cleared by one write. Clearing the enable bit alone is illegal in x2APIC mode.
+    pub fn disable(&self) {
+        let base = self.registers.read_msr(APIC_BASE);
+        self.registers.write_msr(APIC_BASE, base & !(ENABLED | EXTENDED));
+    }
+
+    /// The calling CPU's id.
+    #[must_use]
+    pub fn id(&self) -> ApicId {
+        match self.mode {
+            Mode::XApic => ApicId::new(self.read(Register::ID) >> 24),
+            Mode::X2Apic => ApicId::new(self.read(Register::ID)),
+        }
+    }
+
+    /// Ends the interrupt in service. Not for NMIs, nor for [`SPURIOUS_VECTOR`].
+    // On the way out of every interrupt. Inlined, x2APIC mode takes a test of the mode and four instructions.
+    #[inline(always)]
+    pub fn end_of_interrupt(&self) {
+        self.write(Register::END_OF_INTERRUPT, 0);
+    }
+
+    /// Sends an inter-processor interrupt. Stores made before are visible at the destination when it arrives.
+    ///
+    /// In xAPIC mode the command takes two writes, so nothing that may send too can be let in between:
+    /// interrupts are off, and NMI handlers that send are not mixed with others.
+    ///
+    /// # Errors
+    /// When the mode cannot express the command, or, in xAPIC mode, the previous one never left.
+    pub fn send(&self, command: Command, destination: Destination) -> Result<(), SendError> {
+        match self.mode {
+            Mode::X2Apic => {
+                let bits = icr::encode_x2apic(command, destination)?;
+                // WRMSR to x2APIC registers does not wait for earlier stores. Source: Intel SDM volume 3A,
+                // "WRMSR in x2APIC Mode".
+                self.registers.fence();
+                self.registers.write_msr(Register::COMMAND_LOW.msr(), bits);
+            }
+            Mode::XApic => {
+                let XApicBits { high, low } = icr::encode_xapic(command, destination)?;
+                self.wait_for_delivery()?;
+                self.registers.write_memory(Register::COMMAND_HIGH, high);
+                self.registers.write_memory(Register::COMMAND_LOW, low);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether the calling CPU has an interrupt of this vector waiting (its bit in the interrupt request
+    /// register).
+    #[must_use]
+    pub fn request_pending(&self, vector: u8) -> bool {
+        self.read(Register::interrupt_request(vector)) >> (vector % 32) & 1 != 0
+    }
+
+    /// The errors since the last call, as bits of the error status register, and clears them.
+    ///
+    /// The register shows what was gathered up to the last write to it, so it is written, then read. Source:
+    /// Intel SDM volume 3A, "Error Handling".
+    #[must_use]
+    pub fn error_status(&self) -> u32 {
+        self.write(Register::ERROR_STATUS, 0);
+        self.read(Register::ERROR_STATUS)
+    }
+
+    /// xAPIC mode: waits until the previous command has left.
+    fn wait_for_delivery(&self) -> Result<(), SendError> {
+        for _ in 0..DELIVERY_LOOKS {
+            if self.registers.read_memory(Register::COMMAND_LOW) & DELIVERY_PENDING == 0 {
+                return Ok(());
+            }
+            core::hint::spin_loop();
+        }
+        Err(SendError::Stuck)
+    }
+
+    #[inline(always)]
+    pub(super) fn read(&self, register: Register) -> u32 {
+        match self.mode {
+            Mode::XApic => self.registers.read_memory(register),
+            Mode::X2Apic => self.registers.read_msr(register.msr()) as u32,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn write(&self, register: Register, value: u32) {
+        match self.mode {
+            Mode::XApic => self.registers.write_memory(register, value),
+            Mode::X2Apic => self.registers.write_msr(register.msr(), u64::from(value)),
+        }
+    }
+}
+
+impl<R: RegisterAccess> IpiSender for LocalApic<R> {
+    fn own_id(&self) -> ApicId {
+        self.id()
+    }
+
+    fn send(&self, command: Command, destination: Destination) -> Result<(), SendError> {
+        LocalApic::send(self, command, destination)
+    }
+}

@@ -1,0 +1,207 @@
+//! A set of CPUs.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use percpu::CpuIndex;
+
+const WORD_BITS: usize = u64::BITS as usize;
+
+/// A set of CPUs: a bitmap over their dense indices that grows with the highest member, so that no
+/// number of CPUs is built in.
+///
+/// Two sets are equal when they have the same members, however far each has grown.
+#[derive(Clone, Default)]
+pub struct CpuSet {
+    words: Vec<u64>,
+}
+
+impl CpuSet {
+    /// The empty set. Allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { words: Vec::new() }
+    }
+
+    /// The set of the CPUs `0..count`.
+    #[must_use]
+    pub fn first(count: u32) -> Self {
+        (0..count).map(CpuIndex::new).collect()
+    }
+
+    /// Adds a CPU; tells whether it is new in the set. Allocates when the index is higher than any before.
+    pub fn insert(&mut self, cpu: CpuIndex) -> bool {
+        let (word, bit) = position(cpu);
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        let added = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        added
+    }
+
+    /// Takes a CPU out; tells whether it was in the set.
+    pub fn remove(&mut self, cpu: CpuIndex) -> bool {
+        let (word, bit) = position(cpu);
+        let Some(word) = self.words.get_mut(word) else { return false };
+        let removed = *word & bit != 0;
+        *word &= !bit;
+        removed
+    }
+
+    /// Tells whether a CPU is in the set.
+    #[must_use]
+    pub fn contains(&self, cpu: CpuIndex) -> bool {
+        let (word, bit) = position(cpu);
+        self.words.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// The number of members.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Tells whether the set has no member.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    /// Takes every CPU out and keeps the memory.
+    pub fn clear(&mut self) {
+        self.words.clear();
+    }
+
+    /// The members, lowest index first.
+    pub fn iter(&self) -> impl Iterator<Item = CpuIndex> + '_ {
+        self.words.iter().enumerate().flat_map(|(index, &word)| {
+            let mut rest = word;
+            core::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+                rest &= rest - 1;
+                Some(CpuIndex::new((index * WORD_BITS) as u32 + bit))
+            })
+        })
+    }
+
+    /// The CPUs that are in this set, in the other, or in both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let (mut long, short) =
+            if self.words.len() >= other.words.len() { (self.clone(), other) } else { (other.clone(), self) };
+        for (word, more) in long.words.iter_mut().zip(&short.words) {
+            *word |= more;
+        }
+        long
+    }
+
+    /// The CPUs that are in this set and not in the other.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        let mut rest = self.clone();
+        for (word, less) in rest.words.iter_mut().zip(&other.words) {
+            *word &= !less;
+        }
+        rest
+    }
+}
+
+/// The word that holds a CPU's bit, and the bit.
+fn position(cpu: CpuIndex) -> (usize, u64) {
+    (cpu.as_usize() / WORD_BITS, 1 << (cpu.as_usize() % WORD_BITS))
+}
+
+impl PartialEq for CpuSet {
+    fn eq(&self, other: &Self) -> bool {
+        let common = self.words.len().min(other.words.len());
+        let (here, there) = (self.words.split_at(common), other.words.split_at(common));
+        here.0 == there.0 && here.1.iter().chain(there.1).all(|word| *word == 0)
+    }
+}
+
+impl Eq for CpuSet {}
+
+impl fmt::Debug for CpuSet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.iter().map(CpuIndex::get)).finish()
+    }
+}
+
+impl Extend<CpuIndex> for CpuSet {
+    fn extend<I: IntoIterator<Item = CpuIndex>>(&mut self, cpus: I) {
+        for cpu in cpus {
+            self.insert(cpu);
+        }
+    }
+}
+
+impl FromIterator<CpuIndex> for CpuSet {
+    fn from_iter<I: IntoIterator<Item = CpuIndex>>(cpus: I) -> Self {
+        let mut set = Self::new();
+        set.extend(cpus);
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::format;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(members: &[u32]) -> CpuSet {
+        members.iter().copied().map(CpuIndex::new).collect()
+    }
+
+    #[test]
+    fn grows_to_the_highest_member_only() {
+        let mut cpus = CpuSet::new();
+        assert!(cpus.is_empty());
+        assert!(cpus.insert(CpuIndex::new(4095)));
+        assert!(!cpus.insert(CpuIndex::new(4095)));
+        assert_eq!(cpus.words.len(), 64);
+        assert!(!cpus.remove(CpuIndex::new(1 << 20)));
+        assert!(!cpus.contains(CpuIndex::new(u32::MAX)));
+        assert_eq!(cpus.words.len(), 64);
+    }
+
+    #[test]
+    fn equality_is_by_members() {
+        let mut grown = set(&[1, 500]);
+        grown.remove(CpuIndex::new(500));
+        assert_eq!(grown, set(&[1]));
+        assert_eq!(set(&[1]), grown);
+        assert_ne!(grown, set(&[1, 500]));
+        assert_eq!(format!("{grown:?}"), "{1}");
+    }
+
+    #[test]
+    fn first_has_exactly_the_count() {
+        assert_eq!(CpuSet::first(0), CpuSet::new());
+        assert_eq!(CpuSet::first(65).iter().map(CpuIndex::get).collect::<Vec<_>>(), (0..65).collect::<Vec<_>>());
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_an_ordered_set(
+            left in prop::collection::btree_set(0_u32..300, 0..40),
+            right in prop::collection::btree_set(0_u32..300, 0..40),
+        ) {
+            let numbers = |cpus: &CpuSet| cpus.iter().map(CpuIndex::get).collect::<BTreeSet<_>>();
+            let a = set(&left.iter().copied().collect::<Vec<_>>());
+            let b = set(&right.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(numbers(&a), left.clone());
+            prop_assert_eq!(a.len(), left.len());
+            prop_assert_eq!(numbers(&a.union(&b)), &left | &right);
+            prop_assert_eq!(numbers(&a.difference(&b)), &left - &right);
+            prop_assert_eq!(a.union(&b), b.union(&a));
+            for cpu in 0..310 {
+                prop_assert_eq!(a.contains(CpuIndex::new(cpu)), left.contains(&cpu));
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Calls between CPUs that are threads: nothing is lost, doubled, or waited for for ever.
+#![cfg(not(loom))]
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use smp::call::{Exchange, Mailbox, Targets, Unanswered, call};
+use smp::ipi::{Kind, PendingSet};
+use smp::tlb::{Flush, shoot_down};
+use smp::{Clock, CpuIndex, CpuSet};
+use x86_64::VirtAddr;
+
+/// Far more than any answer takes, even on a busy host.
+const PLENTY_NS: u64 = 20_000_000_000;
+const SHORT_NS: u64 = 20_000_000;
+
+#[derive(Debug, PartialEq)]
+enum Operation {
+    /// Adds to the CPU's sum.
+    Add(u64),
+    /// Keeps the CPU busy until the machine lets it go.
+    Hold,
+    Tlb(Flush),
+}
+
+impl From<Flush> for Operation {
+    fn from(flush: Flush) -> Self {
+        Self::Tlb(flush)
+    }
+}
+
+#[derive(Default)]
+struct Cpu {
+    mailbox: Mailbox<Operation>,
+    pending: PendingSet,
+    /// Hardware interrupts under way.
+    interrupts: AtomicUsize,
+    sum: AtomicU64,
+    ran: AtomicUsize,
+    flushed_pages: AtomicU64,
+}
+
+/// Threads that play the CPUs.
+struct Machine {
+    cpus: Vec<Cpu>,
+    start: Instant,
+    off: AtomicBool,
+    let_go: AtomicBool,
+}
+
+impl Machine {
+    fn new(count: usize) -> Self {
+        Self {
+            cpus: (0..count).map(|_| Cpu::default()).collect(),
+            start: Instant::now(),
+            off: AtomicBool::new(false),
+            let_go: AtomicBool::new(false),
+        }
+    }
+
+    fn run(&self, index: usize, operation: &Operation) {
+        let cpu = &self.cpus[index];
+        cpu.ran.fetch_add(1, Ordering::Relaxed);
+        match operation {
+            Operation::Add(number) => {
+                cpu.sum.fetch_add(*number, Ordering::Relaxed);
+            }
+            Operation::Hold => {
+                while !self.let_go.load(Ordering::Acquire) {
+                    thread::yield_now();
+                }
+            }
+            Operation::Tlb(Flush::Range { pages, .. }) => {
+                cpu.flushed_pages.fetch_add(u64::from(*pages), Ordering::Relaxed);
+            }
+            Operation::Tlb(_) => panic!("the test flushes ranges only"),
+        }
+    }
+
+    /// What a CPU does when its interrupt line is up: as a kernel would, it looks at the mailbox only because a
+    /// kind says so.
+    fn handle_interrupts(&self, index: usize) {
+        let cpu = &self.cpus[index];
+        while cpu.interrupts.load(Ordering::Acquire) > 0 {
+            cpu.interrupts.fetch_sub(1, Ordering::AcqRel);
+            if cpu.pending.take().contains(Kind::CallFunction) {
+                cpu.mailbox.answer(|operation| self.run(index, operation));
+            }
+        }
+    }
+
+    fn idle(&self, index: usize) {
+        while !self.off.load(Ordering::Acquire) {
+            self.handle_interrupts(index);
+            thread::yield_now();
+        }
+        self.handle_interrupts(index);
+    }
+
+    fn call(&self, caller: usize, targets: Targets<'_>, operation: Operation, limit_ns: u64) -> Result<(), Unanswered> {
+        let poll = || {
+            self.cpus[caller].mailbox.answer(|operation| self.run(caller, operation));
+            thread::yield_now();
+        };
+        call(self, targets, operation, self, limit_ns, poll)
+    }
+
+    /// Runs `boot` as CPU 0, and CPUs 1 to `answering - 1` idle beside it; further CPUs exist and never answer.
+    fn with_idle_cpus(&self, answering: usize, boot: impl FnOnce(&Self)) {
+        thread::scope(|scope| {
+            for index in 1..answering {
+                scope.spawn(move || self.idle(index));
+            }
+            let _off = SwitchOff(self);
+            boot(self);
+        });
+    }
+
+    fn sums(&self) -> Vec<u64> {
+        self.cpus.iter().map(|cpu| cpu.sum.load(Ordering::Relaxed)).collect()
+    }
+}
+
+/// Ends the idle CPUs, also when an assertion fails: the scope waits for them.
+struct SwitchOff<'m>(&'m Machine);
+
+impl Drop for SwitchOff<'_> {
+    fn drop(&mut self) {
+        self.0.let_go.store(true, Ordering::Release);
+        self.0.off.store(true, Ordering::Release);
+    }
+}
+
+impl Clock for Machine {
+    fn now_ns(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+}
+
+impl Exchange<Operation> for Machine {
+    fn mailbox(&self, cpu: CpuIndex) -> Option<&Mailbox<Operation>> {
+        self.cpus.get(cpu.as_usize()).map(|cpu| &cpu.mailbox)
+    }
+
+    fn poke(&self, cpu: CpuIndex) {
+        let cpu = &self.cpus[cpu.as_usize()];
+        if cpu.pending.post(Kind::CallFunction) {
+            cpu.interrupts.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+fn set(cpus: &[u32]) -> CpuSet {
+    cpus.iter().copied().map(CpuIndex::new).collect()
+}
+
+#[test]
+fn one_a_set_and_all_others_run_it_once_each() {
+    let machine = Machine::new(4);
+    machine.with_idle_cpus(4, |machine| {
+        machine.call(0, Targets::One(CpuIndex::new(2)), Operation::Add(1), PLENTY_NS).unwrap();
+        assert_eq!(machine.sums(), [0, 0, 1, 0]);
+        machine.call(0, Targets::Set(&set(&[1, 2])), Operation::Add(10), PLENTY_NS).unwrap();
+        assert_eq!(machine.sums(), [0, 10, 11, 0]);
+        let online = CpuSet::first(4);
+        let others = Targets::AllOthers { online: &online, caller: CpuIndex::BOOT };
+        machine.call(0, others, Operation::Add(100), PLENTY_NS).unwrap();
+        assert_eq!(machine.sums(), [0, 110, 111, 100]);
+    });
+}
+
+#[test]
+fn the_caller_among_the_targets_answers_itself() {
+    let machine = Machine::new(2);
+    machine.with_idle_cpus(2, |machine| {
+        machine.call(0, Targets::Set(&set(&[0, 1])), Operation::Add(3), PLENTY_NS).unwrap();
+        assert_eq!(machine.sums(), [3, 3]);
+    });
+}
+
+#[test]
+fn nobody_to_call_is_done_at_once() {
+    let machine = Machine::new(1);
+    assert_eq!(machine.call(0, Targets::Set(&CpuSet::new()), Operation::Add(1), 0), Ok(()));
+}
+
+#[test]
+fn who_does_not_answer_is_named_and_never_runs_it() {
+    let machine = Machine::new(4);
+    machine.with_idle_cpus(3, |machine| {
+        // CPU 3 is deaf, CPU 9 does not exist.
+        let refused = machine.call(0, Targets::Set(&set(&[1, 2, 3, 9])), Operation::Add(5), 3_000_000_000).unwrap_err();
+        assert_eq!(refused, Unanswered { not_begun: set(&[3, 9]), running: CpuSet::new() });
+        assert_eq!(refused.to_string(), "call not answered by CPUs {3, 9}, still running on {}");
+        assert_eq!(machine.sums(), [0, 5, 5, 0]);
+        // It wakes up at last, and finds the request cancelled.
+        machine.handle_interrupts(3);
+        assert_eq!(machine.cpus[3].ran.load(Ordering::Relaxed), 0);
+        assert!(machine.cpus[3].mailbox.is_empty());
+    });
+}
+
+#[test]
+fn who_is_still_running_it_is_told_apart() {
+    let machine = Machine::new(2);
+    machine.with_idle_cpus(2, |machine| {
+        let target = Targets::One(CpuIndex::new(1));
+        // Several tries: the host may not let CPU 1 begin within the time.
+        let hold = |_| machine.call(0, target, Operation::Hold, SHORT_NS).unwrap_err();
+        let refused = (0..500).map(hold).find(|refused| !refused.running.is_empty()).expect("CPU 1 never began");
+        assert_eq!(refused, Unanswered { not_begun: CpuSet::new(), running: set(&[1]) });
+        machine.let_go.store(true, Ordering::Release);
+        machine.call(0, target, Operation::Add(1), PLENTY_NS).unwrap();
+    });
+}
+
+#[test]
+fn cpus_that_call_each_other_at_once_all_come_through() {
+    const CPUS: usize = 4;
+    const ROUNDS: u64 = 300;
+    let machine = Machine::new(CPUS);
+    let online = CpuSet::first(CPUS as u32);
+    let finished = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for caller in 0..CPUS {
+            let (machine, online, finished) = (&machine, &online, &finished);
+            scope.spawn(move || {
+                let others = Targets::AllOthers { online, caller: CpuIndex::new(caller as u32) };
+                // Not unwrapped here: the others wait below for every CPU to finish.
+                let result = (0..ROUNDS).try_for_each(|_| machine.call(caller, others, Operation::Add(1), PLENTY_NS));
+                finished.fetch_add(1, Ordering::AcqRel);
+                while finished.load(Ordering::Acquire) < CPUS {
+                    machine.handle_interrupts(caller);
+                    thread::yield_now();
+                }
+                result.unwrap();
+            });
+        }
+    });
+    let expected = (CPUS as u64 - 1) * ROUNDS;
+    assert_eq!(machine.sums(), [expected; CPUS]);
+    assert!(machine.cpus.iter().all(|cpu| cpu.ran.load(Ordering::Relaxed) as u64 == expected));
+}
+
+#[test]
+fn a_shootdown_is_a_call() {
+    let machine = Machine::new(3);
+    machine.with_idle_cpus(3, |machine| {
+        let flush = Flush::range(VirtAddr::new(0x1000), 5 * 4096);
+        let targets = set(&[1, 2]);
+        shoot_down(machine, Targets::Set(&targets), flush, machine, PLENTY_NS, thread::yield_now).unwrap();
+        let pages: Vec<_> = machine.cpus.iter().map(|cpu| cpu.flushed_pages.load(Ordering::Relaxed)).collect();
+        assert_eq!(pages, [0, 5, 5]);
+    });
+}

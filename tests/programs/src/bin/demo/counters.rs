@@ -1,0 +1,107 @@
+//! What the kernel counted on every CPU, and what it should have counted.
+
+use core::ops::AddAssign;
+
+use gatehouse_runtime::Kernel;
+use gatehouse_runtime::abi::{CpuInformation, Error};
+use gatehouse_runtime::door::{self, CallsMade};
+
+/// What one CPU counted until some moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) information: CpuInformation,
+    /// The system calls of this program until then, the one that read the counters included.
+    pub(crate) own_calls: CallsMade,
+}
+
+/// Reads the counters of CPU 0, 1, 2 and so on.
+///
+/// # Errors
+/// A CPU that should be online is not known to the kernel.
+pub(crate) fn read(readings: &mut [Reading]) -> Result<(), Error> {
+    for (index, reading) in readings.iter_mut().enumerate() {
+        let information = Kernel::cpu_information(index as u64)?;
+        *reading = Reading { information, own_calls: door::calls_made() };
+    }
+    Ok(())
+}
+
+/// Events on one CPU between two readings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) exceptions: [u64; 32],
+    pub(crate) by_syscall: u64,
+    pub(crate) by_int80: u64,
+    pub(crate) timer: u64,
+    pub(crate) ipi: u64,
+}
+
+impl Tally {
+    /// What happened between two readings of one CPU.
+    pub(crate) fn between(before: &Reading, after: &Reading) -> Self {
+        let (before, after) = (&before.information, &after.information);
+        let mut exceptions = after.exceptions;
+        for (count, earlier) in exceptions.iter_mut().zip(before.exceptions) {
+            *count = count.wrapping_sub(earlier);
+        }
+        Self {
+            exceptions,
+            by_syscall: after.system_calls_syscall.wrapping_sub(before.system_calls_syscall),
+            by_int80: after.system_calls_int80.wrapping_sub(before.system_calls_int80),
+            timer: after.timer.wrapping_sub(before.timer),
+            ipi: after.ipi.wrapping_sub(before.ipi),
+        }
+    }
+
+    pub(crate) fn add_calls(&mut self, calls: CallsMade) {
+        self.by_syscall += calls.syscall;
+        self.by_int80 += calls.int80;
+    }
+}
+
+impl AddAssign<&Self> for Tally {
+    fn add_assign(&mut self, other: &Self) {
+        for (sum, count) in self.exceptions.iter_mut().zip(other.exceptions) {
+            *sum += count;
+        }
+        self.by_syscall += other.by_syscall;
+        self.by_int80 += other.by_int80;
+        self.timer += other.timer;
+        self.ipi += other.ipi;
+    }
+}
+
+/// Adds the calls that this program itself made on its CPU `here` between the two readings of that CPU.
+pub(crate) fn add_own_calls(expected: &mut [Tally], before: &[Reading], after: &[Reading], here: u64) {
+    let here = here as usize;
+    let (before, after) = (before[here].own_calls, after[here].own_calls);
+    expected[here].add_calls(CallsMade { syscall: after.syscall - before.syscall, int80: after.int80 - before.int80 });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reading, Tally, add_own_calls};
+    use gatehouse_runtime::door::CallsMade;
+
+    #[test]
+    fn a_tally_is_the_difference() {
+        let (mut before, mut after) = (Reading::default(), Reading::default());
+        before.information.exceptions[14] = 3;
+        after.information.exceptions[14] = 10;
+        after.information.system_calls_int80 = 4;
+        let mut sum = Tally::default();
+        sum += &Tally::between(&before, &after);
+        sum += &Tally::between(&before, &after);
+        assert_eq!((sum.exceptions[14], sum.by_int80, sum.by_syscall), (14, 8, 0));
+    }
+
+    #[test]
+    fn own_calls_go_to_the_own_cpu() {
+        let mut expected = [Tally::default(); 2];
+        let before = [Reading { own_calls: CallsMade { syscall: 5, int80: 0 }, ..Reading::default() }; 2];
+        let after = [Reading { own_calls: CallsMade { syscall: 9, int80: 1 }, ..Reading::default() }; 2];
+        add_own_calls(&mut expected, &before, &after, 1);
+        assert_eq!(expected[0], Tally::default());
+        assert_eq!((expected[1].by_syscall, expected[1].by_int80), (4, 1));
+    }
+}

@@ -1,0 +1,30 @@
+//! What the ring-3 programs of this crate share. Each program is a file of its own under `src/bin`.
+//!
+//! * `demo` is the kernel's default first program: faults and system calls on all CPUs, counted.
+//! * `suite` is the first program that runs the hazards: every other program, one hazard a file.
+//! * `fault` and `worker` are what `demo` starts on every CPU.
+#![cfg_attr(not(test), no_std)]
+
+mod archive;
+mod base_register;
+mod boundary;
+mod check;
+mod everything;
+mod expected_end;
+mod fault;
+mod first_program;
+mod int_n;
+mod site;
+mod worker_plan;
+
+pub use archive::{ArchiveName, archive_names};
+pub use base_register::{BaseRegister, LOOKS_LIKE_KERNEL};
+pub use boundary::{BOUNDARY_PAGE, BOUNDARY_SITE};
+pub use check::{ThreadPlan, WRONG, cpus, run_threads, wrong};
+pub use everything::use_everything;
+pub use expected_end::{ExpectedEnd, ExpectedTrap, Mismatch, Place};
+pub use fault::{Fault, KERNEL_DIRECT_MAP, KERNEL_IMAGE, UNMAPPED, page_fault_code};
+pub use first_program::finish;
+pub use int_n::{INT_N_STRIDE, int_n_site};
+pub use site::{SITE_STRIDE, SURVIVED, enter_site, site};
+pub use worker_plan::WorkerPlan;

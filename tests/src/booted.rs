@@ -1,0 +1,49 @@
+//! One boot at a time, and what every boot must leave behind.
+
+use std::sync::{Mutex, PoisonError};
+
+use ci::machine::Machine;
+use ci::outcome::Outcome;
+use ci::result::{Document, Verdict};
+use ci::transcript::Transcript;
+
+/// Held while a machine runs: machines that share the host's processors take each other's time limits.
+static RUNNING: Mutex<()> = Mutex::new(());
+
+/// Boots the machine and waits for its end, however that is.
+///
+/// # Panics
+/// When there is no machine to boot: wrong settings, a failing build, no QEMU.
+#[must_use]
+pub fn boot(machine: &Machine) -> Transcript {
+    let _alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    machine.run().unwrap_or_else(|error| panic!("no boot: {error:#}"))
+}
+
+/// Boots the machine with the first program that its command line names; the verdict must be pass.
+///
+/// # Panics
+/// With the transcript, when the boot ends in any other way.
+#[must_use]
+pub fn boot_and_pass(machine: &Machine) -> Transcript {
+    let transcript = boot(machine);
+    assert_eq!(transcript.outcome, Outcome::Pass, "{transcript}");
+    assert!(transcript.malformed.is_empty(), "{transcript}");
+    transcript
+}
+
+/// The result of the demonstration, which must be there and hold what every pass holds.
+///
+/// # Panics
+/// With the transcript, when it does not.
+pub fn checked_result(transcript: &Transcript, cpus: usize) -> Document {
+    let document = transcript.result().unwrap_or_else(|key| panic!("{key} in {transcript}"));
+    let document = document.unwrap_or_else(|| panic!("no result in {transcript}"));
+    assert_eq!(document.verdict, Verdict::Pass, "{transcript}");
+    assert_eq!(document.cpus.len(), cpus, "{transcript}");
+    assert_eq!(document.frames_leaked, 0, "{transcript}");
+    for (name, count) in &document.traps {
+        assert_eq!(count.expected, count.counted, "{name} in {transcript}");
+    }
+    document
+}

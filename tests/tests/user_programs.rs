@@ -1,0 +1,63 @@
+//! Programs of the person who runs the machine: their ends are told and are no failure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ci::machine::Machine;
+use integration_tests::{boot_and_pass, checked_result};
+
+/// The first C program of `docs/abi.md`, built as its first line says.
+fn example_in_c(folder: &Path) -> PathBuf {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/abi.md");
+    let page = fs::read_to_string(page).expect("docs/abi.md can be read");
+    let (_, rest) = page.split_once("```c\n").expect("docs/abi.md has an example in C");
+    let (source, _) = rest.split_once("```").expect("the example has an end");
+    let command = source.lines().next().and_then(|line| line.strip_prefix("/* cc ")?.strip_suffix(" */"));
+    let options = command.expect("the example says how to build it").split_whitespace();
+    fs::write(folder.join("greeting.c"), source).expect("the folder can be written to");
+    let status = Command::new("cc").current_dir(folder).args(options).status().expect("there is a C compiler");
+    assert!(status.success(), "the example does not build");
+    folder.join("greeting")
+}
+
+fn own_program(name: &str) -> PathBuf {
+    let artifacts = ci::kernel_build::build_once().expect("kernel and programs build");
+    let path = artifacts.programs.into_iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));
+    path.expect("it is a program")
+}
+
+#[test]
+fn the_example_in_c_runs() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let transcript = boot_and_pass(&Machine::new().smp(2).program(example_in_c(folder.path())));
+    checked_result(&transcript, 2);
+    assert!(transcript.console_contains("greetings from ring 3"), "{transcript}");
+    assert!(transcript.console_contains("user/greeting: exited with status 0"), "{transcript}");
+}
+
+#[test]
+fn ends_of_every_kind_are_told() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let wrong_status = folder.path().join("wrong_status.elf");
+    // Without an argument it believes that it was started on CPU 0, and it is the fourth program on two CPUs.
+    fs::copy(own_program("worker"), &wrong_status).expect("the folder can be written to");
+    let machine = Machine::new()
+        .smp(2)
+        .program(own_program("hello"))
+        .program(own_program("fault"))
+        .program(own_program("null_jump"))
+        .program(wrong_status);
+    let transcript = boot_and_pass(&machine);
+    checked_result(&transcript, 2);
+    for (name, end) in [
+        ("hello", "exited with status 0"),
+        ("fault", "for load page fault (vector 14, error code 0x4) at 0x400000, address 0x200000"),
+        ("null_jump", "for execution page fault (vector 14, error code 0x14) at 0x0, address 0x0"),
+        ("wrong_status", "exited with status 1"),
+    ] {
+        let begin = format!("user/{name}: ");
+        let told = transcript.console.iter().any(|line| line.starts_with(&begin) && line.ends_with(end));
+        assert!(told, "{begin}… {end} in {transcript}");
+    }
+}
