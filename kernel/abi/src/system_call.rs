@@ -42,9 +42,9 @@ pub enum SystemCall {
     SetBase = 14,
     /// `(cpu)`: moves the calling thread to another CPU.
     MoveToCpu = 15,
-    /// `(address, length)`: maps fresh zeroed pages, readable and writable, at a page-aligned free place.
+    /// `(address, length)`: maps fresh zeroed pages, readable and writable, at a page-aligned free place; at most 128 MiB.
     MapMemory = 16,
-    /// `(address, length)`: takes pages away again and frees them.
+    /// `(address, length)`: takes pages away again and frees them; at most 128 MiB a call.
     UnmapMemory = 17,
 }
 

@@ -17,7 +17,12 @@ use crate::thread::Thread;
 const FRAME_QUOTA: u64 = 32 * 1024;
 
 fn check(address: u64, length: u64) -> Result<(), Error> {
-    if length == 0 || !address.is_multiple_of(PAGE_SIZE) || !length.is_multiple_of(PAGE_SIZE) {
+    // A longer range would keep the CPU busy with pages that cannot be there.
+    if length == 0
+        || length > FRAME_QUOTA * PAGE_SIZE
+        || !address.is_multiple_of(PAGE_SIZE)
+        || !length.is_multiple_of(PAGE_SIZE)
+    {
         return Err(Error::InvalidArgument);
     }
     AddressSpace::check_user_range(address, length).map_err(|_| Error::InvalidArgument)
