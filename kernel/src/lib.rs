@@ -9,12 +9,15 @@ extern crate alloc;
 
 pub mod arch;
 pub mod boot;
+pub mod capability;
 pub mod console;
 pub mod cpu;
+pub mod ipc;
 pub mod irq;
 pub mod lockdown;
 pub mod memory;
 pub mod nmi;
+pub mod object;
 pub mod program;
 pub mod sched;
 pub mod start;

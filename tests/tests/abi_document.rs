@@ -4,7 +4,9 @@ use std::fs;
 use std::mem::offset_of;
 use std::path::Path;
 
-use gatehouse_abi::{CpuInformation, Error, ProgramEnd, SystemCall, SystemInformation, TrapNumber};
+use gatehouse_abi::{
+    CpuInformation, Error, FaultMessage, ProgramEnd, SystemCall, SystemInformation, ThreadRegisters, TrapNumber,
+};
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/abi.md");
@@ -111,6 +113,14 @@ fn layouts() {
             spurious,
             switches
         }),
+    );
+    check(
+        "FaultMessage",
+        fields!(FaultMessage { cause, address, program_counter, access, stack_pointer, flags, thread, cpu }),
+    );
+    check(
+        "ThreadRegisters",
+        fields!(ThreadRegisters { general, instruction_pointer, stack_pointer, flags, fs_base, gs_base }),
     );
 }
 

@@ -39,22 +39,22 @@ fn the_example_in_c_runs() {
 #[test]
 fn ends_of_every_kind_are_told() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    let wrong_status = folder.path().join("wrong_status.elf");
-    // Without an argument it believes that it was started on CPU 0, and it is the fourth program on two CPUs.
-    fs::copy(own_program("worker"), &wrong_status).expect("the folder can be written to");
+    // What only the first program may do is refused to it, so it fails.
+    let not_the_first = folder.path().join("not_the_first.elf");
+    fs::copy(own_program("demo"), &not_the_first).expect("the folder can be written to");
     let machine = Machine::new()
         .smp(2)
         .program(own_program("hello"))
         .program(own_program("fault"))
         .program(own_program("null_jump"))
-        .program(wrong_status);
+        .program(not_the_first);
     let transcript = boot_and_pass(&machine);
     checked_result(&transcript, 2);
     for (name, end) in [
         ("hello", "exited with status 0"),
         ("fault", "for load page fault (vector 14, error code 0x4) at 0x400000, address 0x200000"),
         ("null_jump", "for execution page fault (vector 14, error code 0x14) at 0x0, address 0x0"),
-        ("wrong_status", "exited with status 1"),
+        ("not_the_first", "exited with status 1"),
     ] {
         let begin = format!("user/{name}: ");
         let told = transcript.console.iter().any(|line| line.starts_with(&begin) && line.ends_with(end));

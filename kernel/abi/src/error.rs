@@ -27,11 +27,23 @@ pub enum Error {
     BufferTooSmall = 10,
     /// No such item.
     NotFound = 11,
+    /// The capability slot is empty, or holds a capability of another kind.
+    BadCapability = 12,
+    /// The capability lacks a right that is needed.
+    NoRight = 13,
+    /// The capability space is full, or the program's quota is used up.
+    QuotaReached = 14,
+    /// Nobody waits on the other side, and the caller did not want to.
+    WouldBlock = 15,
+    /// The other side went away: the endpoint was deleted, or the thread that owed a reply ended.
+    Gone = 16,
+    /// The thread is not in the state that the call needs.
+    WrongState = 17,
 }
 
 impl Error {
     /// Every error, in the order of the numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::UnknownSystemCall,
         Self::NotPermitted,
         Self::InvalidArgument,
@@ -43,6 +55,12 @@ impl Error {
         Self::NothingToWaitFor,
         Self::BufferTooSmall,
         Self::NotFound,
+        Self::BadCapability,
+        Self::NoRight,
+        Self::QuotaReached,
+        Self::WouldBlock,
+        Self::Gone,
+        Self::WrongState,
     ];
 
     /// The value that RAX holds after the call.

@@ -3,17 +3,21 @@
 //! Everything here is plain data: no code of either side. `docs/abi.md` is the prose.
 #![cfg_attr(not(test), no_std)]
 
+mod capability;
 mod error;
 mod information;
+mod message;
 mod program;
 mod system_call;
 mod trap_number;
 
+pub use capability::{SLOT_FIRST_FREE, SLOT_FIRST_THREAD, SLOT_NONE, SLOT_OWN_PROGRAM, rights};
 pub use error::Error;
 pub use information::{
     BootDoor, CpuInformation, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM,
     SystemInformation,
 };
-pub use program::{ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET};
+pub use message::{FaultMessage, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME, ThreadRegisters, UTCB_BASE};
+pub use program::{ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
 pub use system_call::{BASE_FS, BASE_GS, SystemCall};
 pub use trap_number::TrapNumber;

@@ -8,6 +8,10 @@ pub const ANY_CPU: u64 = u64::MAX;
 /// [`crate::SystemCall::SpawnProgram`]: the kernel prints no line when the program is shut down; whoever started it tells.
 pub const SPAWN_QUIET: u64 = 1;
 
+/// [`crate::SystemCall::SpawnProgram`]: the program's first thread does not run until
+/// [`crate::SystemCall::ResumeThread`]. Meanwhile it can be given capabilities and a fault handler.
+pub const SPAWN_SUSPENDED: u64 = 2;
+
 /// Why a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]

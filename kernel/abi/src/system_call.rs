@@ -25,7 +25,8 @@ pub enum SystemCall {
     /// `(nanoseconds)`: sleeps at least that long.
     Sleep = 8,
     /// `(name address, name length, argument, cpu, flags)`: starts a program from the boot archive; answers its number.
-    /// `flags` is 0 or [`crate::SPAWN_QUIET`]. Only for the first program.
+    /// `flags` is a sum of [`crate::SPAWN_QUIET`] and [`crate::SPAWN_SUSPENDED`]; with the latter, words 0 and 1 of the
+    /// caller's UTCB hold the slots of capabilities of the new program and of its first thread. Only for the first program.
     SpawnProgram = 9,
     /// `(buffer, nanoseconds)`: waits until a program that the caller started has ended and writes
     /// its [`crate::ProgramEnd`] to the buffer; answers the number of the program.
@@ -46,11 +47,50 @@ pub enum SystemCall {
     MapMemory = 16,
     /// `(address, length)`: takes pages away again and frees them; at most 128 MiB a call.
     UnmapMemory = 17,
+    /// `()`: makes an endpoint; answers its slot.
+    CreateEndpoint = 18,
+    /// `(slot, rights, badge, program slot)`: copies a capability, with the same or fewer rights, to the capability space of
+    /// another program (which needs [`crate::rights::GRANT`]) or to the caller's own ([`crate::SLOT_NONE`]); answers the
+    /// new slot. A badge that is not 0 marks the copy: who receives through the original sees it. It cannot be changed.
+    CopyCapability = 19,
+    /// `(slot)`: deletes a capability. What was derived from it stays.
+    DeleteCapability = 20,
+    /// `(slot)`: deletes everything that was derived from a capability, in whatever program.
+    RevokeCapability = 21,
+    /// `(endpoint, tag, word 0, word 1, word 2, word 3)`: sends a message and goes on when it is taken. The tag is a
+    /// [`crate::MessageTag`].
+    Send = 22,
+    /// `(endpoint, tag)`: waits for a message; of the tag only the non-blocking bit counts. Answers the message's tag; RDI
+    /// holds the badge of the capability that was sent through, RDX R10 R8 R9 the first four words. A caller to whom
+    /// the thread still owed a reply gets [`crate::Error::Gone`].
+    Receive = 23,
+    /// As [`Self::Send`], and waits for the reply, which comes as by [`Self::Receive`] with badge 0.
+    Call = 24,
+    /// `(0, tag, word 0, word 1, word 2, word 3)`: answers the caller, or the faulting thread, whose message this thread
+    /// received last. For a fault the label is one of [`crate::REPLY_RESUME`] and its neighbours.
+    Reply = 25,
+    /// `(endpoint, tag, word 0, word 1, word 2, word 3)`: [`Self::Reply`], if a reply is owed, and [`Self::Receive`].
+    ReplyReceive = 26,
+    /// `(thread slot, endpoint slot)`: binds where the faults of a thread go: of the calling thread
+    /// ([`crate::SLOT_NONE`]), or of one that was not resumed yet. No endpoint ([`crate::SLOT_NONE`]) unbinds. Threads
+    /// inherit the handler of the thread that spawns them.
+    SetFaultHandler = 27,
+    /// `(thread slot)`: lets a thread run that was spawned suspended.
+    ResumeThread = 28,
+    /// `(program slot, address, length)`: [`Self::MapMemory`] in another program.
+    MapInto = 29,
+    /// `(program slot, address, buffer, length)`: reads another program's memory; at most 1 MiB.
+    ReadMemory = 30,
+    /// `(program slot, address, buffer, length)`: writes another program's memory; at most 1 MiB.
+    WriteMemory = 31,
+    /// `()`: writes the [`crate::ThreadRegisters`] of the thread whose fault the caller received last to the caller's
+    /// UTCB, at offset 0.
+    ReadFaultRegisters = 32,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 33] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -69,6 +109,21 @@ impl SystemCall {
         Self::MoveToCpu,
         Self::MapMemory,
         Self::UnmapMemory,
+        Self::CreateEndpoint,
+        Self::CopyCapability,
+        Self::DeleteCapability,
+        Self::RevokeCapability,
+        Self::Send,
+        Self::Receive,
+        Self::Call,
+        Self::Reply,
+        Self::ReplyReceive,
+        Self::SetFaultHandler,
+        Self::ResumeThread,
+        Self::MapInto,
+        Self::ReadMemory,
+        Self::WriteMemory,
+        Self::ReadFaultRegisters,
     ];
 
     /// The call with this number.

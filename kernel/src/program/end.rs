@@ -2,13 +2,15 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{EndCause, ProgramEnd};
+use gatehouse_abi::{EndCause, ProgramEnd, TrapNumber};
 
 use super::Program;
 use crate::cpu::ThisCpu;
+use crate::object::{self, FOREST};
 use crate::sched::{self, Next};
 use crate::start;
 use crate::thread::Thread;
+use crate::{console, ipc};
 
 /// Ends the program of the running thread, all its threads with it.
 pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
@@ -44,6 +46,44 @@ pub fn exited(program: &Program, thread: &Thread, cpu: &ThisCpu, status: u64) ->
     }
 }
 
+/// Ends a program whose first thread was never resumed.
+pub fn end_before_start(cpu: &ThisCpu, program: &Arc<Program>) {
+    let end = ProgramEnd { program: program.number(), cause: EndCause::Killed as u64, ..ProgramEnd::default() };
+    end_program(cpu, program, end);
+}
+
+/// Ends the program of a thread that waits for somebody to handle its fault, and that the caller owns.
+pub fn end_waiting(cpu: &ThisCpu, thread: Arc<Thread>) {
+    let program = Arc::clone(thread.program());
+    let fault = thread.utcb().fault();
+    if !program.is_quiet() {
+        console::line(format_args!(
+            "fault: program={} ({}) thread={} trap={:?} address={:#x} rip={:#x}: not handled by its handler",
+            program.name(),
+            program.number(),
+            thread.number(),
+            TrapNumber::from_bits(fault.cause),
+            fault.address,
+            fault.program_counter
+        ));
+    }
+    let end = ProgramEnd {
+        program: program.number(),
+        cause: EndCause::Trap as u64,
+        status: 0,
+        trap: fault.cause,
+        vector: fault.access >> 32,
+        error_code: fault.access & 0xffff_ffff,
+        address: fault.address,
+        instruction_pointer: fault.program_counter,
+        stack_pointer: fault.stack_pointer,
+        thread: thread.number(),
+        cpu: fault.cpu,
+    };
+    end_program(cpu, &program, end);
+    thread_gone(cpu, thread);
+}
+
 /// Stops all threads of a program, wherever they are.
 fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
     if !program.decide_end(end) {
@@ -54,6 +94,9 @@ fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
         // Where it is woken it is ended, since its program is ending.
         let _ = sched::wake(cpu, thread);
     }
+    let suspended = core::mem::take(&mut program.life().suspended);
+    suspended.into_iter().for_each(|thread| thread_gone(cpu, thread));
+    ipc::cancel_blocked_threads(cpu, program);
     sched::stop_threads_elsewhere(cpu, program);
     // Those of this CPU go at once: in its queue and its timer list. The caller has taken the running one.
     let _ = sched::reap(cpu);
@@ -63,7 +106,8 @@ fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
 pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
     let program = Arc::clone(thread.program());
     let number = thread.number();
-    debug_assert_eq!(Arc::strong_count(&thread), 1, "a thread that is gone has one owner");
+    ipc::release_clients(cpu, &thread);
+    program.give_back_utcb(thread.utcb_slot());
     drop(thread);
     if program.remove_thread(number) {
         program_gone(cpu, program);
@@ -72,6 +116,7 @@ pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
 
 /// The last thread is gone: gives the memory back, then tells whoever started the program.
 fn program_gone(cpu: &ThisCpu, program: Arc<Program>) {
+    object::release_all(cpu, FOREST.end(program.capabilities()));
     let space = program.space().take();
     drop(space);
     // Threads that ended one by one race for being the last; then nobody decided how the program ends.

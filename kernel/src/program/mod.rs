@@ -6,9 +6,11 @@ mod end;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
 mod program;
 mod spawn;
+mod utcbs;
 mod wait;
 
-pub use end::{end_current, end_running_thread, exited, thread_gone};
+pub use end::{end_before_start, end_current, end_running_thread, end_waiting, exited, thread_gone};
 pub use program::{Life, Program, count};
-pub use spawn::{SpawnError, spawn_program, spawn_thread};
+pub use spawn::{SpawnError, Start, spawn_program, spawn_thread};
+pub use utcbs::{UTCB_END, UtcbSlot};
 pub use wait::{Waited, stop_waiting, wait_for_child};

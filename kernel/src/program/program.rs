@@ -10,7 +10,9 @@ use gatehouse_abi::ProgramEnd;
 use percpu::CpuIndex;
 use spin::{Mutex, MutexGuard};
 
+use super::UtcbSlot;
 use crate::memory::AddressSpace;
+use crate::object::{Space, new_space};
 use crate::thread::Thread;
 
 /// Numbers that were given out.
@@ -35,6 +37,7 @@ pub struct Program {
     space: Mutex<Option<AddressSpace>>,
     ending: AtomicBool,
     life: Mutex<Life>,
+    capabilities: Space,
 }
 
 /// What changes while a program lives.
@@ -50,6 +53,12 @@ pub struct Life {
     pub ended: VecDeque<ProgramEnd>,
     /// Its thread that waits to be told.
     pub waiter: Option<Arc<Thread>>,
+    /// Threads that have not been let run yet.
+    pub suspended: Vec<Arc<Thread>>,
+    /// Message buffers that were made.
+    pub utcbs: u64,
+    /// Message buffers that ended threads have left.
+    pub left_utcbs: Vec<UtcbSlot>,
 }
 
 impl Program {
@@ -66,6 +75,7 @@ impl Program {
             space: Mutex::new(Some(space)),
             ending: AtomicBool::new(false),
             life: Mutex::new(Life::default()),
+            capabilities: new_space(),
         })
     }
 
@@ -108,6 +118,13 @@ impl Program {
     /// Its address space; `None` once it is gone.
     pub fn space(&self) -> MutexGuard<'_, Option<AddressSpace>> {
         self.space.lock()
+    }
+
+    /// Its capabilities.
+    #[must_use]
+    #[inline(always)]
+    pub const fn capabilities(&self) -> &Space {
+        &self.capabilities
     }
 
     /// Its changing part.

@@ -3,16 +3,20 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use gatehouse_abi::{SLOT_FIRST_THREAD, SLOT_OWN_PROGRAM};
 use percpu::CpuIndex;
 use x86_64::VirtAddr;
 
 use super::{Program, archive, elf};
 use crate::arch::Frame;
+use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::cpu::{self, ThisCpu};
-use crate::memory::Rights;
+use crate::ipc::FaultHandler;
+use crate::memory::Rights as PageRights;
 use crate::memory::frame::Frame as PageFrame;
 use crate::memory::layout::{PAGE_SIZE, USER_END};
 use crate::memory::{AddressSpace, UserRange};
+use crate::object::{FOREST, KernelObject};
 use crate::sched::{self, Next};
 use crate::thread::Thread;
 use crate::trap::TrapFrame as _;
@@ -61,27 +65,37 @@ impl From<elf::LoadError> for SpawnError {
     }
 }
 
-/// Starts a program from the boot archive on a CPU that is online, with one thread; answers its number.
+/// What a program is started with.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'name> {
+    /// Its name in the boot archive.
+    pub name: &'name str,
+    /// What its first thread finds as its argument.
+    pub argument: u64,
+    /// Where that runs: a CPU that is online.
+    pub cpu: CpuIndex,
+    /// Its faults are told to its parent only.
+    pub quiet: bool,
+    /// Its first thread waits to be resumed.
+    pub suspended: bool,
+}
+
+/// Starts a program from the boot archive, with one thread.
 ///
 /// # Errors
 /// As [`SpawnError`] tells; nothing is left behind then.
 pub fn spawn_program(
     cpu: &ThisCpu,
     parent: Option<&Arc<Program>>,
-    name: &str,
-    argument: u64,
-    target: CpuIndex,
-    quiet: bool,
-) -> Result<(u64, Next), SpawnError> {
-    cpu::by_index(target).ok_or(SpawnError::NoSuchCpu)?;
-    let file = archive::find(name).ok_or(SpawnError::NoSuchProgram)?;
+    start: &Start<'_>,
+) -> Result<(Arc<Program>, Next), SpawnError> {
+    cpu::by_index(start.cpu).ok_or(SpawnError::NoSuchCpu)?;
+    let file = archive::find(start.name).ok_or(SpawnError::NoSuchProgram)?;
     let mut space = AddressSpace::new().map_err(|_| SpawnError::OutOfMemory)?;
     let entry = elf::load(file, &mut space)?;
     map_stack(&mut space)?;
-    let program = Program::new(name, parent, quiet, space);
-    let number = program.number();
-    let mut frame = Frame::user(entry, STACK_TOP);
-    frame.set_thread_arguments(argument, number);
+    let program = Program::new(start.name, parent, start.quiet, space);
+    let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu, None)?;
     if let Some(parent) = parent {
         let mut life = parent.life();
         if life.end.is_some() {
@@ -92,22 +106,56 @@ pub fn spawn_program(
         life.ended.try_reserve(waiting).map_err(|_| SpawnError::OutOfMemory)?;
         life.children += 1;
     }
-    let thread = Thread::new(Arc::clone(&program), frame, target);
     if !program.add_thread(&thread) {
         unreachable!("a program that nobody knows of cannot be ending");
     }
-    Ok((number, sched::hand_over(cpu, thread, target)))
+    give_own_capabilities(&program, &thread)?;
+    if start.suspended {
+        program.life().suspended.push(thread);
+        return Ok((program, Next::Stay));
+    }
+    let next = sched::hand_over(cpu, thread, start.cpu);
+    Ok((program, next))
+}
+
+/// Puts the capabilities that every program has into its slots.
+fn give_own_capabilities(program: &Arc<Program>, thread: &Arc<Thread>) -> Result<(), SpawnError> {
+    let own = [
+        (SLOT_OWN_PROGRAM, KernelObject::Program(Arc::clone(program))),
+        (SLOT_FIRST_THREAD, KernelObject::Thread(Arc::clone(thread))),
+    ];
+    for (slot, object) in own {
+        let capability = Capability { object, rights: Rights::ALL, badge: 0 };
+        let place = Slot::new(slot).map_or(Destination::AnyFree, Destination::At);
+        FOREST.insert(program.capabilities(), place, capability).map_err(|_| SpawnError::OutOfMemory)?;
+    }
+    Ok(())
+}
+
+/// A thread that will enter ring 3.
+fn make_thread(
+    program: &Arc<Program>,
+    entry: u64,
+    stack_pointer: u64,
+    argument: u64,
+    target: CpuIndex,
+    fault_handler: Option<FaultHandler>,
+) -> Result<Arc<Thread>, SpawnError> {
+    let utcb = program.take_utcb().ok_or(SpawnError::OutOfMemory)?;
+    let mut frame = Frame::user(entry, stack_pointer);
+    frame.set_thread_arguments([argument, program.number(), utcb.address()]);
+    Ok(Thread::new(Arc::clone(program), frame, target, utcb, fault_handler))
 }
 
 fn map_stack(space: &mut AddressSpace) -> Result<(), SpawnError> {
     for address in (STACK_TOP - STACK_BYTES..STACK_TOP).step_by(PAGE_SIZE as usize) {
         let frame = PageFrame::allocate_zeroed().map_err(|_| SpawnError::OutOfMemory)?;
-        space.map(VirtAddr::new(address), frame, Rights::ReadWrite).map_err(|_| SpawnError::OutOfMemory)?;
+        space.map(VirtAddr::new(address), frame, PageRights::ReadWrite).map_err(|_| SpawnError::OutOfMemory)?;
     }
     Ok(())
 }
 
-/// Starts another thread of the program; answers its number.
+/// Starts another thread of the program, with the fault handler of the running one; answers its number.
 ///
 /// # Errors
 /// As [`SpawnError`] tells.
@@ -123,11 +171,11 @@ pub fn spawn_thread(
     if UserRange::new(entry, 1).is_none() || UserRange::new(stack_pointer, 0).is_none() {
         return Err(SpawnError::BadAddress);
     }
-    let mut frame = Frame::user(entry, stack_pointer);
-    frame.set_thread_arguments(argument, program.number());
-    let thread = Thread::new(Arc::clone(program), frame, target);
+    let fault_handler = cpu.current().and_then(Thread::fault_handler);
+    let thread = make_thread(program, entry, stack_pointer, argument, target, fault_handler)?;
     let number = thread.number();
     if !program.add_thread(&thread) {
+        program.give_back_utcb(thread.utcb_slot());
         return Err(SpawnError::Ending);
     }
     Ok((number, sched::hand_over(cpu, thread, target)))

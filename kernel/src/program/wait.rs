@@ -32,7 +32,8 @@ pub fn wait_for_child(cpu: &ThisCpu, program: &Arc<Program>, nanoseconds: u64) -
         }
         return Waited::Ended(end);
     }
-    if life.children == 0 || life.waiter.is_some() || nanoseconds == 0 {
+    // Of a program that is ending nobody takes the waiter away any more: the thread goes on to meet its end.
+    if life.end.is_some() || life.children == 0 || life.waiter.is_some() || nanoseconds == 0 {
         return Waited::Nothing;
     }
     let Some(thread) = sched::detach_current(cpu) else { return Waited::Nothing };

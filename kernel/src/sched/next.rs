@@ -6,6 +6,8 @@
 pub enum Next {
     /// It does.
     Stay,
+    /// The thread that this CPU has been switched to.
+    Switched,
     /// Whoever the run queue says; the interrupted thread, if it can still run, has been queued.
     Choose,
 }
@@ -14,21 +16,20 @@ impl Next {
     /// Both of two events: one that asks for a choice is enough.
     pub const fn and(self, other: Self) -> Self {
         match (self, other) {
+            (Self::Choose, _) | (_, Self::Choose) => Self::Choose,
             (Self::Stay, Self::Stay) => Self::Stay,
-            _ => Self::Choose,
+            _ => Self::Switched,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Next::{Choose, Stay};
+    use super::Next::{Choose, Stay, Switched};
 
     #[test]
-    fn one_choice_is_enough() {
-        assert_eq!(
-            [Stay.and(Stay), Stay.and(Choose), Choose.and(Stay), Choose.and(Choose)],
-            [Stay, Choose, Choose, Choose]
-        );
+    fn one_choice_is_enough_and_a_switch_is_kept() {
+        assert_eq!([Stay.and(Stay), Stay.and(Choose), Choose.and(Stay)], [Stay, Choose, Choose]);
+        assert_eq!([Stay.and(Switched), Switched.and(Stay), Switched.and(Choose)], [Switched, Switched, Choose]);
     }
 }

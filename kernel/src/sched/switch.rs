@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use super::Next;
 use crate::arch::x86_64::NoMemoryForState;
 use crate::arch::{Frame, fpu_allow, fpu_forbid, load_address_space};
 use crate::cpu::ThisCpu;
@@ -24,17 +25,35 @@ pub fn pick(cpu: &ThisCpu) -> *const Frame {
     }
     let next = local.run_queue.borrow_mut().pop();
     match next {
-        Some(thread) => switch_to(cpu, thread),
+        Some(thread) => {
+            if local.run_queue.borrow().highest().is_some() {
+                time::start_slice(cpu);
+            }
+            switch_to(cpu, thread)
+        }
         None => idle(cpu),
     }
 }
 
+/// Whether no ready thread of this CPU has a higher priority.
+#[must_use]
+#[inline(always)]
+pub fn nobody_above(cpu: &ThisCpu, priority: u8) -> bool {
+    cpu.local().run_queue.borrow().highest().is_none_or(|highest| highest <= priority)
+}
+
+/// Makes a thread of this CPU the one that runs, past the run queue. No thread is on the CPU. The slice goes on: the
+/// newcomer runs on the time of whoever made it ready.
+#[inline(always)]
+pub fn run_now(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    let _frame = switch_to(cpu, thread);
+    Next::Switched
+}
+
 /// Makes the thread the one that runs here. No thread is on the CPU.
+#[inline(always)]
 fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
     let local = cpu.local();
-    if local.run_queue.borrow().highest().is_some() {
-        time::start_slice(cpu);
-    }
     if local.loaded_root().replace(thread.root()) != thread.root() {
         // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
         unsafe { load_address_space(thread.root()) };
@@ -74,6 +93,7 @@ fn leave_address_space(cpu: &ThisCpu) {
 
 /// Takes the running thread off the CPU, with all its state saved: it can go on anywhere.
 #[must_use]
+#[inline(always)]
 pub fn detach_current(cpu: &ThisCpu) -> Option<Arc<Thread>> {
     let thread = cpu.take_current()?;
     // SAFETY: the thread is the one that ran here.

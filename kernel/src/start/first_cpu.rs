@@ -9,8 +9,12 @@ use crate::arch::x86_64::{TscClock, initialise_cpu, patch_entries, prepare_decod
 use crate::boot::BootInfo;
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
+use crate::object::FOREST;
 use crate::program::archive;
 use crate::{console, cpu, irq, time};
+
+/// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
+const CAPABILITIES_PER_CPU: usize = 1024;
 
 /// Where both boot doors lead: called once, on the first CPU, with interrupts off.
 pub fn kernel_main(boot: BootInfo) -> ! {
@@ -56,6 +60,10 @@ pub fn kernel_main(boot: BootInfo) -> ! {
         apic.mode(),
         cpu::all().len()
     ));
+
+    if FOREST.prepare(CAPABILITIES_PER_CPU * cpu::all().len()).is_err() {
+        panic!("cannot start: no memory for capabilities");
+    }
 
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
     other_cpus::start(&this, hardware_timer);

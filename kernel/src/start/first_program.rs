@@ -6,14 +6,15 @@ use percpu::CpuIndex;
 use crate::arch::{Verdict, exit};
 use crate::console;
 use crate::cpu::ThisCpu;
-use crate::program::spawn_program;
+use crate::program::{Start, spawn_program};
 
 /// Starts the program of this name on the first CPU.
 ///
 /// # Panics
 /// If there is no such program, or it is broken: there is nothing else to do.
 pub(super) fn start(cpu: &ThisCpu, name: &str) {
-    match spawn_program(cpu, None, name, 0, CpuIndex::BOOT, false) {
+    let first = Start { name, argument: 0, cpu: CpuIndex::BOOT, quiet: false, suspended: false };
+    match spawn_program(cpu, None, &first) {
         // The boot path enters the scheduler next, whatever the answer.
         Ok((_, _next)) => {}
         Err(error) => panic!("cannot start the first program, {name}: {error}"),

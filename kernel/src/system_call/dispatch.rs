@@ -2,7 +2,7 @@
 
 use gatehouse_abi::{Error, SystemCall};
 
-use super::{calls, information, memory, programs};
+use super::{calls, capabilities, information, memory, messages, programs};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
@@ -36,6 +36,13 @@ pub fn dispatch(cpu: &ThisCpu, frame: &mut Frame) -> Next {
             frame.set_system_call_result(0);
             Next::Stay
         }
+        Some(
+            call @ (SystemCall::Call
+            | SystemCall::ReplyReceive
+            | SystemCall::Send
+            | SystemCall::Receive
+            | SystemCall::Reply),
+        ) => messages::message_call(cpu, call, frame),
         Some(call) => other(cpu, call, frame),
         None => {
             frame.set_system_call_result(Error::UnknownSystemCall.to_register());
@@ -50,7 +57,12 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
     let [first, second, ..] = arguments;
     let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
     let outcome: Outcome = match call {
-        SystemCall::Null => Outcome::Value(0),
+        SystemCall::Null
+        | SystemCall::Send
+        | SystemCall::Receive
+        | SystemCall::Call
+        | SystemCall::Reply
+        | SystemCall::ReplyReceive => unreachable!("handled before"),
         SystemCall::ExitThread => return programs::exit_thread(cpu, first),
         SystemCall::ExitProgram => return programs::exit_program(cpu, first),
         SystemCall::Yield => {
@@ -71,6 +83,16 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::MoveToCpu => return calls::move_to_cpu(cpu, frame, first),
         SystemCall::MapMemory => memory::map(cpu, thread, first, second).into(),
         SystemCall::UnmapMemory => memory::unmap(cpu, thread, first, second).into(),
+        SystemCall::CreateEndpoint => capabilities::create_endpoint(thread).into(),
+        SystemCall::CopyCapability => capabilities::copy(thread, &arguments).into(),
+        SystemCall::DeleteCapability => still_running(cpu, capabilities::delete(cpu, thread, first)),
+        SystemCall::RevokeCapability => still_running(cpu, capabilities::revoke(cpu, thread, first)),
+        SystemCall::SetFaultHandler => capabilities::set_fault_handler(thread, first, second).into(),
+        SystemCall::ResumeThread => capabilities::resume_thread(cpu, thread, frame, first),
+        SystemCall::MapInto => capabilities::map_into(cpu, thread, &arguments).into(),
+        SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
+        SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
+        SystemCall::ReadFaultRegisters => messages::read_fault_registers(thread).into(),
     };
     match outcome {
         Outcome::Value(value) => frame.set_system_call_result(value),
@@ -82,6 +104,11 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         }
     }
     Next::Stay
+}
+
+/// What a call comes to that may have ended programs, the caller's own among them.
+fn still_running(cpu: &ThisCpu, result: Result<u64, Error>) -> Outcome {
+    if cpu.current().is_none() { Outcome::Then(Next::Choose) } else { result.into() }
 }
 
 /// Ends the call that a thread was going to make again, since its time is over.

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use gatehouse_abi::Error;
+use gatehouse_abi::{Error, UTCB_BASE};
 use x86_64::VirtAddr;
 
 use crate::cpu::ThisCpu;
@@ -10,7 +10,7 @@ use crate::irq::flush_program;
 use crate::memory::address_space::{PageState, Unmapped};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{AddressSpace, Frame, Rights};
-use crate::program::Program;
+use crate::program::{Program, UTCB_END};
 use crate::thread::Thread;
 
 /// The most that a program may hold, tables included, in frames: 128 MiB.
@@ -23,6 +23,9 @@ fn check(address: u64, length: u64) -> Result<(), Error> {
         || !address.is_multiple_of(PAGE_SIZE)
         || !length.is_multiple_of(PAGE_SIZE)
     {
+        return Err(Error::InvalidArgument);
+    }
+    if address < UTCB_END && address + length.min(UTCB_END) > UTCB_BASE {
         return Err(Error::InvalidArgument);
     }
     AddressSpace::check_user_range(address, length).map_err(|_| Error::InvalidArgument)
@@ -50,8 +53,11 @@ fn free(cpu: &ThisCpu, program: &Program, taken: Vec<Unmapped>) {
 }
 
 pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
+    map_in(cpu, thread.program(), address, length)
+}
+
+pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
     check(address, length)?;
-    let program = thread.program();
     let done = map_fresh(program, address, length)?;
     if done < length {
         let taken = take(program, address, done)?;

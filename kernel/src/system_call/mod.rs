@@ -1,9 +1,11 @@
 //! System calls: one dispatcher for both doors. `docs/abi.md` is the contract.
 
 mod calls;
+mod capabilities;
 mod dispatch;
 mod information;
 mod memory;
+mod messages;
 mod programs;
 
 pub use dispatch::{dispatch, time_out};

@@ -2,14 +2,16 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{ANY_CPU, Error, ProgramEnd, SPAWN_QUIET};
+use gatehouse_abi::{ANY_CPU, Error, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
 use percpu::CpuIndex;
 
+use super::capabilities::insert;
 use super::dispatch::Outcome;
 use crate::arch::Frame;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
-use crate::program::{self, SpawnError, Waited};
+use crate::object::KernelObject;
+use crate::program::{self, SpawnError, Start, Waited};
 use crate::sched::Next;
 use crate::thread::Thread;
 use crate::trap::TrapFrame as _;
@@ -80,11 +82,21 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
         Ok(target) => target,
         Err(error) => return Outcome::Refused(error),
     };
-    if flags & !SPAWN_QUIET != 0 {
+    if flags & !(SPAWN_QUIET | SPAWN_SUSPENDED) != 0 {
         return Outcome::Refused(Error::InvalidArgument);
     }
-    match program::spawn_program(cpu, Some(program), name, argument, target, flags & SPAWN_QUIET != 0) {
-        Ok((number, next)) => answer(frame, number, next),
+    let start =
+        Start { name, argument, cpu: target, quiet: flags & SPAWN_QUIET != 0, suspended: flags & SPAWN_SUSPENDED != 0 };
+    match program::spawn_program(cpu, Some(program), &start) {
+        Ok((child, next)) => {
+            if start.suspended
+                && let Err(error) = tell_slots(thread, &child)
+            {
+                program::end_before_start(cpu, &child);
+                return Outcome::Refused(error);
+            }
+            answer(frame, child.number(), next)
+        }
         Err(error) => {
             if let SpawnError::Elf(reason) = &error {
                 console::line(format_args!("program {name} refused: {reason}"));
@@ -92,6 +104,16 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
             Outcome::Refused(refusal(&error))
         }
     }
+}
+
+/// Gives the parent of a suspended program capabilities of it and of its first thread, by way of its UTCB.
+fn tell_slots(parent: &Thread, child: &Arc<program::Program>) -> Result<(), Error> {
+    let first = child.life().suspended.first().map(Arc::clone).ok_or(Error::Gone)?;
+    let program_slot = insert(parent.program(), KernelObject::Program(Arc::clone(child)))?;
+    let thread_slot = insert(parent.program(), KernelObject::Thread(first))?;
+    parent.utcb().set(0, program_slot);
+    parent.utcb().set(1, thread_slot);
+    Ok(())
 }
 
 fn read_name<'name>(

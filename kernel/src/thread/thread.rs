@@ -3,13 +3,16 @@
 use alloc::sync::Arc;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::offset_of;
+use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
 
+use super::Wait;
 use crate::arch::{FpuState, Frame, UserBases};
-use crate::program::Program;
+use crate::ipc::{Endpoint, FaultHandler};
+use crate::program::{Program, UtcbSlot};
 
 /// Priorities: 0 is the lowest.
 pub const PRIORITIES: usize = 64;
@@ -59,6 +62,18 @@ pub struct Thread {
     deadline: Cell<u64>,
     /// The thread waits with its system call's arguments in place, to make the call again.
     waits_for_program: Cell<bool>,
+    pub(super) wait: Cell<Wait>,
+    /// The badge of the message that it waits to send.
+    pub(super) badge: Cell<u64>,
+    /// The endpoint in whose queue it is; null in none. Changed under the queue's lock.
+    pub(super) endpoint: AtomicPtr<Endpoint>,
+    /// The thread that owes it a reply.
+    pub(super) server: AtomicPtr<Thread>,
+    /// The thread that it owes a reply, owned.
+    pub(super) client: AtomicPtr<Thread>,
+    pub(super) utcb: UtcbSlot,
+    /// Where its faults go. Set before it first runs, or by itself.
+    pub(super) fault_handler: UnsafeCell<Option<FaultHandler>>,
     queue_link: LinkedListAtomicLink,
     timer_link: RBTreeAtomicLink,
     /// The next in the inbox.
@@ -104,7 +119,13 @@ impl<'thread> KeyAdapter<'thread> for TimerAdapter {
 impl Thread {
     /// A thread of the program that will enter ring 3 through `frame`.
     #[must_use]
-    pub fn new(program: Arc<Program>, frame: Frame, cpu: CpuIndex) -> Arc<Self> {
+    pub fn new(
+        program: Arc<Program>,
+        frame: Frame,
+        cpu: CpuIndex,
+        utcb: UtcbSlot,
+        fault_handler: Option<FaultHandler>,
+    ) -> Arc<Self> {
         EXISTING.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
             save_area: SaveArea { spare: UnsafeCell::new([0; 8]), frame: UnsafeCell::new(frame) },
@@ -117,6 +138,13 @@ impl Thread {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             deadline: Cell::new(0),
             waits_for_program: Cell::new(false),
+            wait: Cell::new(Wait::Nothing),
+            badge: Cell::new(0),
+            endpoint: AtomicPtr::new(ptr::null_mut()),
+            server: AtomicPtr::new(ptr::null_mut()),
+            client: AtomicPtr::new(ptr::null_mut()),
+            utcb,
+            fault_handler: UnsafeCell::new(fault_handler),
             queue_link: LinkedListAtomicLink::new(),
             timer_link: RBTreeAtomicLink::new(),
             inbox_next: AtomicPtr::new(core::ptr::null_mut()),

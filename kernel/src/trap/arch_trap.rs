@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use gatehouse_abi::TrapNumber;
+use gatehouse_abi::{MessageTag, TrapNumber};
 
 /// Who was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,13 @@ pub trait TrapFrame {
     /// Undoes [`Self::restart_system_call`]: the thread goes on behind the call.
     fn finish_system_call(&mut self);
     /// Sets what a new thread finds as its arguments.
-    fn set_thread_arguments(&mut self, first: u64, second: u64);
+    fn set_thread_arguments(&mut self, arguments: [u64; 3]);
+    /// The tag of the message that a system call sends.
+    fn message_tag(&self) -> MessageTag;
+    /// The words of the message that travel in registers.
+    fn message_words(&self) -> [u64; 4];
+    /// Sets a received message: its tag is the system call's result.
+    fn set_message(&mut self, tag: MessageTag, badge: u64, words: [u64; 4]);
 }
 
 /// A processor's part of the trap layer.
@@ -62,6 +68,8 @@ pub trait ArchTrap {
 
     /// The processor's error code; 0 when there is none.
     fn error_code(frame: &Self::Frame) -> u64;
+    /// The flags register.
+    fn flags(frame: &Self::Frame) -> u64;
 
     /// Writes the decoded cause, on one line.
     ///

@@ -6,7 +6,7 @@ use super::{ArchTrap, Origin, TrapFrame, TrapInfo, fault};
 use crate::arch::{Arch, Frame};
 use crate::cpu::{self, ThisCpu};
 use crate::sched::{self, Next};
-use crate::{irq, lockdown, system_call};
+use crate::{ipc, irq, lockdown, system_call};
 
 /// Handles a trap and answers the frame to return through: the same one, another thread's, or the idle one.
 ///
@@ -26,8 +26,16 @@ pub fn trap_main(number: TrapNumber, frame: &mut Frame, info: impl FnOnce(&Frame
     };
     match next {
         Next::Stay => frame,
+        Next::Switched => current_frame(&cpu),
         Next::Choose => sched::pick(&cpu),
     }
+}
+
+/// The frame of the thread that the CPU was switched to.
+#[inline(always)]
+fn current_frame(cpu: &ThisCpu) -> *const Frame {
+    let Some(thread) = cpu.current() else { unreachable!("a CPU that was switched to a thread runs one") };
+    thread.frame_pointer()
 }
 
 /// Whatever the interrupted instruction itself caused.
@@ -37,7 +45,10 @@ pub fn exception(cpu: &ThisCpu, info: &TrapInfo, frame: &mut Frame) -> Next {
         return Next::Stay;
     }
     match frame.origin() {
-        Origin::User => fault::user_fault(cpu, info, frame),
+        Origin::User => match ipc::deliver_fault(cpu, info, frame) {
+            Some(next) => next,
+            None => fault::user_fault(cpu, info, frame),
+        },
         Origin::Kernel => lockdown::enter(cpu, info, frame),
     }
 }

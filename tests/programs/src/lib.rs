@@ -14,6 +14,8 @@ mod expected_end;
 mod fault;
 mod first_program;
 mod int_n;
+mod paged_region;
+mod shared_values;
 mod site;
 mod worker_plan;
 
@@ -26,5 +28,7 @@ pub use expected_end::{ExpectedEnd, ExpectedTrap, Mismatch, Place};
 pub use fault::{Fault, KERNEL_DIRECT_MAP, KERNEL_IMAGE, UNMAPPED, page_fault_code};
 pub use first_program::finish;
 pub use int_n::{INT_N_STRIDE, int_n_site};
+pub use paged_region::{PAGED_REGION, unmap_range};
+pub use shared_values::{PROGRAM_END_STATUS, UNMAP_ELSEWHERE_PAGE};
 pub use site::{SITE_STRIDE, SURVIVED, enter_site, site};
 pub use worker_plan::WorkerPlan;

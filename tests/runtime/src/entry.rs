@@ -13,7 +13,7 @@ macro_rules! entry {
         /// Where the kernel enters the program.
         ///
         /// Hardware state: ring 3, RFLAGS 0x202, RSP 16-byte aligned with nothing on the stack, RDI the argument,
-        /// RSI the program's number, every other general register zero. Loses nothing that matters and never
+        /// RSI the program's number, RDX its message buffer, every other general register zero. Loses nothing that matters and never
         /// returns: `call` leaves the stack as a C function expects it, and the function exits.
         #[cfg(target_os = "none")]
         #[unsafe(naked)]

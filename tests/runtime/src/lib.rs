@@ -49,6 +49,7 @@ pub mod door;
 mod entry;
 mod kernel;
 pub mod memory;
+pub mod message;
 #[cfg(target_os = "none")]
 mod panic;
 pub mod register_pattern;

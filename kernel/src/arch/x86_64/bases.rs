@@ -80,6 +80,15 @@ impl UserBases {
         self.gs.get()
     }
 
+    /// Records bases for a thread that is off every CPU; one that is not canonical is left as it is.
+    pub fn record(&self, fs: u64, gs: u64) {
+        for (cell, address) in [(&self.fs, fs), (&self.gs, gs)] {
+            if VirtAddr::try_new(address).is_ok() {
+                cell.set(address);
+            }
+        }
+    }
+
     /// Sets the FS base of the running thread; `false` if the address is not canonical.
     #[must_use]
     pub fn set_fs(&self, address: u64) -> bool {

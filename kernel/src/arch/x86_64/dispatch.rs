@@ -84,6 +84,6 @@ pub(super) extern "C" fn return_failed(fault: *mut TrapFrame) -> *const TrapFram
     let next = crate::trap::refused_return(&cpu, &info, frame);
     match next {
         crate::sched::Next::Stay => frame,
-        crate::sched::Next::Choose => crate::sched::pick(&cpu),
+        _ => crate::sched::pick(&cpu),
     }
 }

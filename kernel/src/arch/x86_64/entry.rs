@@ -18,6 +18,9 @@ use super::registers::save_general_registers;
 /// that RSP points into a thread and that GS may be the user's.
 ///
 /// Registers lost: none, all are in the frame before the first is used.
+///
+/// # Safety
+/// Only the processor, by way of a stub, may come here, in the state described; it is no function to be called.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn entry() {
     naked_asm!(

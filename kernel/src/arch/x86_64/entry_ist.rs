@@ -27,6 +27,9 @@ const KERNEL_GS_BASE: u32 = 0xC000_0102;
 /// What may interrupt here: another IST vector, on another stack; NMI is blocked until the next `iretq`.
 ///
 /// Registers lost: none. RBX and R12 keep their values over the call, being callee-saved.
+///
+/// # Safety
+/// Only the processor, by way of a stub, may come here, in the state described; it is no function to be called.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn entry_ist() {
     naked_asm!(

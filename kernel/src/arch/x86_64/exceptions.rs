@@ -32,6 +32,10 @@ impl ArchTrap for Arch {
         frame.error_code()
     }
 
+    fn flags(frame: &TrapFrame) -> u64 {
+        frame.flags()
+    }
+
     fn describe_cause(info: &TrapInfo, frame: &TrapFrame, out: &mut dyn fmt::Write) -> fmt::Result {
         match frame.vector() {
             SYSCALL_VECTOR => out.write_str("SYSCALL"),

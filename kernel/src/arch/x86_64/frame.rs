@@ -15,6 +15,7 @@
 
 use core::mem::offset_of;
 
+use gatehouse_abi::{MessageTag, ThreadRegisters};
 use percpu::{EntryCounters, KERNEL_CODE, KERNEL_DATA, USER_CODE, USER_DATA};
 
 use crate::trap::Origin;
@@ -260,6 +261,45 @@ impl TrapFrame {
         self.vector = NO_VECTOR;
     }
 
+    /// The registers, for a debugger or fault handler. FS and GS bases are not in a frame and read as 0.
+    #[must_use]
+    pub fn registers(&self) -> ThreadRegisters {
+        let general = &self.general;
+        ThreadRegisters {
+            general: [
+                general.r15,
+                general.r14,
+                general.r13,
+                general.r12,
+                general.rbp,
+                general.rbx,
+                general.r11,
+                general.r10,
+                general.r9,
+                general.r8,
+                general.rax,
+                general.rcx,
+                general.rdx,
+                general.rsi,
+                general.rdi,
+            ],
+            instruction_pointer: self.instruction_pointer,
+            stack_pointer: self.stack_pointer,
+            flags: self.flags,
+            fs_base: 0,
+            gs_base: 0,
+        }
+    }
+
+    /// Sets the registers, as far as a program may: see the setters.
+    pub fn set_registers(&mut self, registers: &ThreadRegisters) {
+        let [r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi] = registers.general;
+        self.general = GeneralRegisters { r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi };
+        self.set_instruction_pointer(registers.instruction_pointer);
+        self.set_stack_pointer(registers.stack_pointer);
+        self.set_flags(registers.flags);
+    }
+
     /// A stack pointer that no setter lets in, for tests on recorded frames.
     #[cfg(test)]
     pub(crate) fn set_stack_pointer_unchecked(&mut self, address: u64) {
@@ -311,9 +351,30 @@ impl crate::trap::TrapFrame for TrapFrame {
         self.instruction_pointer += SYSTEM_CALL_BYTES;
     }
 
-    fn set_thread_arguments(&mut self, first: u64, second: u64) {
+    fn set_thread_arguments(&mut self, [first, second, third]: [u64; 3]) {
         self.general.rdi = first;
         self.general.rsi = second;
+        self.general.rdx = third;
+    }
+
+    #[inline(always)]
+    fn message_tag(&self) -> MessageTag {
+        MessageTag::from_bits(self.general.rsi)
+    }
+
+    #[inline(always)]
+    fn message_words(&self) -> [u64; 4] {
+        [self.general.rdx, self.general.r10, self.general.r8, self.general.r9]
+    }
+
+    #[inline(always)]
+    fn set_message(&mut self, tag: MessageTag, badge: u64, [first, second, third, fourth]: [u64; 4]) {
+        self.general.rax = tag.to_bits();
+        self.general.rdi = badge;
+        self.general.rdx = first;
+        self.general.r10 = second;
+        self.general.r8 = third;
+        self.general.r9 = fourth;
     }
 }
 

@@ -8,6 +8,9 @@ use core::arch::naked_asm;
 ///
 /// `sti` takes effect after the next instruction, so no interrupt can come between it and `hlt`. The jump is for NMI,
 /// which does come back.
+///
+/// # Safety
+/// Only a frame made for it may lead here, in the state described; it is no function to be called.
 #[unsafe(naked)]
 pub unsafe extern "C" fn idle() {
     naked_asm!("2:", "sti", "hlt", "cli", "jmp 2b")

@@ -22,6 +22,9 @@ const USER_ADDRESS_BITS: u32 = 47;
 /// SYSRET is taken for frames that SYSCALL made, with RIP in the user half and without the flags above: it needs
 /// RCX and R11 for itself, which SYSCALL has destroyed anyway. A non-canonical RCX would fault in ring 0 on the user's
 /// stack on Intel's processors.
+///
+/// # Safety
+/// Only entries and [`leave_through`] may come here, by a jump, in the state described; it is no function to be called.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn leave() {
     naked_asm!(

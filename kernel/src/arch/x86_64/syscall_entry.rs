@@ -18,6 +18,9 @@ use super::registers::save_general_registers;
 /// `MOV SS` arrives on the first instruction, with the user's RSP.
 ///
 /// Registers lost: RCX and R11, by SYSCALL itself.
+///
+/// # Safety
+/// Only the processor may come here, in the state described; it is no function to be called.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn syscall_entry() {
     naked_asm!(

@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use gatehouse_runtime::abi::{ProgramEnd, TrapNumber};
 use programs::{
-    BOUNDARY_PAGE, ExpectedEnd, ExpectedTrap, KERNEL_DIRECT_MAP, KERNEL_IMAGE, Mismatch, Place, int_n_site,
-    page_fault_code, site,
+    BOUNDARY_PAGE, ExpectedEnd, ExpectedTrap, KERNEL_DIRECT_MAP, KERNEL_IMAGE, Mismatch, PROGRAM_END_STATUS, Place,
+    UNMAP_ELSEWHERE_PAGE, int_n_site, page_fault_code, site,
 };
 
 /// A program and how it should end.
@@ -61,6 +61,8 @@ pub(crate) const HAZARDS: &[Hazard] = &[
     ends("step_over_call", 0..4, step_over_call),
     ends("stack_overflow", 0..3, stack_overflow),
     ends("syscall_boundary", 0..1, syscall_boundary),
+    ends("program_end", 0..3, program_end),
+    ends("unmap_elsewhere", 0..1, unmap_elsewhere),
     exits("bad_arguments"),
     exits("threads"),
     exits("sleep_order"),
@@ -223,6 +225,21 @@ fn syscall_boundary(_argument: u64) -> ExpectedEnd {
     let behind = Place::At(BOUNDARY_PAGE + 4096);
     let fault = page_fault(TrapNumber::EXECUTION_PAGE_FAULT, FETCH);
     ExpectedEnd::Trap(fault.address(behind).instruction(behind))
+}
+
+fn program_end(argument: u64) -> ExpectedEnd {
+    match argument {
+        0 | 1 => ExpectedEnd::Exit(PROGRAM_END_STATUS),
+        _ => {
+            let fault = ExpectedTrap::new(TrapNumber::UNKNOWN_INSTRUCTION, 6, 0);
+            ExpectedEnd::Trap(fault.instruction(Place::At(site(0))))
+        }
+    }
+}
+
+fn unmap_elsewhere(_argument: u64) -> ExpectedEnd {
+    let fault = page_fault(TrapNumber::LOAD_PAGE_FAULT, LOAD);
+    ExpectedEnd::Trap(fault.address(Place::At(UNMAP_ELSEWHERE_PAGE)))
 }
 
 #[cfg(test)]

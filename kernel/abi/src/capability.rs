@@ -1,0 +1,28 @@
+//! Capabilities: what programs hold instead of pointers and ids.
+
+/// Rights of a capability, one bit each. A copy has the same or fewer.
+pub mod rights {
+    /// Send to the endpoint; signal the notification.
+    pub const SEND: u64 = 1;
+    /// Receive from the endpoint; wait for the notification.
+    pub const RECEIVE: u64 = 1 << 1;
+    /// Copy the capability to other programs.
+    pub const GRANT: u64 = 1 << 2;
+    /// Read the thread's registers, the space's memory, the frame.
+    pub const READ: u64 = 1 << 3;
+    /// Write them.
+    pub const WRITE: u64 = 1 << 4;
+    /// Start, stop and end the thread or program; bind fault handlers.
+    pub const CONTROL: u64 = 1 << 5;
+    /// All of them.
+    pub const ALL: u64 = (1 << 6) - 1;
+}
+
+/// The capability that every program starts with: its own program (memory and threads).
+pub const SLOT_OWN_PROGRAM: u64 = 1;
+/// The capability of the thread that a program starts with.
+pub const SLOT_FIRST_THREAD: u64 = 2;
+/// The first slot that is free in a new program: what is granted to it before it starts comes here, in order.
+pub const SLOT_FIRST_FREE: u64 = 3;
+/// Stands for "none" where a capability is optional.
+pub const SLOT_NONE: u64 = 0;

@@ -1,0 +1,120 @@
+//! Messages between threads, and how faults look as messages.
+
+/// What a message is: its label, how many words it has, and how it is sent. One register.
+///
+/// ```text
+///   bits  0..=7   words, 0..=64: the first four travel in registers, the rest in the UTCB at the same offsets
+///   bit   8       non-blocking: answer at once if nobody waits on the other side
+///   bits 16..=31  label; 0xFFFF is a fault
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct MessageTag(u64);
+
+impl MessageTag {
+    /// The label of a fault message.
+    pub const FAULT: u16 = 0xffff;
+    /// The most words of a message.
+    pub const MAX_WORDS: u64 = 64;
+    /// Words that travel in registers.
+    pub const REGISTER_WORDS: u64 = 4;
+    const NON_BLOCKING: u64 = 1 << 8;
+
+    /// A tag. Words beyond [`Self::MAX_WORDS`] are refused by the kernel.
+    #[must_use]
+    pub const fn new(label: u16, words: u64) -> Self {
+        Self((label as u64) << 16 | (words & 0xff))
+    }
+
+    /// The same message, sent only if somebody waits for it.
+    #[must_use]
+    pub const fn non_blocking(self) -> Self {
+        Self(self.0 | Self::NON_BLOCKING)
+    }
+
+    /// The register.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// From a register; any value is allowed.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The label.
+    #[must_use]
+    pub const fn label(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// How many words.
+    #[must_use]
+    pub const fn words(self) -> u64 {
+        self.0 & 0xff
+    }
+
+    /// Whether the sender does not want to wait.
+    #[must_use]
+    pub const fn is_non_blocking(self) -> bool {
+        self.0 & Self::NON_BLOCKING != 0
+    }
+}
+
+/// Where a program finds its message buffers (UTCBs), a page for each thread: the first thread's is the first.
+pub const UTCB_BASE: u64 = 0x7f00_0000_0000;
+
+/// Reply to a fault: the thread goes on where it was.
+pub const REPLY_RESUME: u16 = 0;
+/// Reply to a fault: the thread goes on with the registers in the handler's UTCB, a [`ThreadRegisters`] at offset 0.
+pub const REPLY_REGISTERS: u16 = 1;
+/// Reply to a fault: the thread's program is shut down.
+pub const REPLY_KILL: u16 = 2;
+
+/// A fault message: in the faulting thread's UTCB at offset 0, and for the handler its first four words in registers and
+/// the rest in the handler's UTCB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct FaultMessage {
+    /// Offset 0: the [`crate::TrapNumber`].
+    pub cause: u64,
+    /// Offset 8: the address that was accessed, or the instruction's where the trap is about none.
+    pub address: u64,
+    /// Offset 16: the program counter.
+    pub program_counter: u64,
+    /// Offset 24: the processor's error code in bits 0..=31, its vector in bits 32..=47.
+    pub access: u64,
+    /// Offset 32: the stack pointer.
+    pub stack_pointer: u64,
+    /// Offset 40: RFLAGS.
+    pub flags: u64,
+    /// Offset 48: the thread's number.
+    pub thread: u64,
+    /// Offset 56: the CPU.
+    pub cpu: u64,
+}
+
+impl FaultMessage {
+    /// Words of a fault message.
+    pub const WORDS: u64 = (size_of::<Self>() / 8) as u64;
+}
+
+/// A thread's registers, as debuggers and fault handlers read and write them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ThreadRegisters {
+    /// R15, R14, R13, R12, RBP, RBX, R11, R10, R9, R8, RAX, RCX, RDX, RSI, RDI.
+    pub general: [u64; 15],
+    /// RIP; an address outside the user half becomes 0.
+    pub instruction_pointer: u64,
+    /// RSP; an address past the user half becomes 0.
+    pub stack_pointer: u64,
+    /// RFLAGS; bits that are not the program's keep their values.
+    pub flags: u64,
+    /// The FS base; ignored if not canonical.
+    pub fs_base: u64,
+    /// The GS base; ignored if not canonical.
+    pub gs_base: u64,
+}

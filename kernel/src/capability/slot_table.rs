@@ -1,0 +1,145 @@
+//! The slots of one space, without locks.
+//!
+//! Free slots form a list through the table, newest first, linked both ways so that any of them can be taken at once.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use super::tree::NodeId;
+use super::{Capability, Destination, Error, Slot};
+
+/// A capability with its node in the forest.
+#[derive(Debug)]
+pub(super) struct Entry<O> {
+    pub capability: Capability<O>,
+    pub node: NodeId,
+}
+
+#[derive(Debug)]
+enum Cell<O> {
+    Free { previous: Option<Slot>, next: Option<Slot> },
+    Used(Entry<O>),
+}
+
+/// The slots 1 to `cells.len()`, which is at most `quota`.
+#[derive(Debug)]
+pub(super) struct SlotTable<O> {
+    cells: Vec<Cell<O>>,
+    newest_free: Option<Slot>,
+    used: u32,
+    quota: u32,
+}
+
+impl<O> SlotTable<O> {
+    pub const fn new(quota: u32) -> Self {
+        Self { cells: Vec::new(), newest_free: None, used: 0, quota }
+    }
+
+    pub const fn used(&self) -> u32 {
+        self.used
+    }
+
+    pub const fn quota(&self) -> u32 {
+        self.quota
+    }
+
+    pub fn get(&self, slot: Slot) -> Result<&Entry<O>, Error> {
+        match self.cells.get(slot.index()) {
+            Some(Cell::Used(entry)) => Ok(entry),
+            _ => Err(Error::NoSuchSlot),
+        }
+    }
+
+    /// The free slot for a destination, with memory behind it: [`Self::put`] accepts it as long as nothing else is put.
+    pub fn prepare(&mut self, destination: Destination) -> Result<Slot, Error> {
+        let slot = match destination {
+            Destination::AnyFree => match self.newest_free {
+                Some(free) => return Ok(free),
+                None if self.cells.len() < self.quota as usize => {
+                    Slot::from_index(self.cells.len()).ok_or(Error::Full)?
+                }
+                None => return Err(Error::Full),
+            },
+            Destination::At(slot) if slot.number() > u64::from(self.quota) => return Err(Error::NoSuchSlot),
+            Destination::At(slot) => slot,
+        };
+        self.grow(slot)?;
+        match self.cells.get(slot.index()) {
+            Some(Cell::Free { .. }) => Ok(slot),
+            _ => Err(Error::SlotInUse),
+        }
+    }
+
+    /// Fills a free slot. An entry for a slot that is not free comes back.
+    pub fn put(&mut self, slot: Slot, entry: Entry<O>) -> Option<Entry<O>> {
+        let Some(cell) = self.cells.get_mut(slot.index()) else { return Some(entry) };
+        let Cell::Free { previous, next } = *cell else { return Some(entry) };
+        *cell = Cell::Used(entry);
+        self.used += 1;
+        match previous {
+            Some(previous) => self.set_next(previous, next),
+            None => self.newest_free = next,
+        }
+        if let Some(next) = next {
+            self.set_previous(next, previous);
+        }
+        None
+    }
+
+    /// Empties a slot.
+    pub fn take(&mut self, slot: Slot) -> Option<Entry<O>> {
+        let cell = self.cells.get_mut(slot.index())?;
+        if !matches!(cell, Cell::Used(_)) {
+            return None;
+        }
+        let taken = mem::replace(cell, Cell::Free { previous: None, next: None });
+        self.used -= 1;
+        self.link(slot);
+        match taken {
+            Cell::Used(entry) => Some(entry),
+            Cell::Free { .. } => None,
+        }
+    }
+
+    /// Empties the table and sets its quota to 0.
+    pub fn close(&mut self) -> impl Iterator<Item = Entry<O>> + use<O> {
+        let Self { cells, .. } = mem::replace(self, Self::new(0));
+        cells.into_iter().filter_map(|cell| match cell {
+            Cell::Used(entry) => Some(entry),
+            Cell::Free { .. } => None,
+        })
+    }
+
+    /// Makes the table reach a slot; of the new free ones, the lowest is taken first.
+    fn grow(&mut self, last: Slot) -> Result<(), Error> {
+        let old = self.cells.len();
+        let Some(more) = (last.index() + 1).checked_sub(old) else { return Ok(()) };
+        self.cells.try_reserve(more).map_err(|_| Error::Exhausted)?;
+        self.cells.extend((0..more).map(|_| Cell::Free { previous: None, next: None }));
+        for slot in (old..old + more).rev().filter_map(Slot::from_index) {
+            self.link(slot);
+        }
+        Ok(())
+    }
+
+    /// Puts a free slot that is not in the list at its head.
+    fn link(&mut self, slot: Slot) {
+        let next = self.newest_free.replace(slot);
+        self.set_next(slot, next);
+        if let Some(next) = next {
+            self.set_previous(next, Some(slot));
+        }
+    }
+
+    fn set_next(&mut self, slot: Slot, to: Option<Slot>) {
+        if let Some(Cell::Free { next, .. }) = self.cells.get_mut(slot.index()) {
+            *next = to;
+        }
+    }
+
+    fn set_previous(&mut self, slot: Slot, to: Option<Slot>) {
+        if let Some(Cell::Free { previous, .. }) = self.cells.get_mut(slot.index()) {
+            *previous = to;
+        }
+    }
+}

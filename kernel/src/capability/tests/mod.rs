@@ -1,0 +1,6 @@
+//! The forest and its spaces against a simple model, and by example.
+
+mod examples;
+mod model;
+mod properties;
+mod world;

@@ -1,0 +1,204 @@
+//! Trees of nodes in one table, without locks.
+//!
+//! Nodes are linked by number: parent, first child, and the siblings both ways. No walk is recursive. A freed node is used
+//! again before the table grows, which never shrinks.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use super::Error;
+
+/// The number of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct NodeId(NonZeroU32);
+
+impl NodeId {
+    const fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+
+    fn from_index(index: usize) -> Option<Self> {
+        u32::try_from(index + 1).ok().and_then(NonZeroU32::new).map(Self)
+    }
+}
+
+#[derive(Debug)]
+struct Node<C> {
+    /// Differs from that of every other use of this and of any other node.
+    serial: u64,
+    parent: Option<NodeId>,
+    first_child: Option<NodeId>,
+    previous: Option<NodeId>,
+    /// Of a vacant node: the next vacant one.
+    next: Option<NodeId>,
+    /// Nothing in a vacant node.
+    content: Option<C>,
+}
+
+/// Any number of trees; a node without a parent is the root of one.
+#[derive(Debug)]
+pub(super) struct Tree<C> {
+    nodes: Vec<Node<C>>,
+    vacant: Option<NodeId>,
+    next_serial: u64,
+}
+
+impl<C> Tree<C> {
+    pub const fn new() -> Self {
+        Self { nodes: Vec::new(), vacant: None, next_serial: 0 }
+    }
+
+    /// Makes room for so many nodes in all, so that the table does not grow until there are more.
+    pub fn prepare(&mut self, nodes: usize) -> Result<(), Error> {
+        let more = nodes.saturating_sub(self.nodes.len());
+        self.nodes.try_reserve(more).map_err(|_| Error::Exhausted)
+    }
+
+    /// Makes sure that the next [`Self::add`] succeeds.
+    pub fn reserve(&mut self) -> Result<(), Error> {
+        if self.vacant.is_some() {
+            return Ok(());
+        }
+        NodeId::from_index(self.nodes.len()).ok_or(Error::Exhausted)?;
+        self.nodes.try_reserve(1).map_err(|_| Error::Exhausted)
+    }
+
+    /// A new node: a child, or a root.
+    pub fn add(&mut self, parent: Option<NodeId>, content: C) -> Result<NodeId, Error> {
+        self.reserve()?;
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        let node = Node { serial, parent: None, first_child: None, previous: None, next: None, content: Some(content) };
+        let id = match self.vacant {
+            Some(id) => {
+                let place = self.nodes.get_mut(id.index()).ok_or(Error::Exhausted)?;
+                self.vacant = place.next;
+                *place = node;
+                id
+            }
+            None => {
+                let id = NodeId::from_index(self.nodes.len()).ok_or(Error::Exhausted)?;
+                self.nodes.push(node);
+                id
+            }
+        };
+        if let Some(parent) = parent {
+            self.link(parent, id);
+        }
+        Ok(id)
+    }
+
+    pub fn content(&self, id: NodeId) -> Option<&C> {
+        self.node(id)?.content.as_ref()
+    }
+
+    /// The content, to be replaced but not removed.
+    pub fn content_mut(&mut self, id: NodeId) -> Option<&mut C> {
+        self.node_mut(id)?.content.as_mut()
+    }
+
+    pub fn serial(&self, id: NodeId) -> Option<u64> {
+        self.node(id).map(|node| node.serial)
+    }
+
+    pub fn parent(&self, id: NodeId) -> Option<NodeId> {
+        self.node(id)?.parent
+    }
+
+    pub fn first_child(&self, id: NodeId) -> Option<NodeId> {
+        self.node(id)?.first_child
+    }
+
+    /// The next sibling; of a node in a chain, the next in it.
+    pub fn next(&self, id: NodeId) -> Option<NodeId> {
+        self.node(id)?.next
+    }
+
+    /// Takes a node, with what is below it, away from its parent: it becomes a root.
+    pub fn detach(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id) else { return };
+        let (parent, previous, next) = (node.parent.take(), node.previous.take(), node.next.take());
+        if let Some(next) = next.and_then(|next| self.node_mut(next)) {
+            next.previous = previous;
+        }
+        if let Some(previous) = previous {
+            if let Some(previous) = self.node_mut(previous) {
+                previous.next = next;
+            }
+        } else if let Some(parent) = parent.and_then(|parent| self.node_mut(parent)) {
+            parent.first_child = next;
+        }
+    }
+
+    /// Takes a node away from between its parent and its children, who become children of the parent, or roots.
+    pub fn splice_out(&mut self, id: NodeId) {
+        let parent = self.parent(id);
+        self.detach(id);
+        while let Some(child) = self.first_child(id) {
+            self.detach(child);
+            if let Some(parent) = parent {
+                self.link(parent, child);
+            }
+        }
+    }
+
+    /// Puts a root without children at the head of a chain: a list of its own kind, outside of the trees.
+    pub fn chain(&mut self, id: NodeId, head: &mut Option<NodeId>) {
+        if let Some(node) = self.node_mut(id) {
+            node.next = head.replace(id);
+        }
+    }
+
+    /// Frees the head of a chain, and answers what it held.
+    pub fn unchain(&mut self, head: &mut Option<NodeId>) -> Option<C> {
+        let id = (*head)?;
+        *head = self.next(id);
+        self.free(id)
+    }
+
+    /// Frees a root that has no children, and answers what it held.
+    pub fn free(&mut self, id: NodeId) -> Option<C> {
+        let vacant = self.vacant;
+        let node = self.node_mut(id)?;
+        let content = node.content.take()?;
+        node.next = vacant;
+        self.vacant = Some(id);
+        Some(content)
+    }
+
+    /// How many nodes are in use, and whether every link has its counterpart.
+    #[cfg(test)]
+    pub fn check(&self) -> usize {
+        let ids = (0..self.nodes.len()).filter_map(NodeId::from_index);
+        for id in ids.clone().filter(|id| self.content(*id).is_some()) {
+            let (mut before, mut child) = (None, self.first_child(id));
+            while let Some(this) = child {
+                assert!(self.content(this).is_some(), "a vacant child");
+                assert_eq!(self.parent(this), Some(id));
+                assert_eq!(self.node(this).and_then(|node| node.previous), before);
+                (before, child) = (child, self.next(this));
+            }
+        }
+        ids.filter(|id| self.content(*id).is_some()).count()
+    }
+
+    fn link(&mut self, parent: NodeId, child: NodeId) {
+        let Some(above) = self.node_mut(parent) else { return };
+        let next = above.first_child.replace(child);
+        if let Some(node) = self.node_mut(child) {
+            node.parent = Some(parent);
+            node.next = next;
+        }
+        if let Some(next) = next.and_then(|next| self.node_mut(next)) {
+            next.previous = Some(child);
+        }
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node<C>> {
+        self.nodes.get(id.index())
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> Option<&mut Node<C>> {
+        self.nodes.get_mut(id.index())
+    }
+}

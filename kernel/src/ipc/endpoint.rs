@@ -1,0 +1,227 @@
+//! Endpoints: where senders and receivers meet.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use gatehouse_abi::{Error, MessageTag};
+use intrusive_collections::LinkedList;
+use spin::{Mutex, MutexGuard};
+
+use super::cancel::cancel_blocked_threads;
+use super::message::{Sending, transfer};
+use super::reply::{forget_client, owe};
+use super::switch::{block_current, run_instead};
+use crate::arch::Frame;
+use crate::cpu::ThisCpu;
+use crate::program::Program;
+use crate::sched::{self, Next};
+use crate::thread::{QueueAdapter, Thread, Wait};
+use crate::trap::TrapFrame as _;
+
+/// A meeting point.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(super) queues: Mutex<Queues>,
+    /// Capabilities of it that exist.
+    capabilities: AtomicUsize,
+}
+
+/// Who waits. At most one of the two lists has anybody in it.
+pub(super) struct Queues {
+    pub(super) senders: LinkedList<QueueAdapter>,
+    pub(super) receivers: LinkedList<QueueAdapter>,
+    /// Cleared with the last capability: nobody may wait any more.
+    pub(super) open: bool,
+}
+
+impl core::fmt::Debug for Queues {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (senders, receivers) = (self.senders.iter().count(), self.receivers.iter().count());
+        write!(out, "Queues({senders} senders, {receivers} receivers, open: {})", self.open)
+    }
+}
+
+impl Queues {
+    /// The receiver that has waited longest.
+    #[inline(always)]
+    pub(super) fn take_receiver(&mut self) -> Option<Arc<Thread>> {
+        let receiver = self.receivers.pop_front()?;
+        receiver.clear_endpoint();
+        Some(receiver)
+    }
+
+    /// The sender that goes first.
+    #[inline(always)]
+    pub(super) fn take_sender(&mut self) -> Option<Arc<Thread>> {
+        let sender = self.senders.pop_front()?;
+        sender.clear_endpoint();
+        Some(sender)
+    }
+
+    /// Puts a sender behind all others of its priority and above.
+    fn push_sender(&mut self, thread: Arc<Thread>) {
+        let mut cursor = self.senders.back_mut();
+        while cursor.get().is_some_and(|other| other.priority() < thread.priority()) {
+            cursor.move_prev();
+        }
+        cursor.insert_after(thread);
+    }
+}
+
+impl Endpoint {
+    /// An endpoint with one capability.
+    #[must_use]
+    pub fn new() -> Self {
+        let queues = Queues {
+            senders: LinkedList::new(QueueAdapter::new()),
+            receivers: LinkedList::new(QueueAdapter::new()),
+            open: true,
+        };
+        Self { queues: Mutex::new(queues), capabilities: AtomicUsize::new(1) }
+    }
+
+    /// Another capability of it exists.
+    pub fn add_capability(&self) {
+        self.capabilities.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A capability of it is gone; answers whether it was the last.
+    #[must_use]
+    pub fn remove_capability(&self) -> bool {
+        self.capabilities.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+impl Default for Endpoint {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Sends the message in the running thread's frame and goes on when it is taken.
+pub fn send(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64) -> Next {
+    start_sending(cpu, frame, endpoint, badge, Sending::Send)
+}
+
+/// Sends the message in the running thread's frame and waits for the reply.
+pub fn call(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64) -> Next {
+    start_sending(cpu, frame, endpoint, badge, Sending::Call)
+}
+
+#[inline(always)]
+fn start_sending(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64, sending: Sending) -> Next {
+    let tag = frame.message_tag();
+    if tag.words() > MessageTag::MAX_WORDS {
+        frame.set_system_call_result(Error::InvalidArgument.to_register());
+        return Next::Stay;
+    }
+    let mut queues = endpoint.queues.lock();
+    let Some(receiver) = queues.take_receiver() else {
+        let refusal = match () {
+            () if !queues.open => Some(Error::Gone),
+            () if tag.is_non_blocking() => Some(Error::WouldBlock),
+            () => None,
+        };
+        if let Some(error) = refusal {
+            frame.set_system_call_result(error.to_register());
+            return Next::Stay;
+        }
+        return wait_as_sender(cpu, queues, endpoint, badge, sending);
+    };
+    drop(queues);
+    if sending == Sending::Send {
+        let Some(sender) = cpu.current() else { unreachable!("a running thread sends") };
+        transfer(sender, sending, &receiver, badge);
+        frame.set_system_call_result(0);
+        receiver.set_wait(Wait::Nothing);
+        return sched::wake(cpu, receiver);
+    }
+    meet(cpu, receiver, badge, sending)
+}
+
+/// The running thread's message or fault goes to `receiver`, which then owes it a reply, and which runs instead of it if
+/// it belongs to this CPU.
+#[inline(always)]
+pub(super) fn meet(cpu: &ThisCpu, receiver: Arc<Thread>, badge: u64, sending: Sending) -> Next {
+    let Some(client) = block_current(cpu, Wait::for_reply(sending)) else { unreachable!("a running thread sends") };
+    transfer(&client, sending, &receiver, badge);
+    owe(&receiver, client);
+    run_instead(cpu, receiver)
+}
+
+/// The running thread waits until somebody receives.
+#[inline(never)]
+pub(super) fn wait_as_sender(
+    cpu: &ThisCpu,
+    mut queues: MutexGuard<'_, Queues>,
+    endpoint: &Endpoint,
+    badge: u64,
+    sending: Sending,
+) -> Next {
+    let Some(sender) = block_current(cpu, Wait::to_send(sending)) else { unreachable!("a running thread sends") };
+    sender.set_badge(badge);
+    sender.set_endpoint(endpoint);
+    let program = Arc::clone(sender.program());
+    queues.push_sender(sender);
+    drop(queues);
+    cancel_if_ending(cpu, &program);
+    Next::Choose
+}
+
+/// Receives into the running thread's frame: the message of the first sender, or of one yet to come.
+#[inline(always)]
+pub fn receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, wait: bool) -> Next {
+    if !forget_client(cpu) {
+        return Next::Choose;
+    }
+    let mut queues = endpoint.queues.lock();
+    if let Some(sender) = queues.take_sender() {
+        drop(queues);
+        return take_message(cpu, sender);
+    }
+    if !queues.open || !wait {
+        let error = if queues.open { Error::WouldBlock } else { Error::Gone };
+        frame.set_system_call_result(error.to_register());
+        return Next::Stay;
+    }
+    wait_as_receiver(cpu, queues, endpoint);
+    Next::Choose
+}
+
+/// The running thread waits until somebody sends.
+#[inline(always)]
+pub(super) fn wait_as_receiver(cpu: &ThisCpu, mut queues: MutexGuard<'_, Queues>, endpoint: &Endpoint) {
+    let Some(receiver) = block_current(cpu, Wait::ToReceive) else { unreachable!("a running thread receives") };
+    receiver.set_endpoint(endpoint);
+    let program = receiver.program().is_ending().then(|| Arc::clone(receiver.program()));
+    queues.receivers.push_back(receiver);
+    drop(queues);
+    if let Some(program) = program {
+        cancel_if_ending(cpu, &program);
+    }
+}
+
+/// A thread has just been put into a queue: if its program is ending, whoever ends it may have looked before.
+#[inline(never)]
+fn cancel_if_ending(cpu: &ThisCpu, program: &Arc<Program>) {
+    if program.is_ending() {
+        cancel_blocked_threads(cpu, program);
+    }
+}
+
+/// The running thread takes the message of a sender that waited.
+#[inline(never)]
+fn take_message(cpu: &ThisCpu, sender: Arc<Thread>) -> Next {
+    let Some(receiver) = cpu.current() else { unreachable!("a running thread receives") };
+    let Some(sending) = sender.wait().sending() else { unreachable!("a queue of senders holds senders") };
+    transfer(&sender, sending, receiver, sender.badge());
+    if sending == Sending::Send {
+        sender.set_wait(Wait::Nothing);
+        // SAFETY: the sender was in the queue, so it is off every CPU, and this is its owner now.
+        unsafe { &mut *sender.frame_pointer() }.set_system_call_result(0);
+        return sched::wake(cpu, sender);
+    }
+    sender.set_wait(Wait::for_reply(sending));
+    owe(receiver, sender);
+    Next::Stay
+}

@@ -1,0 +1,62 @@
+//! Moving a message from one thread to another.
+
+use gatehouse_abi::{FaultMessage, MessageTag};
+
+use crate::thread::Thread;
+use crate::trap::TrapFrame as _;
+
+/// What a thread is doing that waits in, or comes from, an endpoint's queue of senders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Sending {
+    /// It goes on as soon as the message is taken.
+    Send,
+    /// It waits for a reply.
+    Call,
+    /// Its fault is the message, and it waits for a reply.
+    Fault,
+}
+
+/// Gives `receiver` the message that `sender` has in its registers and UTCB, or as its fault.
+///
+/// Both threads are off their CPUs or the running one of this CPU, and the caller owns both.
+#[inline(always)]
+pub(super) fn transfer(sender: &Thread, sending: Sending, receiver: &Thread, badge: u64) {
+    if sending == Sending::Fault {
+        transfer_fault(sender, receiver, badge);
+        return;
+    }
+    // SAFETY: the caller owns the sender, and nobody else refers to its frame.
+    let from = unsafe { &*sender.frame_pointer() };
+    let tag = from.message_tag();
+    copy_words(sender, receiver, tag);
+    // SAFETY: as for the sender.
+    unsafe { &mut *receiver.frame_pointer() }.set_message(tag, badge, from.message_words());
+}
+
+#[inline(always)]
+fn transfer_fault(sender: &Thread, receiver: &Thread, badge: u64) {
+    let (from, to) = (sender.utcb(), receiver.utcb());
+    for word in MessageTag::REGISTER_WORDS as usize..FaultMessage::WORDS as usize {
+        to.set(word, from.get(word));
+    }
+    let tag = MessageTag::new(MessageTag::FAULT, FaultMessage::WORDS);
+    // SAFETY: the caller owns the receiver, and nobody else refers to its frame.
+    unsafe { &mut *receiver.frame_pointer() }.set_message(tag, badge, core::array::from_fn(|word| from.get(word)));
+}
+
+/// Copies the words that do not travel in registers.
+#[inline(always)]
+pub(super) fn copy_words(sender: &Thread, receiver: &Thread, tag: MessageTag) {
+    if tag.words() > MessageTag::REGISTER_WORDS {
+        copy_long(sender, receiver, tag.words().min(MessageTag::MAX_WORDS));
+    }
+}
+
+#[inline(never)]
+fn copy_long(sender: &Thread, receiver: &Thread, words: u64) {
+    let (from, to) = (sender.utcb(), receiver.utcb());
+    for word in MessageTag::REGISTER_WORDS as usize..words as usize {
+        to.set(word, from.get(word));
+    }
+}

@@ -1,0 +1,27 @@
+//! Messages between threads; faults are messages, too.
+//!
+//! ```text
+//!   client                         endpoint                        server
+//!   call, or a fault ───────────►  senders (by priority)
+//!                                  receivers (first come)  ◄─────── receive
+//!   waits for the reply  ◄─────────────────────────────────────────  reply: the right lives in the server's thread
+//! ```
+//!
+//! Nothing is allocated and nothing is counted on the way: threads move from list to list, and the right to reply is a
+//! pointer in the server that owns the waiting client. Each endpoint has its own lock. A receiver that waits on the same CPU
+//! is switched to at once.
+//!
+//! Getting a thread out of such a wait from outside is rare and takes one global lock, [`cancel`].
+
+mod cancel;
+mod endpoint;
+mod fault;
+mod message;
+mod reply;
+mod switch;
+
+pub use cancel::{cancel_blocked_threads, close, release_clients};
+pub use endpoint::{Endpoint, call, receive, send};
+pub use fault::{FaultHandler, deliver_fault};
+pub use message::Sending;
+pub use reply::{reply, reply_receive};

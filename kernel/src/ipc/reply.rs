@@ -1,0 +1,132 @@
+//! Replies: one for each call and each fault.
+//!
+//! The right to reply is the pointer `owes_reply_to` in the server's thread, which owns the client. Whoever takes it out, by
+//! one atomic exchange, owns the client from then on: the server to answer it, or somebody who ends the wait.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::{Error, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME};
+
+use super::endpoint::{Endpoint, wait_as_receiver};
+use super::message::copy_words;
+use super::switch::run_instead;
+use crate::arch::Frame;
+use crate::cpu::ThisCpu;
+use crate::program;
+use crate::sched::{self, Next};
+use crate::thread::{Thread, Wait};
+use crate::trap::TrapFrame as _;
+
+/// Makes `server`, which owes nobody a reply, owe one to `client`.
+#[inline(always)]
+pub(super) fn owe(server: &Thread, client: Arc<Thread>) {
+    client.set_server(server);
+    server.set_client(client);
+}
+
+/// Whoever waits for a reply of the running thread, which is about to receive again, will never get one. Answers whether the
+/// running thread is still there: ending the client's program may have ended its own.
+#[must_use]
+pub(super) fn forget_client(cpu: &ThisCpu) -> bool {
+    if let Some(client) = cpu.current().and_then(Thread::take_client) {
+        super::cancel::abandon(cpu, client);
+    }
+    cpu.current().is_some()
+}
+
+/// What a reply does to the client.
+enum Effect {
+    /// It is ready.
+    Ready(Arc<Thread>),
+    /// It is gone, with its program.
+    Gone,
+}
+
+/// Answers the client that the running thread owes a reply: the tag and words are in `frame`.
+#[inline(always)]
+fn answer(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, frame: &Frame) -> Effect {
+    client.clear_server();
+    let tag = frame.message_tag();
+    if client.wait() == Wait::ForFaultReply {
+        if tag.label() != REPLY_RESUME {
+            return answer_fault(cpu, server, client, tag.label());
+        }
+    } else {
+        copy_words(server, &client, tag);
+        // SAFETY: the client waited for this reply, so it is off every CPU, and this is its owner now.
+        unsafe { &mut *client.frame_pointer() }.set_message(tag, 0, frame.message_words());
+    }
+    Effect::Ready(client)
+}
+
+/// A reply to a fault that does more than let the thread go on.
+#[inline(never)]
+fn answer_fault(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, label: u16) -> Effect {
+    match label {
+        REPLY_REGISTERS => {
+            let registers = server.utcb().registers();
+            client.set_registers(&registers);
+            Effect::Ready(client)
+        }
+        // REPLY_KILL, and labels that mean nothing: a handler that cannot say what it wants has not handled the fault.
+        _ => {
+            debug_assert!(label != REPLY_RESUME && (label == REPLY_KILL || label > REPLY_KILL));
+            program::end_waiting(cpu, client);
+            Effect::Gone
+        }
+    }
+}
+
+/// Replies and goes on.
+pub fn reply(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    let Some(server) = cpu.current() else { unreachable!("a running thread replies") };
+    if frame.message_tag().words() > MessageTag::MAX_WORDS {
+        frame.set_system_call_result(Error::InvalidArgument.to_register());
+        return Next::Stay;
+    }
+    let Some(client) = server.take_client() else {
+        frame.set_system_call_result(Error::WrongState.to_register());
+        return Next::Stay;
+    };
+    let effect = answer(cpu, server, client, frame);
+    if cpu.current().is_none() {
+        return Next::Choose;
+    }
+    frame.set_system_call_result(0);
+    match effect {
+        Effect::Ready(client) => {
+            client.set_wait(Wait::Nothing);
+            sched::wake(cpu, client)
+        }
+        Effect::Gone => Next::Stay,
+    }
+}
+
+/// Replies, if a reply is owed, and receives. The client runs at once if it belongs to this CPU and no message waits.
+#[inline(always)]
+pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint) -> Next {
+    let Some(server) = cpu.current() else { unreachable!("a running thread replies") };
+    let tag = frame.message_tag();
+    if tag.words() > MessageTag::MAX_WORDS {
+        frame.set_system_call_result(Error::InvalidArgument.to_register());
+        return Next::Stay;
+    }
+    let Some(client) = server.take_client() else {
+        return super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking());
+    };
+    let Effect::Ready(client) = answer(cpu, server, client, frame) else {
+        if cpu.current().is_none() {
+            return Next::Choose;
+        }
+        return super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking());
+    };
+    let queues = endpoint.queues.lock();
+    if queues.senders.is_empty() && queues.open && !tag.is_non_blocking() && !server.program().is_ending() {
+        wait_as_receiver(cpu, queues, endpoint);
+        return run_instead(cpu, client);
+    }
+    drop(queues);
+    client.set_wait(Wait::Nothing);
+    let woken = sched::wake(cpu, client);
+    super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking()).and(woken)
+}

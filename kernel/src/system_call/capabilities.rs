@@ -1,0 +1,157 @@
+//! Calls about capabilities, and about the threads and programs behind them.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use gatehouse_abi::{Error, SLOT_NONE};
+
+use super::dispatch::Outcome;
+use super::memory::map_in;
+use super::messages::endpoint;
+use crate::arch::Frame;
+use crate::capability::{self, Capability, Destination, Rights, Slot};
+use crate::cpu::ThisCpu;
+use crate::ipc::{Endpoint, FaultHandler};
+use crate::object::{FOREST, KernelObject, release_all};
+use crate::program::Program;
+use crate::sched;
+use crate::thread::Thread;
+use crate::trap::TrapFrame as _;
+use crate::user_copy;
+
+/// The most that is copied between programs in one call.
+const COPY_LIMIT: u64 = 1024 * 1024;
+
+fn refusal(error: capability::Error) -> Error {
+    match error {
+        capability::Error::NoSuchSlot | capability::Error::SlotInUse => Error::BadCapability,
+        capability::Error::Full => Error::QuotaReached,
+        capability::Error::NotPermitted => Error::NoRight,
+        capability::Error::BadgeFixed => Error::InvalidArgument,
+        capability::Error::Exhausted => Error::OutOfMemory,
+    }
+}
+
+fn slot(number: u64) -> Result<Slot, Error> {
+    Slot::new(number).ok_or(Error::BadCapability)
+}
+
+/// Puts an object of the kernel's making into a program's space; answers its slot.
+pub(super) fn insert(program: &Program, object: KernelObject) -> Result<u64, Error> {
+    let capability = Capability { object, rights: Rights::ALL, badge: 0 };
+    FOREST.insert(program.capabilities(), Destination::AnyFree, capability).map(Slot::number).map_err(refusal)
+}
+
+pub(super) fn create_endpoint(thread: &Thread) -> Result<u64, Error> {
+    insert(thread.program(), KernelObject::Endpoint(Arc::new(Endpoint::new())))
+}
+
+/// The program behind a slot.
+fn program(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Program>, Error> {
+    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
+        KernelObject::Program(program) if capability.rights.contains(right) => Ok(Arc::clone(program)),
+        KernelObject::Program(_) => Err(Error::NoRight),
+        _ => Err(Error::BadCapability),
+    });
+    found.unwrap_or(Err(Error::BadCapability))
+}
+
+/// The thread behind a slot.
+fn other_thread(thread: &Thread, number: u64) -> Result<Arc<Thread>, Error> {
+    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
+        KernelObject::Thread(thread) if capability.rights.contains(Rights::CONTROL) => Ok(Arc::clone(thread)),
+        KernelObject::Thread(_) => Err(Error::NoRight),
+        _ => Err(Error::BadCapability),
+    });
+    found.unwrap_or(Err(Error::BadCapability))
+}
+
+pub(super) fn copy(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [source, rights, badge, target, ..] = *arguments;
+    let rights = Rights::from_bits(rights).ok_or(Error::InvalidArgument)?;
+    let own = thread.program();
+    let target = if target == SLOT_NONE { Arc::clone(own) } else { program(thread, target, Rights::GRANT)? };
+    let (from, to) = (own.capabilities(), target.capabilities());
+    let made = if badge == 0 {
+        FOREST.copy(from, slot(source)?, to, Destination::AnyFree, rights)
+    } else {
+        FOREST.mint(from, slot(source)?, to, Destination::AnyFree, rights, badge)
+    };
+    made.map(Slot::number).map_err(refusal)
+}
+
+pub(super) fn delete(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64, Error> {
+    let program = Arc::clone(thread.program());
+    release_all(cpu, FOREST.delete(program.capabilities(), slot(number)?).map_err(refusal)?);
+    Ok(0)
+}
+
+pub(super) fn revoke(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64, Error> {
+    let program = Arc::clone(thread.program());
+    release_all(cpu, FOREST.revoke(program.capabilities(), slot(number)?).map_err(refusal)?);
+    Ok(0)
+}
+
+pub(super) fn set_fault_handler(thread: &Thread, target: u64, handler: u64) -> Result<u64, Error> {
+    let handler = match handler {
+        SLOT_NONE => None,
+        number => {
+            let (endpoint, badge) = endpoint(thread, number, Rights::SEND)?;
+            Some(FaultHandler { endpoint, badge })
+        }
+    };
+    if target == SLOT_NONE {
+        // SAFETY: the calling thread is the running one of this CPU.
+        unsafe { thread.set_fault_handler(handler) };
+        return Ok(0);
+    }
+    let target = other_thread(thread, target)?;
+    let life = target.program().life();
+    if !life.suspended.iter().any(|waiting| waiting.number() == target.number()) {
+        return Err(Error::WrongState);
+    }
+    // SAFETY: the thread has not run yet, and cannot be resumed while its program's life is locked.
+    unsafe { target.set_fault_handler(handler) };
+    Ok(0)
+}
+
+pub(super) fn resume_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, target: u64) -> Outcome {
+    let target = match other_thread(thread, target) {
+        Ok(target) => target,
+        Err(error) => return Outcome::Refused(error),
+    };
+    let waiting = {
+        let mut life = target.program().life();
+        let found = life.suspended.iter().position(|waiting| waiting.number() == target.number());
+        found.map(|index| life.suspended.swap_remove(index))
+    };
+    let Some(waiting) = waiting else { return Outcome::Refused(Error::WrongState) };
+    frame.set_system_call_result(0);
+    Outcome::Then(sched::wake(cpu, waiting))
+}
+
+pub(super) fn map_into(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [target, address, length, ..] = *arguments;
+    map_in(cpu, &*program(thread, target, Rights::WRITE)?, address, length)
+}
+
+/// Copies between the caller's memory and another program's.
+pub(super) fn copy_memory(thread: &Thread, arguments: &[u64; 6], writes: bool) -> Result<u64, Error> {
+    let [target, address, buffer, length, ..] = *arguments;
+    let right = if writes { Rights::WRITE } else { Rights::READ };
+    let target = program(thread, target, right)?;
+    if length > COPY_LIMIT {
+        return Err(Error::InvalidArgument);
+    }
+    let (from, source, to, destination) = match writes {
+        true => (thread.program(), buffer, &target, address),
+        false => (&target, address, thread.program(), buffer),
+    };
+    // Through kernel memory, so that only one address space is locked at a time.
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length as usize).map_err(|_| Error::OutOfMemory)?;
+    bytes.resize(length as usize, 0);
+    user_copy::read(from, source, &mut bytes)?;
+    user_copy::write(to, destination, &bytes)?;
+    Ok(length)
+}

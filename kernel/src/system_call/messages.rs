@@ -1,0 +1,63 @@
+//! Calls that send and receive.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::{Error, SystemCall};
+
+use crate::arch::Frame;
+use crate::capability::{Rights, Slot};
+use crate::cpu::ThisCpu;
+use crate::ipc::{self, Endpoint};
+use crate::object::KernelObject;
+use crate::sched::Next;
+use crate::thread::{Thread, Wait};
+use crate::trap::TrapFrame as _;
+
+/// The endpoint behind a slot of the thread's program, and the capability's badge.
+#[inline(always)]
+pub(super) fn endpoint(thread: &Thread, slot: u64, right: Rights) -> Result<(Arc<Endpoint>, u64), Error> {
+    let slot = Slot::new(slot).ok_or(Error::BadCapability)?;
+    let found = thread.program().capabilities().inspect(slot, |capability| {
+        let KernelObject::Endpoint(endpoint) = &capability.object else { return Err(Error::BadCapability) };
+        if !capability.rights.contains(right) {
+            return Err(Error::NoRight);
+        }
+        Ok((Arc::clone(endpoint), capability.badge))
+    });
+    found.unwrap_or(Err(Error::BadCapability))
+}
+
+fn refuse(frame: &mut Frame, error: Error) -> Next {
+    frame.set_system_call_result(error.to_register());
+    Next::Stay
+}
+
+/// One of the calls of this file.
+#[inline(always)]
+pub(super) fn message_call(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
+    let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
+    if call == SystemCall::Reply {
+        return ipc::reply(cpu, frame);
+    }
+    let [slot, ..] = frame.system_call_arguments();
+    let right = if matches!(call, SystemCall::Send | SystemCall::Call) { Rights::SEND } else { Rights::RECEIVE };
+    let (endpoint, badge) = match endpoint(thread, slot, right) {
+        Ok(found) => found,
+        Err(error) => return refuse(frame, error),
+    };
+    match call {
+        SystemCall::Call => ipc::call(cpu, frame, &endpoint, badge),
+        SystemCall::ReplyReceive => ipc::reply_receive(cpu, frame, &endpoint),
+        SystemCall::Send => ipc::send(cpu, frame, &endpoint, badge),
+        _ => ipc::receive(cpu, frame, &endpoint, !frame.message_tag().is_non_blocking()),
+    }
+}
+
+/// The registers of the thread whose fault the caller received last.
+pub(super) fn read_fault_registers(thread: &Thread) -> Result<u64, Error> {
+    let client = thread.take_client().ok_or(Error::WrongState)?;
+    let registers = (client.wait() == Wait::ForFaultReply).then(|| client.registers());
+    thread.set_client(client);
+    thread.utcb().set_registers(&registers.ok_or(Error::WrongState)?);
+    Ok(0)
+}

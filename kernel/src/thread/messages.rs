@@ -1,0 +1,158 @@
+//! A thread's part in messages: what it waits for, whom it owes a reply.
+
+use alloc::sync::Arc;
+use core::ptr;
+use core::sync::atomic::Ordering;
+
+use gatehouse_abi::ThreadRegisters;
+
+use super::{Thread, Utcb, Wait};
+use crate::ipc::{Endpoint, FaultHandler};
+use crate::program::UtcbSlot;
+
+impl Thread {
+    /// What it waits for.
+    #[must_use]
+    #[inline(always)]
+    pub const fn wait(&self) -> Wait {
+        self.wait.get()
+    }
+
+    /// Sets what it waits for. Only by its owner.
+    #[inline(always)]
+    pub fn set_wait(&self, wait: Wait) {
+        self.wait.set(wait);
+    }
+
+    /// The badge of the message that it waits to send.
+    #[must_use]
+    pub const fn badge(&self) -> u64 {
+        self.badge.get()
+    }
+
+    /// Sets that badge. Only by its owner.
+    pub fn set_badge(&self, badge: u64) {
+        self.badge.set(badge);
+    }
+
+    /// The endpoint in whose queue it is.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<*const Endpoint> {
+        let endpoint = self.endpoint.load(Ordering::Acquire);
+        (!endpoint.is_null()).then_some(endpoint.cast_const())
+    }
+
+    /// It is put into a queue of the endpoint, whose lock is held.
+    #[inline(always)]
+    pub fn set_endpoint(&self, endpoint: &Endpoint) {
+        self.endpoint.store(ptr::from_ref(endpoint).cast_mut(), Ordering::Release);
+    }
+
+    /// It leaves the queue of an endpoint, whose lock is held.
+    #[inline(always)]
+    pub fn clear_endpoint(&self) {
+        self.endpoint.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// The thread that owes it a reply.
+    #[must_use]
+    pub fn server(&self) -> Option<*const Self> {
+        let server = self.server.load(Ordering::Acquire);
+        (!server.is_null()).then_some(server.cast_const())
+    }
+
+    /// Notes which thread owes it a reply. Only by its owner.
+    #[inline(always)]
+    pub fn set_server(&self, server: &Self) {
+        self.server.store(ptr::from_ref(server).cast_mut(), Ordering::Release);
+    }
+
+    /// Nobody owes it a reply any more. Only by its owner.
+    #[inline(always)]
+    pub fn clear_server(&self) {
+        self.server.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// Makes it owe a reply to `client`, and own it. It owes none yet.
+    #[inline(always)]
+    pub fn set_client(&self, client: Arc<Self>) {
+        debug_assert!(self.client.load(Ordering::Relaxed).is_null());
+        self.client.store(Arc::into_raw(client).cast_mut(), Ordering::Release);
+    }
+
+    /// Takes the thread that it owes a reply: whoever calls this owns it.
+    #[must_use]
+    #[inline(always)]
+    pub fn take_client(&self) -> Option<Arc<Self>> {
+        if self.client.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        let client = self.client.swap(ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: the pointer comes from `set_client`, and the exchange gives it to one taker only.
+        (!client.is_null()).then(|| unsafe { Arc::from_raw(client.cast_const()) })
+    }
+
+    /// Takes `client` if it is the one that a reply is owed to.
+    #[must_use]
+    pub fn take_this_client(&self, client: &Self) -> Option<Arc<Self>> {
+        let wanted = ptr::from_ref(client).cast_mut();
+        self.client.compare_exchange(wanted, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        // SAFETY: as in `take_client`.
+        Some(unsafe { Arc::from_raw(wanted.cast_const()) })
+    }
+
+    /// The message buffer.
+    #[must_use]
+    #[inline(always)]
+    pub const fn utcb(&self) -> Utcb {
+        self.utcb.utcb
+    }
+
+    /// Which of its program's message buffers that is.
+    #[must_use]
+    pub const fn utcb_slot(&self) -> UtcbSlot {
+        self.utcb
+    }
+
+    /// Where its faults go, with the badge that tells whose they are. To be asked on the CPU that runs it.
+    #[must_use]
+    #[inline(always)]
+    pub fn fault_endpoint(&self) -> Option<(&Endpoint, u64)> {
+        // SAFETY: set only before the thread runs, or by the thread itself on this CPU.
+        let handler = unsafe { &*self.fault_handler.get() };
+        handler.as_ref().map(|handler| (&*handler.endpoint, handler.badge))
+    }
+
+    /// Another owner of its handler, for a thread that it starts. To be asked on the CPU that runs it.
+    #[must_use]
+    pub fn fault_handler(&self) -> Option<FaultHandler> {
+        // SAFETY: as above.
+        unsafe { &*self.fault_handler.get() }.clone()
+    }
+
+    /// Sets where its faults go.
+    ///
+    /// # Safety
+    /// The thread has not run yet and the caller owns it, or it is the running thread of this CPU.
+    pub unsafe fn set_fault_handler(&self, handler: Option<FaultHandler>) {
+        // SAFETY: by the contract nobody refers to the handler.
+        unsafe { *self.fault_handler.get() = handler };
+    }
+
+    /// Sets its registers, as far as a program may.
+    ///
+    /// Only by its owner, while it is off every CPU.
+    pub fn set_registers(&self, registers: &ThreadRegisters) {
+        // SAFETY: the thread is off every CPU and the caller owns it.
+        unsafe { &mut *self.frame_pointer() }.set_registers(registers);
+        self.bases().record(registers.fs_base, registers.gs_base);
+    }
+
+    /// Its registers. Only by its owner, while it is off every CPU.
+    #[must_use]
+    pub fn registers(&self) -> ThreadRegisters {
+        // SAFETY: as above.
+        let registers = unsafe { &*self.frame_pointer() }.registers();
+        ThreadRegisters { fs_base: self.bases().fs(), gs_base: self.bases().gs(), ..registers }
+    }
+}

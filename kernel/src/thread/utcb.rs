@@ -1,0 +1,78 @@
+//! The message buffer that a thread shares with the kernel: one page of its program, never unmapped while the thread lives.
+
+use gatehouse_abi::{FaultMessage, ThreadRegisters};
+
+use crate::memory::layout::PAGE_SIZE;
+
+/// The page, as the kernel reaches it: through the direct map, so that no access to it can fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Utcb(*mut u64);
+
+// SAFETY: plain memory; what a program makes of its own message buffer is its own affair, and every access is volatile.
+unsafe impl Send for Utcb {}
+// SAFETY: as above.
+unsafe impl Sync for Utcb {}
+
+/// Words in the page.
+const WORDS: usize = (PAGE_SIZE / 8) as usize;
+
+impl Utcb {
+    /// The buffer at this address of the direct map.
+    ///
+    /// # Safety
+    /// A whole page of RAM, mapped to the thread's program for as long as the thread lives.
+    #[must_use]
+    pub const unsafe fn new(page: *mut u8) -> Self {
+        Self(page.cast())
+    }
+
+    /// Reads a word.
+    ///
+    /// # Panics
+    /// If the page has no such word.
+    #[must_use]
+    #[inline(always)]
+    pub fn get(self, word: usize) -> u64 {
+        assert!(word < WORDS);
+        // SAFETY: inside the page; volatile since the program may write at any time.
+        unsafe { self.0.add(word).read_volatile() }
+    }
+
+    /// Writes a word.
+    ///
+    /// # Panics
+    /// If the page has no such word.
+    #[inline(always)]
+    pub fn set(self, word: usize, value: u64) {
+        assert!(word < WORDS);
+        // SAFETY: inside the page; volatile since the program may read at any time.
+        unsafe { self.0.add(word).write_volatile(value) };
+    }
+
+    /// Writes a fault message at offset 0.
+    #[inline(always)]
+    pub fn set_fault(self, message: &FaultMessage) {
+        // SAFETY: inside the page, and aligned.
+        unsafe { self.0.cast::<FaultMessage>().write_volatile(*message) };
+    }
+
+    /// Reads a fault message at offset 0; its program may have changed it.
+    #[must_use]
+    pub fn fault(self) -> FaultMessage {
+        // SAFETY: inside the page, and aligned; any bits are a message.
+        unsafe { self.0.cast::<FaultMessage>().read_volatile() }
+    }
+
+    /// Reads registers at offset 0.
+    #[must_use]
+    pub fn registers(self) -> ThreadRegisters {
+        // SAFETY: inside the page, and aligned; any bits are registers.
+        unsafe { self.0.cast::<ThreadRegisters>().read_volatile() }
+    }
+
+    /// Writes registers at offset 0.
+    pub fn set_registers(self, registers: &ThreadRegisters) {
+        // SAFETY: inside the page, and aligned.
+        unsafe { self.0.cast::<ThreadRegisters>().write_volatile(*registers) };
+    }
+}

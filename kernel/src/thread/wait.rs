@@ -1,0 +1,58 @@
+//! What a thread waits for.
+
+use crate::ipc::Sending;
+
+/// What a thread waits for; the console shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Wait {
+    /// It runs, or is ready to.
+    Nothing,
+    /// In an endpoint's queue, for a receiver.
+    ToSend,
+    /// In an endpoint's queue, for a receiver, and then for the reply.
+    ToCall,
+    /// In an endpoint's queue, for its fault handler to receive.
+    ToSendFault,
+    /// In an endpoint's queue, for a message.
+    ToReceive,
+    /// For the reply to its call.
+    ForReply,
+    /// For the reply to its fault.
+    ForFaultReply,
+}
+
+impl Wait {
+    /// The wait for somebody to take a message.
+    #[must_use]
+    #[inline(always)]
+    pub const fn to_send(sending: Sending) -> Self {
+        match sending {
+            Sending::Send => Self::ToSend,
+            Sending::Call => Self::ToCall,
+            Sending::Fault => Self::ToSendFault,
+        }
+    }
+
+    /// The wait that follows once it is taken.
+    #[must_use]
+    #[inline(always)]
+    pub const fn for_reply(sending: Sending) -> Self {
+        match sending {
+            Sending::Send => Self::Nothing,
+            Sending::Call => Self::ForReply,
+            Sending::Fault => Self::ForFaultReply,
+        }
+    }
+
+    /// What a thread in a queue of senders is doing there.
+    #[must_use]
+    pub const fn sending(self) -> Option<Sending> {
+        match self {
+            Self::ToSend => Some(Sending::Send),
+            Self::ToCall => Some(Sending::Call),
+            Self::ToSendFault => Some(Sending::Fault),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Values that a hazard and its row in the suite must agree on.
+
+/// The exit status of `program_end`.
+pub const PROGRAM_END_STATUS: u64 = 7;
+
+/// The page that `unmap_elsewhere` takes away.
+pub const UNMAP_ELSEWHERE_PAGE: u64 = 0x20_0000_0000;
