@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use crate::arch::{Arch, Frame, Verdict, exit, stop_cpu};
 use crate::console::Emergency;
 use crate::cpu::ThisCpu;
+use crate::nmi;
 use crate::trap::{ArchTrap, TrapFrame, TrapInfo};
-use crate::{nmi, trap};
 
 /// Set by the first CPU that goes into lockdown.
 static ENTERED: AtomicBool = AtomicBool::new(false);
@@ -29,7 +29,7 @@ fn report(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame, out: &mut dyn Write) ->
     write!(out, "\nlockdown: CPU {} (APIC id {}): {:?} in the kernel: ", cpu.index(), cpu.apic_id(), info.number)?;
     Arch::describe_cause(info, frame, out)?;
     writeln!(out)?;
-    writeln!(out, "  page fault address {:#x}", trap::page_fault_access_address(info))?;
+    writeln!(out, "  address {:#x}", info.address)?;
     write!(out, "  ")?;
     Arch::describe_registers(frame, out)?;
     writeln!(out)?;

@@ -5,7 +5,7 @@
 //!               ├─ Header           fixed offsets, known to assembly
 //!               │   ├─ self pointer, CPU index, APIC id
 //!               │   ├─ interrupt stack top ──► 256 KiB interrupt stack (guard page below)
-//!               │   ├─ user RSP scratch, IST depth, nesting depth
+//!               │   ├─ user RSP scratch, IST depth
 //!               │   ├─ TSS: rsp0 ──► end of the running thread's save area
 //!               │   │       IST1..4 ──► NMI, double fault, machine check, debug stacks (guard pages below)
 //!               │   │                    the word at each top points back to the block

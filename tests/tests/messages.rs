@@ -11,7 +11,8 @@ fn every_reply_to_a_fault_has_its_effect() {
 
 #[test]
 fn every_reply_to_a_fault_has_its_effect_on_one_cpu() {
-    boot_and_pass(&Machine::new().smp(1).command_line("init=fault_replies"));
+    let transcript = boot_and_pass(&Machine::new().smp(1).command_line("init=fault_replies"));
+    assert!(transcript.console_contains("fault_replies: all cases hold on 1 CPUs"), "{transcript}");
 }
 
 #[test]
@@ -42,7 +43,7 @@ const BUDGETS: [(&str, u64); 8] = [
 /// Instructions, not time: the same on every host.
 #[test]
 fn messages_stay_within_their_budgets() {
-    let transcript = boot_and_pass(&Machine::new().smp(2).icount().command_line("init=message_cost"));
+    let transcript = boot_and_pass(&Machine::new().smp(2).icount(true).command_line("init=message_cost"));
     for (name, budget) in BUDGETS {
         let prefix = format!("cost: {name}: min ");
         let line = transcript.console.iter().find_map(|line| line.strip_prefix(&prefix));

@@ -1,7 +1,9 @@
 //! What this kernel keeps for each CPU, and who may touch it.
 //!
 //! Two halves: [`Local`] belongs to its CPU alone and needs no lock; [`Remote`] is what other CPUs may touch, on
-//! cache lines of its own. The trap path of a CPU writes only to its `Local`.
+//! cache lines of its own. The trap path of a CPU writes to its `Local`,
+//! to its block's counters, and to the lines of its `Remote` that only it writes; and to its set of pending IPIs when another
+//! CPU has poked it.
 
 mod local;
 mod remote;

@@ -31,6 +31,8 @@ pub struct Remote {
 struct Own {
     frame_cache: FrameCache,
     switches: AtomicU64,
+    /// The page-table root that is loaded, or was until a moment ago.
+    root: AtomicU64,
 }
 
 /// How far this CPU is with flushing its TLB.
@@ -57,7 +59,7 @@ impl Remote {
             online: AtomicBool::new(false),
             online_ns: AtomicU64::new(0),
             nmi_requests: AtomicU64::new(0),
-            own: Own { frame_cache: FrameCache::new(), switches: AtomicU64::new(0) },
+            own: Own { frame_cache: FrameCache::new(), switches: AtomicU64::new(0), root: AtomicU64::new(0) },
         }
     }
 
@@ -163,6 +165,18 @@ impl Remote {
     #[inline(always)]
     pub fn count_switch(&self) {
         self.own.switches.store(self.own.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Tells which page-table root is loaded: right after it is. Only on the owning CPU.
+    #[inline(always)]
+    pub fn set_root(&self, root: u64) {
+        self.own.root.store(root, Ordering::Release);
+    }
+
+    /// Whether the CPU may still have the root loaded. `false` is final for a root whose threads are all gone.
+    #[must_use]
+    pub fn may_use_root(&self, root: u64) -> bool {
+        self.own.root.load(Ordering::Acquire) == root
     }
 
     /// Switches to threads so far.

@@ -5,7 +5,7 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{Error, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME};
+use gatehouse_abi::{Error, MessageTag, REPLY_REGISTERS, REPLY_RESUME};
 
 use super::endpoint::{Endpoint, wait_as_receiver};
 use super::message::copy_words;
@@ -68,9 +68,8 @@ fn answer_fault(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, label: u16)
             client.set_registers(&registers);
             Effect::Ready(client)
         }
-        // REPLY_KILL, and labels that mean nothing: a handler that cannot say what it wants has not handled the fault.
+        // `REPLY_KILL`, and labels that mean nothing: a handler that cannot say what it wants has not handled the fault.
         _ => {
-            debug_assert!(label != REPLY_RESUME && (label == REPLY_KILL || label > REPLY_KILL));
             program::end_waiting(cpu, client);
             Effect::Gone
         }

@@ -3,6 +3,9 @@
 //! The asker changes the page tables, then notes each target's flush number and pokes it; a flush that begins later has a
 //! higher number and sees the change. It waits until that number is done, and meanwhile does what others ask of it, so
 //! that two askers cannot wait for each other.
+//!
+//! The asker flushes its own TLB between the change and the look at the numbers. That instruction serialises, so the change
+//! is visible to every CPU before a number is read: a flush that begins after cannot miss it.
 
 use alloc::vec::Vec;
 
@@ -62,6 +65,6 @@ fn ask(cpu: &ThisCpu, targets: impl Iterator<Item = &'static Block>, global: boo
 }
 
 /// Flushes if anybody asked this CPU to. Leaves the other kinds pending, for the interrupt that is under way.
-pub(super) fn serve_flush(cpu: &ThisCpu) {
+pub fn serve_flush(cpu: &ThisCpu) {
     cpu.kernel().remote().flush_if_wanted(|global| if global { flush_everything() } else { flush_user() });
 }

@@ -5,5 +5,5 @@ mod flush;
 mod ipi;
 
 pub use device::{controller_error, device};
-pub use flush::{flush_kernel_pages, flush_program};
+pub use flush::{flush_kernel_pages, flush_program, serve_flush};
 pub use ipi::{ipi, timer};

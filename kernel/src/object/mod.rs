@@ -4,5 +4,5 @@
 mod object;
 mod space;
 
-pub use object::KernelObject;
-pub use space::{FOREST, Space, new_space, release, release_all};
+pub use object::{EndpointCapability, KernelObject};
+pub use space::{FOREST, Space, new_space};

@@ -6,7 +6,7 @@ use gatehouse_abi::{EndCause, ProgramEnd, TrapNumber};
 
 use super::Program;
 use crate::cpu::ThisCpu;
-use crate::object::{self, FOREST};
+use crate::object::FOREST;
 use crate::sched::{self, Next};
 use crate::start;
 use crate::thread::Thread;
@@ -26,9 +26,8 @@ pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
 pub fn end_running_thread(cpu: &ThisCpu, status: u64) -> Next {
     if let Some(thread) = sched::forget_current(cpu) {
         let program = Arc::clone(thread.program());
-        if program.life().threads.len() == 1 {
-            program.decide_end(exited(&program, &thread, cpu, status));
-        }
+        // The last one to say so has the last word, should no other thread be left.
+        program.life().last_exit = Some(exited(&program, &thread, cpu, status));
         thread_gone(cpu, thread);
     }
     Next::Choose
@@ -116,11 +115,12 @@ pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
 
 /// The last thread is gone: gives the memory back, then tells whoever started the program.
 fn program_gone(cpu: &ThisCpu, program: Arc<Program>) {
-    object::release_all(cpu, FOREST.end(program.capabilities()));
+    FOREST.end(program.capabilities()).for_each(drop);
     let space = program.space().take();
+    sched::wait_until_left(cpu, program.root());
     drop(space);
-    // Threads that ended one by one race for being the last; then nobody decided how the program ends.
-    program.decide_end(ProgramEnd { program: program.number(), ..ProgramEnd::default() });
+    let last_exit = program.life().last_exit.unwrap_or_default();
+    program.decide_end(last_exit);
     let end = program.life().end.unwrap_or_default();
     let parent = program.parent();
     let is_first = program.is_first();

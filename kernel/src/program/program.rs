@@ -45,6 +45,8 @@ pub struct Program {
 pub struct Life {
     /// Its threads. A thread stays here until it is gone for good.
     pub threads: Vec<(u64, Weak<Thread>)>,
+    /// How the thread ended that exited last.
+    pub last_exit: Option<ProgramEnd>,
     /// How it ends, from the moment that this is decided.
     pub end: Option<ProgramEnd>,
     /// Programs that it started and that have not ended.

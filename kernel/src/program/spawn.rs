@@ -96,26 +96,33 @@ pub fn spawn_program(
     map_stack(&mut space)?;
     let program = Program::new(start.name, parent, start.quiet, space);
     let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu, None)?;
-    if let Some(parent) = parent {
-        let mut life = parent.life();
-        if life.end.is_some() {
-            return Err(SpawnError::Ending);
-        }
-        // Room for the news of every child's end is made here, where it can be refused.
-        let waiting = life.children as usize + 1;
-        life.ended.try_reserve(waiting).map_err(|_| SpawnError::OutOfMemory)?;
-        life.children += 1;
+    let prepared = give_own_capabilities(&program, &thread).and_then(|()| parent.map_or(Ok(()), expect_child));
+    if let Err(error) = prepared {
+        // The space holds the program that holds the space.
+        FOREST.end(program.capabilities()).for_each(drop);
+        return Err(error);
     }
     if !program.add_thread(&thread) {
         unreachable!("a program that nobody knows of cannot be ending");
     }
-    give_own_capabilities(&program, &thread)?;
     if start.suspended {
         program.life().suspended.push(thread);
         return Ok((program, Next::Stay));
     }
     let next = sched::hand_over(cpu, thread, start.cpu);
     Ok((program, next))
+}
+
+/// Makes a parent ready for the news of one more child's end: room for it is made here, where it can be refused.
+fn expect_child(parent: &Arc<Program>) -> Result<(), SpawnError> {
+    let mut life = parent.life();
+    if life.end.is_some() {
+        return Err(SpawnError::Ending);
+    }
+    let waiting = life.children as usize + 1;
+    life.ended.try_reserve(waiting).map_err(|_| SpawnError::OutOfMemory)?;
+    life.children += 1;
+    Ok(())
 }
 
 /// Puts the capabilities that every program has into its slots.

@@ -15,6 +15,6 @@ pub use inbox::Inbox;
 pub use next::Next;
 pub use poke::poke;
 pub use ready::{deadline_reached, drain_inbox, enqueue, hand_over, slice_ended, wake, yield_now};
-pub use reap::{reap, stop_threads_elsewhere};
+pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
 pub use run_queue::RunQueue;
 pub use switch::{detach_current, forget_current, give_fpu, nobody_above, pick, run_now};

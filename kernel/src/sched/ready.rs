@@ -17,11 +17,11 @@ pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     let local = cpu.local();
     let preempts = cpu.current().is_none_or(|current| current.priority() < thread.priority());
     local.run_queue.borrow_mut().push(thread);
-    if preempts {
-        return Next::Choose;
+    if cpu.current().is_some() {
+        // Also for one that is to go first: if the answer is lost on the way, the end of the slice finds it.
+        time::start_slice(cpu);
     }
-    time::start_slice(cpu);
-    Next::Stay
+    if preempts { Next::Choose } else { Next::Stay }
 }
 
 /// Hands a thread that is on no CPU and in no list to a CPU, which may be this one.

@@ -57,6 +57,7 @@ fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
     if local.loaded_root().replace(thread.root()) != thread.root() {
         // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
         unsafe { load_address_space(thread.root()) };
+        cpu.kernel().remote().set_root(thread.root());
     }
     // SAFETY: this is the owning CPU, and the thread stays alive while it is on it.
     unsafe { cpu.set_privilege_stack(thread.entry_top()) };
@@ -83,11 +84,12 @@ fn idle(cpu: &ThisCpu) -> *const Frame {
 }
 
 /// Loads the kernel's own tables.
-fn leave_address_space(cpu: &ThisCpu) {
+pub(super) fn leave_address_space(cpu: &ThisCpu) {
     let root = kernel_root().as_u64();
     if cpu.local().loaded_root().replace(root) != root {
         // SAFETY: the kernel's own tables live for ever.
         unsafe { load_address_space(root) };
+        cpu.kernel().remote().set_root(root);
     }
 }
 

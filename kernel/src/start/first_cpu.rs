@@ -32,7 +32,8 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     // This CPU's trap state, before anything may trap.
     let limit = cpu_limit(&boot);
     let listed = || machine.topology.cpus.iter().map(|cpu| cpu.apic_id).take(limit);
-    let apic = local_apic_driver(&boot, &machine.topology);
+    let highest = listed().max().unwrap_or(boot_id);
+    let apic = local_apic_driver(&boot, &machine.topology, highest);
     let blocks = cpus::make_blocks(listed(), apic);
     // SAFETY: no other CPU runs, and no IDT is loaded.
     unsafe { patch_entries() };
@@ -93,7 +94,7 @@ fn cpu_limit(boot: &BootInfo) -> usize {
 }
 
 /// The driver in the mode that fits the machine, or that the command line forces: `apic=xapic` or `apic=x2apic`.
-fn local_apic_driver(boot: &BootInfo, topology: &smp::madt::Topology) -> LocalApic {
+fn local_apic_driver(boot: &BootInfo, topology: &smp::madt::Topology, highest: percpu::ApicId) -> LocalApic {
     let forced = match boot.command_line.value("apic") {
         None => None,
         Some("xapic") => Some(Mode::XApic),
@@ -102,7 +103,7 @@ fn local_apic_driver(boot: &BootInfo, topology: &smp::madt::Topology) -> LocalAp
     };
     // SAFETY: ring 0.
     let base = unsafe { local_apic::read_apic_base() };
-    let mode = local_apic::choose_mode(local_apic::has_x2apic(), base, topology.highest_apic_id(), forced)
+    let mode = local_apic::choose_mode(local_apic::has_x2apic(), base, highest, forced)
         .unwrap_or_else(|error| panic!("cannot start: {error}"));
     let registers = match mode {
         Mode::X2Apic => core::ptr::null_mut(),

@@ -6,8 +6,8 @@ use crate::arch::ticks;
 use crate::arch::x86_64::{Calibration, Reference, calibrate, is_emulator, vectors};
 use crate::time::HardwareTimer;
 
-/// What the measurement counts down from: some milliseconds on everything between 100 MHz and 1 GHz.
-const COUNT: u32 = 2_000_000;
+/// What the measurement counts down from: 10 ms at 1 GHz, 100 ms at 100 MHz.
+const COUNT: u32 = 10_000_000;
 /// Clock ticks after which a timer that has not fired does not work: seconds on every machine.
 const PATIENCE: u64 = 10_000_000_000;
 /// QEMU's local APIC timer, divided by 1.

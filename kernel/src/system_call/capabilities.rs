@@ -11,8 +11,8 @@ use super::messages::endpoint;
 use crate::arch::Frame;
 use crate::capability::{self, Capability, Destination, Rights, Slot};
 use crate::cpu::ThisCpu;
-use crate::ipc::{Endpoint, FaultHandler};
-use crate::object::{FOREST, KernelObject, release_all};
+use crate::ipc::FaultHandler;
+use crate::object::{EndpointCapability, FOREST, KernelObject};
 use crate::program::Program;
 use crate::sched;
 use crate::thread::Thread;
@@ -43,7 +43,7 @@ pub(super) fn insert(program: &Program, object: KernelObject) -> Result<u64, Err
 }
 
 pub(super) fn create_endpoint(thread: &Thread) -> Result<u64, Error> {
-    insert(thread.program(), KernelObject::Endpoint(Arc::new(Endpoint::new())))
+    insert(thread.program(), KernelObject::Endpoint(EndpointCapability::new()))
 }
 
 /// The program behind a slot.
@@ -80,15 +80,15 @@ pub(super) fn copy(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> 
     made.map(Slot::number).map_err(refusal)
 }
 
-pub(super) fn delete(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64, Error> {
+pub(super) fn delete(thread: &Thread, number: u64) -> Result<u64, Error> {
     let program = Arc::clone(thread.program());
-    release_all(cpu, FOREST.delete(program.capabilities(), slot(number)?).map_err(refusal)?);
+    FOREST.delete(program.capabilities(), slot(number)?).map_err(refusal)?.for_each(drop);
     Ok(0)
 }
 
-pub(super) fn revoke(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64, Error> {
+pub(super) fn revoke(thread: &Thread, number: u64) -> Result<u64, Error> {
     let program = Arc::clone(thread.program());
-    release_all(cpu, FOREST.revoke(program.capabilities(), slot(number)?).map_err(refusal)?);
+    FOREST.revoke(program.capabilities(), slot(number)?).map_err(refusal)?.for_each(drop);
     Ok(0)
 }
 

@@ -17,8 +17,8 @@ pub fn trap_main(number: TrapNumber, frame: &mut Frame, info: impl FnOnce(&Frame
     let cpu = cpu::this();
     let next = match number {
         TrapNumber::SYSTEM_CALL => system_call::dispatch(&cpu, frame),
-        TrapNumber::TIMER => irq::timer(&cpu),
-        TrapNumber::IPI => irq::ipi(&cpu),
+        TrapNumber::TIMER => look_when_idle(&cpu, irq::timer(&cpu)),
+        TrapNumber::IPI => look_when_idle(&cpu, irq::ipi(&cpu)),
         TrapNumber::DEVICE => irq::device(&cpu, info(frame).vector),
         TrapNumber::SPURIOUS => Next::Stay,
         TrapNumber::CONTROLLER_ERROR => irq::controller_error(&cpu),
@@ -36,6 +36,13 @@ pub fn trap_main(number: TrapNumber, frame: &mut Frame, info: impl FnOnce(&Frame
 fn current_frame(cpu: &ThisCpu) -> *const Frame {
     let Some(thread) = cpu.current() else { unreachable!("a CPU that was switched to a thread runs one") };
     thread.frame_pointer()
+}
+
+/// An idle CPU looks into its run queue after every interrupt: what was done for others may have made somebody ready
+/// there, at any depth.
+#[inline(always)]
+fn look_when_idle(cpu: &ThisCpu, next: Next) -> Next {
+    if cpu.current().is_none() { Next::Choose } else { next }
 }
 
 /// Whatever the interrupted instruction itself caused.

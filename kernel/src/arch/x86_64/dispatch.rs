@@ -4,7 +4,7 @@ use gatehouse_abi::TrapNumber;
 use percpu::ProcessorBlock;
 
 use super::decode::trap_number;
-use super::exceptions::trap_info;
+use super::exceptions::{clear_debug_status, clear_machine_check_status, trap_info};
 use super::frame::{SYSCALL_VECTOR, TrapFrame};
 use super::vectors;
 use crate::cpu::{self, KernelCpu};
@@ -48,6 +48,11 @@ pub(super) extern "C" fn dispatch_ist(
     }
     if frame.origin() == Origin::User && matches!(vector, vectors::DEBUG | vectors::MACHINE_CHECK) {
         let copy = (block.task_state().privilege_stack() - size_of::<TrapFrame>() as u64) as *mut TrapFrame;
+        if vector == vectors::DEBUG {
+            clear_debug_status();
+        } else {
+            clear_machine_check_status();
+        }
         // It is counted where it goes on.
         // SAFETY: ring 3 ran, so the TSS names the end of its thread's save area, which holds a frame and which
         // nothing refers to at this moment.

@@ -5,6 +5,7 @@ use core::fmt;
 use gatehouse_abi::TrapNumber;
 use iced_x86::InstructionInfoFactory;
 use x86_64::registers::control::Cr2;
+use x86_64::registers::model_specific::Msr;
 
 use super::frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame};
 use super::{access, decode, vectors};
@@ -67,8 +68,24 @@ fn device_not_available_handler() -> bool {
 /// #DB in the kernel: a user's data breakpoint that `MOV SS` delayed into the entry. Nothing of the kernel is
 /// debugged this way, so it is over once the status is cleared.
 fn debug_in_kernel_handler() -> bool {
-    x86_64::registers::debug::Dr6::read();
+    clear_debug_status();
     true
+}
+
+/// Clears DR6, whose bits stay until they are cleared: the next #DB would be taken for this one.
+pub(super) fn clear_debug_status() {
+    /// What DR6 holds when nothing has happened (Intel SDM volume 3, "Debug Status Register (DR6)").
+    const NOTHING: u64 = 0xffff_0ff0;
+    // SAFETY: DR6 is a status register: writing it triggers nothing.
+    unsafe { core::arch::asm!("mov dr6, {}", in(reg) NOTHING, options(nomem, nostack, preserves_flags)) };
+}
+
+/// Ends the machine check that is being handled: until then the next one would reset the machine.
+pub(super) fn clear_machine_check_status() {
+    /// `IA32_MCG_STATUS` (Intel SDM volume 3, "IA32_MCG_STATUS MSR").
+    const STATUS: u32 = 0x17a;
+    // SAFETY: the MSR exists on a CPU that raises #MC; zero clears MCIP and what describes this one.
+    unsafe { Msr::new(STATUS).write(0) };
 }
 
 /// The trap as the portable layer wants to hear of it.
@@ -76,7 +93,7 @@ pub(super) fn trap_info(number: TrapNumber, frame: &TrapFrame) -> TrapInfo {
     let origin = frame.origin();
     let (number, address) = match frame.vector() as u8 {
         // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
-        vectors::PAGE_FAULT => (number, Cr2::read_raw()),
+        vectors::PAGE_FAULT | vectors::DOUBLE_FAULT => (number, Cr2::read_raw()),
         // The processor says neither what was accessed nor how: the instruction does.
         vectors::GENERAL_PROTECTION | vectors::STACK_FAULT if origin == Origin::User && frame.error_code() == 0 => {
             access_of(frame, access::invalid).unwrap_or((number, 0))

@@ -119,7 +119,7 @@ fn the_handler_changes_registers(cpu: u64) {
     registers.instruction_pointer += 2;
     // RAX is the eleventh of the general registers. Flags that are not the program's must stay as they are.
     registers.general[10] = 77;
-    registers.flags = u64::MAX & !(1 << 8);
+    registers.flags = !(1 << 8);
     utcb.set_registers(&registers);
     check!(reply(MessageTag::new(REPLY_REGISTERS, 0), [0; 4]) == Ok(0), "not replied");
     check!(reply(PLAIN, [0; 4]) == Err(Error::WrongState), "a second reply was taken");

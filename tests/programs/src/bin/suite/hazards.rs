@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn every_program_of_this_crate_is_a_row() {
-        let others = ["fault", "worker", "demo", "suite"];
+        let others = ["fault", "worker", "demo", "suite", "pager", "pager_client", "fault_replies", "message_cost"];
         let bins = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
         for entry in std::fs::read_dir(bins).expect("src/bin is there") {
             let path = entry.expect("src/bin can be read").path();
