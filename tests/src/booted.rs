@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use ci::machine::Machine;
 use ci::outcome::Outcome;
 use ci::result::{Document, Verdict};
+use ci::session::Observer;
 use ci::transcript::Transcript;
 
 /// Held while a machine runs: machines that share the host's processors take each other's time limits.
@@ -16,8 +17,17 @@ static RUNNING: Mutex<()> = Mutex::new(());
 /// When there is no machine to boot: wrong settings, a failing build, no QEMU.
 #[must_use]
 pub fn boot(machine: &Machine) -> Transcript {
+    boot_observed(machine, &mut ())
+}
+
+/// As [`boot`]; `observer` sees everything while it happens.
+///
+/// # Panics
+/// As [`boot`].
+#[must_use]
+pub fn boot_observed(machine: &Machine, observer: &mut dyn Observer) -> Transcript {
     let _alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-    machine.run().unwrap_or_else(|error| panic!("no boot: {error:#}"))
+    machine.run_observed(observer).unwrap_or_else(|error| panic!("no boot: {error:#}"))
 }
 
 /// Boots the machine with the first program that its command line names; the verdict must be pass.

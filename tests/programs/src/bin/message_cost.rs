@@ -5,7 +5,7 @@
 //! registers or from the message, and stamps its own side. The user instructions between the stamps are subtracted.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use gatehouse_runtime::abi::{Error, MessageTag, SLOT_FIRST_FREE, SystemCall, rights};
+use gatehouse_runtime::abi::{Error, MessageTag, SLOT_FIRST_FREE, rights};
 use gatehouse_runtime::message::{
     Suspended, Utcb, copy_capability, create_endpoint, first_utcb, read_fault_registers, resume_thread,
     set_fault_handler, spawn_suspended,
@@ -72,7 +72,7 @@ fn reply_receive(endpoint: u64) -> Stamped {
             "rdtsc",
             "shl rdx, 32",
             "or rax, rdx",
-            number = const SystemCall::ReplyReceive as u64,
+            number = const gatehouse_runtime::abi::SystemCall::ReplyReceive as u64,
             inlateout("rdi") endpoint => _,
             in("rsi") MessageTag::default().to_bits(),
             out("rax") after, out("rdx") _, out("r14") before, out("r15") tag, out("r8") first, out("r10") second,
@@ -200,7 +200,7 @@ fn call_for_ever() {
             "jmp 2b",
             slot = const SLOT_FIRST_FREE,
             tag = const MessageTag::new(1, 2).to_bits(),
-            number = const SystemCall::Call as u64,
+            number = const gatehouse_runtime::abi::SystemCall::Call as u64,
             options(noreturn),
         );
     }
