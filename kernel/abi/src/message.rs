@@ -19,6 +19,8 @@ impl MessageTag {
     /// Words that travel in registers.
     pub const REGISTER_WORDS: u64 = 4;
     const NON_BLOCKING: u64 = 1 << 8;
+    /// Bits that mean something.
+    const MEANING: u64 = 0xffff << 16 | Self::NON_BLOCKING | 0xff;
 
     /// A tag. Words beyond [`Self::MAX_WORDS`] are refused by the kernel.
     #[must_use]
@@ -38,10 +40,10 @@ impl MessageTag {
         self.0
     }
 
-    /// From a register; any value is allowed.
+    /// From a register; any value is allowed. Bits that mean nothing are dropped, so that no tag can be taken for an error.
     #[must_use]
     pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
+        Self(bits & Self::MEANING)
     }
 
     /// The label.
@@ -117,4 +119,29 @@ pub struct ThreadRegisters {
     pub fs_base: u64,
     /// The GS base; ignored if not canonical.
     pub gs_base: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FaultMessage, MessageTag};
+    use crate::Error;
+
+    #[test]
+    fn no_tag_reads_as_an_error() {
+        for bits in [u64::MAX, (-256_i64) as u64, 1 << 63, 0] {
+            let tag = MessageTag::from_bits(bits);
+            assert_eq!(Error::from_register(tag.to_bits()), Ok(tag.to_bits()), "{bits:#x}");
+        }
+        let tag = MessageTag::new(0x1234, 7).non_blocking();
+        assert_eq!((tag.label(), tag.words(), tag.is_non_blocking()), (0x1234, 7, true));
+        assert_eq!(MessageTag::from_bits(tag.to_bits()), tag);
+    }
+
+    #[test]
+    fn fault_messages_begin_with_cause_address_and_program_counter() {
+        assert_eq!(core::mem::offset_of!(FaultMessage, cause), 0);
+        assert_eq!(core::mem::offset_of!(FaultMessage, address), 8);
+        assert_eq!(core::mem::offset_of!(FaultMessage, program_counter), 16);
+        assert_eq!(FaultMessage::WORDS, 8);
+    }
 }

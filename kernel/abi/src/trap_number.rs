@@ -115,6 +115,12 @@ impl TrapNumber {
         self.0 & EXTERNAL != 0
     }
 
+    /// Whether the trap is about an address that was accessed: unaligned and invalid memory, page faults.
+    #[must_use]
+    pub const fn concerns_address(self) -> bool {
+        matches!(self.0, 0..=2 | 8..=10 | 16..=18)
+    }
+
     /// The number without its external bit.
     #[must_use]
     pub const fn cause(self) -> u64 {

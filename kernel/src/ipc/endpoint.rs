@@ -111,7 +111,8 @@ pub fn call(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64) -
 #[inline(always)]
 fn start_sending(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64, sending: Sending) -> Next {
     let tag = frame.message_tag();
-    if tag.words() > MessageTag::MAX_WORDS {
+    // Only the kernel tells of faults.
+    if tag.words() > MessageTag::MAX_WORDS || tag.label() == MessageTag::FAULT {
         frame.set_system_call_result(Error::InvalidArgument.to_register());
         return Next::Stay;
     }

@@ -27,7 +27,7 @@ pub fn deliver_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Option<Ne
     let (endpoint, badge) = thread.fault_endpoint()?;
     thread.utcb().set_fault(&FaultMessage {
         cause: info.number.to_bits(),
-        address: info.address,
+        address: if info.number.concerns_address() { info.address } else { frame.instruction_pointer() },
         program_counter: frame.instruction_pointer(),
         access: Arch::error_code(frame) | info.vector << 32,
         stack_pointer: frame.stack_pointer(),

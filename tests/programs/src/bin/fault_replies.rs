@@ -89,6 +89,7 @@ fn faulted(cpu: u64) -> (Suspended, u64) {
     let fault = message.fault(&unsafe { first_utcb() });
     let Some(fault) = fault else { programs::wrong(file!(), format_args!("no fault: {message:?}")) };
     check!(fault.cause == TrapNumber::UNKNOWN_INSTRUCTION.to_bits(), "{fault:x?}");
+    check!(fault.address == fault.program_counter, "{fault:x?}");
     check!(fault.cpu == cpu && fault.access >> 32 == 6 && fault.stack_pointer != 0, "{fault:x?}");
     (child, endpoint)
 }
@@ -199,6 +200,8 @@ fn nobody_waits() {
     check!(send(endpoint, PLAIN.non_blocking(), [0; 4]) == Err(Error::WouldBlock), "sent to nobody");
     check!(call(endpoint, PLAIN.non_blocking(), [0; 4]) == Err(Error::WouldBlock), "called nobody");
     check!(send(endpoint, MessageTag::new(0, 65), [0; 4]) == Err(Error::InvalidArgument), "65 words");
+    let forged = MessageTag::new(MessageTag::FAULT, 4).non_blocking();
+    check!(send(endpoint, forged, [0; 4]) == Err(Error::InvalidArgument), "a fault was forged");
     let only_receive = copy_capability(endpoint, rights::RECEIVE, 0, 0);
     let Ok(only_receive) = only_receive else { programs::wrong(file!(), format_args!("{only_receive:?}")) };
     check!(send(only_receive, PLAIN, [0; 4]) == Err(Error::NoRight), "sent without the right");
