@@ -51,7 +51,7 @@ unsafe impl Sync for Header {}
 
 /// Offsets from the GS base, for assembly.
 pub mod offsets {
-    use super::{Header, PRIVILEGE_STACK, offset_of};
+    use super::{EntryCounters, Header, PRIVILEGE_STACK, offset_of};
 
     /// The block's own address.
     pub const SELF_POINTER: usize = offset_of!(Header, self_pointer);
@@ -61,6 +61,8 @@ pub mod offsets {
     pub const USER_STACK_POINTER: usize = offset_of!(Header, user_stack_pointer);
     /// Depth of handlers that run on an IST stack (32 bits).
     pub const IST_DEPTH: usize = offset_of!(Header, ist_depth);
+    /// How often SYSCALL was entered (64 bits).
+    pub const SYSCALL_ENTRIES: usize = offset_of!(Header, entries) + EntryCounters::SYSCALL * size_of::<u64>();
     /// `TSS.rsp0`: the end of the running thread's save area.
     pub const SAVE_AREA_END: usize = offset_of!(Header, task_state) + PRIVILEGE_STACK;
 

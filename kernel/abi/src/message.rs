@@ -18,14 +18,16 @@ impl MessageTag {
     pub const MAX_WORDS: u64 = 64;
     /// Words that travel in registers.
     pub const REGISTER_WORDS: u64 = 4;
+    /// Where the label begins.
+    pub const LABEL_SHIFT: u32 = 16;
     const NON_BLOCKING: u64 = 1 << 8;
     /// Bits that mean something.
-    const MEANING: u64 = 0xffff << 16 | Self::NON_BLOCKING | 0xff;
+    const MEANING: u64 = 0xffff << Self::LABEL_SHIFT | Self::NON_BLOCKING | 0xff;
 
     /// A tag. Words beyond [`Self::MAX_WORDS`] are refused by the kernel.
     #[must_use]
     pub const fn new(label: u16, words: u64) -> Self {
-        Self((label as u64) << 16 | (words & 0xff))
+        Self((label as u64) << Self::LABEL_SHIFT | (words & 0xff))
     }
 
     /// The same message, sent only if somebody waits for it.
@@ -49,7 +51,7 @@ impl MessageTag {
     /// The label.
     #[must_use]
     pub const fn label(self) -> u16 {
-        (self.0 >> 16) as u16
+        (self.0 >> Self::LABEL_SHIFT) as u16
     }
 
     /// How many words.

@@ -50,6 +50,16 @@ impl<O> SlotTable<O> {
         }
     }
 
+    /// What lies in the slot with this number; any number may be asked for.
+    #[inline(always)]
+    pub fn at(&self, number: u64) -> Option<&Entry<O>> {
+        // Number 0 becomes the largest index, which no table reaches.
+        match self.cells.get((number as usize).wrapping_sub(1)) {
+            Some(Cell::Used(entry)) => Some(entry),
+            _ => None,
+        }
+    }
+
     /// The free slot for a destination, with memory behind it: [`Self::put`] accepts it as long as nothing else is put.
     pub fn prepare(&mut self, destination: Destination) -> Result<Slot, Error> {
         let slot = match destination {

@@ -43,6 +43,15 @@ impl<O> CapabilitySpace<O> {
     }
 }
 
+impl<O> CapabilitySpace<O> {
+    /// The same without waiting: nothing if somebody else has the space's lock, or the slot is empty.
+    #[inline(always)]
+    pub fn try_inspect<R>(&self, slot: u64, look: impl FnOnce(&Capability<O>) -> Option<R>) -> Option<R> {
+        let table = self.table.try_lock()?;
+        look(&table.at(slot)?.capability)
+    }
+}
+
 impl<O: Object> CapabilitySpace<O> {
     /// The capability in a slot, shared: it stays usable when the slot is emptied.
     ///

@@ -15,12 +15,10 @@ use crate::time::TimerList;
 pub struct Local {
     /// The thread that runs, owned; null when idle.
     current: Cell<*const Thread>,
-    /// The page-table root in use.
-    loaded_root: Cell<u64>,
     /// The running thread may use the unit: TS is clear.
     fpu_allowed: Cell<bool>,
     /// What is ready to run here.
-    pub run_queue: RefCell<RunQueue>,
+    pub run_queue: RunQueue,
     /// What waits for a moment in time here.
     pub timers: RefCell<TimerList>,
     /// When the running thread's slice is over, in clock ticks; `u64::MAX` while nobody else is ready.
@@ -33,14 +31,13 @@ pub struct Local {
 }
 
 impl Local {
-    /// The state of a CPU that idles on the interrupt stack with this top and runs on this page-table root.
+    /// The state of a CPU that idles on the interrupt stack with this top.
     #[must_use]
-    pub fn new(interrupt_stack_top: u64, root: u64) -> Self {
+    pub fn new(interrupt_stack_top: u64) -> Self {
         Self {
             current: Cell::new(core::ptr::null()),
-            loaded_root: Cell::new(root),
             fpu_allowed: Cell::new(false),
-            run_queue: RefCell::new(RunQueue::new()),
+            run_queue: RunQueue::new(),
             timers: RefCell::new(TimerList::new()),
             slice_end: Cell::new(u64::MAX),
             armed: Cell::new(u64::MAX),
@@ -60,12 +57,6 @@ impl Local {
     pub const fn fpu_allowed(&self) -> &Cell<bool> {
         &self.fpu_allowed
     }
-
-    /// The page-table root in use.
-    #[must_use]
-    pub const fn loaded_root(&self) -> &Cell<u64> {
-        &self.loaded_root
-    }
 }
 
 impl ThisCpu {
@@ -82,6 +73,15 @@ impl ThisCpu {
     pub fn set_current(&self, thread: Arc<Thread>) {
         debug_assert!(self.local().current.get().is_null());
         self.local().current.set(Arc::into_raw(thread));
+    }
+
+    /// Puts a thread on this CPU instead of the one that is there.
+    #[inline(always)]
+    #[must_use]
+    pub fn replace_current(&self, thread: Arc<Thread>) -> Option<Arc<Thread>> {
+        let previous = self.local().current.replace(Arc::into_raw(thread));
+        // SAFETY: a pointer in `current` comes from `Arc::into_raw`, and is taken once.
+        (!previous.is_null()).then(|| unsafe { Arc::from_raw(previous) })
     }
 
     /// Takes the thread off this CPU.

@@ -167,6 +167,13 @@ impl Remote {
         self.own.switches.store(self.own.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// The page-table root that is loaded. Only on the owning CPU.
+    #[must_use]
+    #[inline(always)]
+    pub fn root(&self) -> u64 {
+        self.own.root.load(Ordering::Relaxed)
+    }
+
     /// Tells which page-table root is loaded: right after it is. Only on the owning CPU.
     #[inline(always)]
     pub fn set_root(&self, root: u64) {

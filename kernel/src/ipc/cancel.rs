@@ -19,16 +19,54 @@ use crate::trap::TrapFrame as _;
 /// Held while pointers from waiting threads to what they wait for are followed.
 static CANCEL: Mutex<()> = Mutex::new(());
 
-/// Takes every thread of an ending program out of its wait, if it is in one, and ends it.
-pub fn cancel_blocked_threads(cpu: &ThisCpu, program: &Arc<Program>) {
+/// Programs that are ending and still have threads.
+static ENDING: Mutex<Vec<Arc<Program>>> = Mutex::new(Vec::new());
+
+/// Takes every thread of an ending program out of its wait, if it is in one, and ends it. A thread that is about to wait, on
+/// another CPU, is taken by [`cancel_again`] there.
+pub fn cancel(cpu: &ThisCpu, program: &Arc<Program>) {
+    ENDING.lock().push(Arc::clone(program));
+    cancel_blocked_threads(cpu, program);
+}
+
+/// The program has no threads any more.
+pub fn cancelled(program: &Program) {
+    // Dropped behind the lock.
+    let _program = {
+        let mut ending = ENDING.lock();
+        let found = ending.iter().position(|other| core::ptr::eq(&raw const **other, program));
+        let program = found.map(|index| ending.swap_remove(index));
+        if ending.is_empty() {
+            *ending = Vec::new();
+        }
+        program
+    };
+}
+
+/// The same for all programs that are ending, on a CPU that is asked to look for their threads: by now a thread that was
+/// running here when the end was decided has gone on, or waits where it can be found. So no way into a wait has to ask
+/// whether the thread's program is ending.
+pub fn cancel_again(cpu: &ThisCpu) {
+    let mut waiting = Vec::new();
+    // No reference to a program outlives the lock: one that is gone must not be kept by somebody who only looks.
+    ENDING.lock().iter().for_each(|program| take_all_out(program, &mut waiting));
+    waiting.into_iter().for_each(|thread| program::thread_gone(cpu, thread));
+}
+
+fn cancel_blocked_threads(cpu: &ThisCpu, program: &Program) {
+    let mut waiting = Vec::new();
+    take_all_out(program, &mut waiting);
+    waiting.into_iter().for_each(|thread| program::thread_gone(cpu, thread));
+}
+
+/// The owners of all threads of the program that wait for a message or a reply.
+fn take_all_out(program: &Program, waiting: &mut Vec<Arc<Thread>>) {
     let threads: Vec<Arc<Thread>> = program.life().threads.iter().filter_map(|(_, thread)| thread.upgrade()).collect();
     for thread in threads {
-        let waiting = take_out(&thread);
+        let taken = take_out(&thread);
         // The list's reference goes first, so that the owner is the last one.
         drop(thread);
-        if let Some(waiting) = waiting {
-            program::thread_gone(cpu, waiting);
-        }
+        waiting.extend(taken);
     }
 }
 
@@ -39,22 +77,21 @@ fn take_out(thread: &Thread) -> Option<Arc<Thread>> {
         // SAFETY: an endpoint takes the lock held here before it goes, and empties its queues, so one that a queued
         // thread points to is alive. For a thread that is in no queue any more, the queue's lock tells.
         let endpoint: &Endpoint = unsafe { &*endpoint };
-        let mut queues = endpoint.queues.lock();
-        let queues = &mut *queues;
-        for list in [&mut queues.senders, &mut queues.receivers] {
-            let mut cursor = list.front_mut();
-            while let Some(other) = cursor.get() {
-                if core::ptr::eq(other, thread) {
-                    thread.clear_endpoint();
-                    return cursor.remove();
-                }
-                cursor.move_next();
-            }
+        let removed = endpoint.queues.lock().remove(thread);
+        if removed.is_some() {
+            return removed;
         }
     }
     let server = thread.server()?;
     // SAFETY: a server takes the lock held here, and gives up its clients, before it goes.
     unsafe { &*server }.take_this_client(thread)
+}
+
+/// Looks at the thread that the running `server` owes a reply: nobody can take it meanwhile.
+pub fn inspect_client<R>(server: &Thread, look: impl FnOnce(&Thread) -> R) -> Option<R> {
+    let _stable = CANCEL.lock();
+    // SAFETY: besides the server itself, which runs this, clients are taken only with the lock held.
+    unsafe { server.client().as_ref() }.map(look)
 }
 
 /// A server's thread is going: whoever waits for its reply waits no longer.
@@ -75,12 +112,7 @@ pub fn close(cpu: &ThisCpu, endpoint: &Endpoint) {
         let _stable = CANCEL.lock();
         let mut queues = endpoint.queues.lock();
         queues.open = false;
-        while let Some(thread) = queues.senders.pop_front() {
-            thread.clear_endpoint();
-            waiting.push(thread);
-        }
-        while let Some(thread) = queues.receivers.pop_front() {
-            thread.clear_endpoint();
+        while let Some(thread) = queues.take_sender().or_else(|| queues.take_receiver()) {
             waiting.push(thread);
         }
     }

@@ -7,13 +7,11 @@ use gatehouse_abi::{Error, MessageTag};
 use intrusive_collections::LinkedList;
 use spin::{Mutex, MutexGuard};
 
-use super::cancel::cancel_blocked_threads;
 use super::message::{Sending, transfer};
 use super::reply::{forget_client, owe};
 use super::switch::{block_current, run_instead};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
-use crate::program::Program;
 use crate::sched::{self, Next};
 use crate::thread::{QueueAdapter, Thread, Wait};
 use crate::trap::TrapFrame as _;
@@ -29,14 +27,18 @@ pub struct Endpoint {
 /// Who waits. At most one of the two lists has anybody in it.
 pub(super) struct Queues {
     pub(super) senders: LinkedList<QueueAdapter>,
-    pub(super) receivers: LinkedList<QueueAdapter>,
+    /// The receiver that has waited longest. Apart from the others, since as a rule there are none.
+    pub(super) receiver: Option<Arc<Thread>>,
+    /// Those behind it; nobody if there is no first.
+    pub(super) more_receivers: LinkedList<QueueAdapter>,
     /// Cleared with the last capability: nobody may wait any more.
     pub(super) open: bool,
 }
 
 impl core::fmt::Debug for Queues {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let (senders, receivers) = (self.senders.iter().count(), self.receivers.iter().count());
+        let (senders, receivers) =
+            (self.senders.iter().count(), usize::from(self.receiver.is_some()) + self.more_receivers.iter().count());
         write!(out, "Queues({senders} senders, {receivers} receivers, open: {})", self.open)
     }
 }
@@ -45,9 +47,40 @@ impl Queues {
     /// The receiver that has waited longest.
     #[inline(always)]
     pub(super) fn take_receiver(&mut self) -> Option<Arc<Thread>> {
-        let receiver = self.receivers.pop_front()?;
+        let receiver = self.receiver.take()?;
+        if !self.more_receivers.is_empty() {
+            self.receiver = self.more_receivers.pop_front();
+        }
         receiver.clear_endpoint();
         Some(receiver)
+    }
+
+    /// Puts a receiver behind all others.
+    #[inline(always)]
+    pub(super) fn push_receiver(&mut self, thread: Arc<Thread>) {
+        if self.receiver.is_none() {
+            self.receiver = Some(thread);
+        } else {
+            self.more_receivers.push_back(thread);
+        }
+    }
+
+    /// Takes a thread out that may be in one of the queues.
+    pub(super) fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
+        if self.receiver.as_deref().is_some_and(|first| core::ptr::eq(first, thread)) {
+            return self.take_receiver();
+        }
+        for list in [&mut self.senders, &mut self.more_receivers] {
+            let mut cursor = list.front_mut();
+            while let Some(other) = cursor.get() {
+                if core::ptr::eq(other, thread) {
+                    thread.clear_endpoint();
+                    return cursor.remove();
+                }
+                cursor.move_next();
+            }
+        }
+        None
     }
 
     /// The sender that goes first.
@@ -74,7 +107,8 @@ impl Endpoint {
     pub fn new() -> Self {
         let queues = Queues {
             senders: LinkedList::new(QueueAdapter::new()),
-            receivers: LinkedList::new(QueueAdapter::new()),
+            receiver: None,
+            more_receivers: LinkedList::new(QueueAdapter::new()),
             open: true,
         };
         Self { queues: Mutex::new(queues), capabilities: AtomicUsize::new(1) }
@@ -98,12 +132,12 @@ impl Default for Endpoint {
     }
 }
 
-/// Sends the message in the running thread's frame and goes on when it is taken.
+/// Sends the message in the running thread's frame, whose tag is one that the ABI allows, and goes on when it is taken.
 pub fn send(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64) -> Next {
     start_sending(cpu, frame, endpoint, badge, Sending::Send)
 }
 
-/// Sends the message in the running thread's frame and waits for the reply.
+/// Sends the message in the running thread's frame, whose tag is one that the ABI allows, and waits for the reply.
 pub fn call(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64) -> Next {
     start_sending(cpu, frame, endpoint, badge, Sending::Call)
 }
@@ -112,7 +146,7 @@ pub fn call(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64) -
 fn start_sending(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64, sending: Sending) -> Next {
     let tag = frame.message_tag();
     // Only the kernel tells of faults.
-    if tag.words() > MessageTag::MAX_WORDS || tag.label() == MessageTag::FAULT {
+    if tag.label() == MessageTag::FAULT {
         frame.set_system_call_result(Error::InvalidArgument.to_register());
         return Next::Stay;
     }
@@ -162,10 +196,7 @@ pub(super) fn wait_as_sender(
     let Some(sender) = block_current(cpu, Wait::to_send(sending)) else { unreachable!("a running thread sends") };
     sender.set_badge(badge);
     sender.set_endpoint(endpoint);
-    let program = Arc::clone(sender.program());
     queues.push_sender(sender);
-    drop(queues);
-    cancel_if_ending(cpu, &program);
     Next::Choose
 }
 
@@ -194,20 +225,7 @@ pub fn receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, wait: bool
 pub(super) fn wait_as_receiver(cpu: &ThisCpu, mut queues: MutexGuard<'_, Queues>, endpoint: &Endpoint) {
     let Some(receiver) = block_current(cpu, Wait::ToReceive) else { unreachable!("a running thread receives") };
     receiver.set_endpoint(endpoint);
-    let program = receiver.program().is_ending().then(|| Arc::clone(receiver.program()));
-    queues.receivers.push_back(receiver);
-    drop(queues);
-    if let Some(program) = program {
-        cancel_if_ending(cpu, &program);
-    }
-}
-
-/// A thread has just been put into a queue: if its program is ending, whoever ends it may have looked before.
-#[inline(never)]
-fn cancel_if_ending(cpu: &ThisCpu, program: &Arc<Program>) {
-    if program.is_ending() {
-        cancel_blocked_threads(cpu, program);
-    }
+    queues.push_receiver(receiver);
 }
 
 /// The running thread takes the message of a sender that waited.

@@ -2,14 +2,15 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::FaultMessage;
+use gatehouse_abi::TrapNumber;
 
 use super::endpoint::{Endpoint, meet, wait_as_sender};
 use super::message::Sending;
-use crate::arch::{Arch, Frame};
+use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
-use crate::trap::{ArchTrap, TrapFrame as _, TrapInfo};
+use crate::thread::Thread;
+use crate::trap::{TrapFrame as _, TrapInfo};
 
 /// Where a thread's faults go. Resolved when it is bound, not at each fault.
 #[derive(Clone, Debug)]
@@ -20,21 +21,21 @@ pub struct FaultHandler {
     pub badge: u64,
 }
 
-/// Sends the running thread's fault to its handler; `None` if it has none that could take it.
+/// Notes the fault of the running thread: for whoever will be told, and in the thread's own message buffer.
 #[inline(always)]
+pub(super) fn record(thread: &Thread, number: TrapNumber, address: u64, frame: &Frame) {
+    let subject = if number.concerns_address() { address } else { frame.instruction_pointer() };
+    thread.set_fault(number, subject);
+    thread.utcb().set(0, number.to_bits());
+    thread.utcb().set(1, subject);
+    thread.utcb().set(2, frame.instruction_pointer());
+}
+
+/// Sends the running thread's fault to its handler; `None` if it has none that could take it.
 pub fn deliver_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Option<Next> {
     let thread = cpu.current()?;
     let (endpoint, badge) = thread.fault_endpoint()?;
-    thread.utcb().set_fault(&FaultMessage {
-        cause: info.number.to_bits(),
-        address: if info.number.concerns_address() { info.address } else { frame.instruction_pointer() },
-        program_counter: frame.instruction_pointer(),
-        access: Arch::error_code(frame) | info.vector << 32,
-        stack_pointer: frame.stack_pointer(),
-        flags: Arch::flags(frame),
-        thread: thread.number(),
-        cpu: u64::from(cpu.index().get()),
-    });
+    record(thread, info.number, info.address, frame);
     let mut queues = endpoint.queues.lock();
     match queues.take_receiver() {
         Some(receiver) => {

@@ -2,8 +2,9 @@
 
 use gatehouse_abi::{FaultMessage, MessageTag};
 
+use crate::arch::Arch;
 use crate::thread::Thread;
-use crate::trap::TrapFrame as _;
+use crate::trap::{ArchTrap as _, TrapFrame as _};
 
 /// What a thread is doing that waits in, or comes from, an endpoint's queue of senders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +35,33 @@ pub(super) fn transfer(sender: &Thread, sending: Sending, receiver: &Thread, bad
     unsafe { &mut *receiver.frame_pointer() }.set_message(tag, badge, from.message_words());
 }
 
+/// The fault that the thread has had. Only by its owner.
 #[inline(always)]
-fn transfer_fault(sender: &Thread, receiver: &Thread, badge: u64) {
-    let (from, to) = (sender.utcb(), receiver.utcb());
-    for word in MessageTag::REGISTER_WORDS as usize..FaultMessage::WORDS as usize {
-        to.set(word, from.get(word));
+pub fn fault_message(thread: &Thread) -> FaultMessage {
+    // SAFETY: the caller owns the thread, and nobody writes to its frame.
+    let frame = unsafe { &*thread.frame_pointer() };
+    let (number, address) = thread.fault();
+    FaultMessage {
+        cause: number.to_bits(),
+        address,
+        program_counter: frame.instruction_pointer(),
+        access: Arch::error_code(frame) | Arch::vector(frame) << 32,
+        stack_pointer: frame.stack_pointer(),
+        flags: Arch::flags(frame),
+        thread: thread.number(),
+        cpu: u64::from(thread.cpu().get()),
     }
+}
+
+/// The first words travel in registers, as in any message.
+#[inline(always)]
+pub(super) fn transfer_fault(sender: &Thread, receiver: &Thread, badge: u64) {
+    let message = fault_message(sender);
+    receiver.utcb().set_fault_extension(&message);
+    let words = [message.cause, message.address, message.program_counter, message.access];
     let tag = MessageTag::new(MessageTag::FAULT, FaultMessage::WORDS);
     // SAFETY: the caller owns the receiver, and nobody else refers to its frame.
-    unsafe { &mut *receiver.frame_pointer() }.set_message(tag, badge, core::array::from_fn(|word| from.get(word)));
+    unsafe { &mut *receiver.frame_pointer() }.set_message(tag, badge, words);
 }
 
 /// Copies the words that do not travel in registers.

@@ -5,7 +5,7 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{Error, MessageTag, REPLY_REGISTERS, REPLY_RESUME};
+use gatehouse_abi::{Error, REPLY_REGISTERS, REPLY_RESUME};
 
 use super::endpoint::{Endpoint, wait_as_receiver};
 use super::message::copy_words;
@@ -76,14 +76,10 @@ fn answer_fault(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, label: u16)
     }
 }
 
-/// Replies and goes on.
-pub fn reply(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+/// Replies to `client`, which the running thread owes a reply, and goes on. The tag is one that the ABI allows.
+pub fn reply(cpu: &ThisCpu, frame: &mut Frame, client: Option<Arc<Thread>>) -> Next {
     let Some(server) = cpu.current() else { unreachable!("a running thread replies") };
-    if frame.message_tag().words() > MessageTag::MAX_WORDS {
-        frame.set_system_call_result(Error::InvalidArgument.to_register());
-        return Next::Stay;
-    }
-    let Some(client) = server.take_client() else {
+    let Some(client) = client else {
         frame.set_system_call_result(Error::WrongState.to_register());
         return Next::Stay;
     };
@@ -101,16 +97,12 @@ pub fn reply(cpu: &ThisCpu, frame: &mut Frame) -> Next {
     }
 }
 
-/// Replies, if a reply is owed, and receives. The client runs at once if it belongs to this CPU and no message waits.
+/// Replies to `client`, if a reply is owed, and receives. The tag is one that the ABI allows. The client runs at once if it belongs to this CPU and no message waits.
 #[inline(always)]
-pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint) -> Next {
+pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, client: Option<Arc<Thread>>) -> Next {
     let Some(server) = cpu.current() else { unreachable!("a running thread replies") };
     let tag = frame.message_tag();
-    if tag.words() > MessageTag::MAX_WORDS {
-        frame.set_system_call_result(Error::InvalidArgument.to_register());
-        return Next::Stay;
-    }
-    let Some(client) = server.take_client() else {
+    let Some(client) = client else {
         return super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking());
     };
     let Effect::Ready(client) = answer(cpu, server, client, frame) else {
@@ -120,7 +112,7 @@ pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint) -> N
         return super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking());
     };
     let queues = endpoint.queues.lock();
-    if queues.senders.is_empty() && queues.open && !tag.is_non_blocking() && !server.program().is_ending() {
+    if queues.senders.is_empty() && queues.open && !tag.is_non_blocking() {
         wait_as_receiver(cpu, queues, endpoint);
         return run_instead(cpu, client);
     }

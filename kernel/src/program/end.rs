@@ -54,7 +54,7 @@ pub fn end_before_start(cpu: &ThisCpu, program: &Arc<Program>) {
 /// Ends the program of a thread that waits for somebody to handle its fault, and that the caller owns.
 pub fn end_waiting(cpu: &ThisCpu, thread: Arc<Thread>) {
     let program = Arc::clone(thread.program());
-    let fault = thread.utcb().fault();
+    let fault = ipc::fault_message(&thread);
     if !program.is_quiet() {
         console::line(format_args!(
             "fault: program={} ({}) thread={} trap={:?} address={:#x} rip={:#x}: not handled by its handler",
@@ -95,7 +95,7 @@ fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
     }
     let suspended = core::mem::take(&mut program.life().suspended);
     suspended.into_iter().for_each(|thread| thread_gone(cpu, thread));
-    ipc::cancel_blocked_threads(cpu, program);
+    ipc::cancel(cpu, program);
     sched::stop_threads_elsewhere(cpu, program);
     // Those of this CPU go at once: in its queue and its timer list. The caller has taken the running one.
     let _ = sched::reap(cpu);
@@ -115,6 +115,7 @@ pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
 
 /// The last thread is gone: gives the memory back, then tells whoever started the program.
 fn program_gone(cpu: &ThisCpu, program: Arc<Program>) {
+    ipc::cancelled(&program);
     FOREST.end(program.capabilities()).for_each(drop);
     let space = program.space().take();
     sched::wait_until_left(cpu, program.root());

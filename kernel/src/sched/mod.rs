@@ -17,4 +17,4 @@ pub use poke::poke;
 pub use ready::{deadline_reached, drain_inbox, enqueue, hand_over, slice_ended, wake, yield_now};
 pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
 pub use run_queue::RunQueue;
-pub use switch::{detach_current, forget_current, give_fpu, nobody_above, pick, run_now};
+pub use switch::{detach_current, forget_current, give_fpu, nobody_above, pick, run_now, switch_directly};

@@ -16,7 +16,7 @@ use crate::time;
 pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     let local = cpu.local();
     let preempts = cpu.current().is_none_or(|current| current.priority() < thread.priority());
-    local.run_queue.borrow_mut().push(thread);
+    local.run_queue.push(thread);
     if cpu.current().is_some() {
         // Also for one that is to go first: if the answer is lost on the way, the end of the slice finds it.
         time::start_slice(cpu);
@@ -94,12 +94,12 @@ pub fn slice_ended(cpu: &ThisCpu) -> Next {
 pub fn yield_now(cpu: &ThisCpu) -> Next {
     let local = cpu.local();
     let Some(current) = cpu.current() else { return Next::Choose };
-    let waiting = local.run_queue.borrow().highest();
+    let waiting = local.run_queue.highest();
     if waiting.is_none_or(|priority| priority < current.priority()) {
         return Next::Stay;
     }
     if let Some(thread) = detach_current(cpu) {
-        local.run_queue.borrow_mut().push(thread);
+        local.run_queue.push(thread);
     }
     Next::Choose
 }

@@ -9,14 +9,14 @@ use super::{Next, forget_current, poke};
 use crate::cpu::{self, ThisCpu};
 use crate::program::{self, Program};
 use crate::thread::Thread;
-use crate::{irq, lockdown, time};
+use crate::{ipc, irq, lockdown, time};
 
 /// Ends every thread of an ending program that this CPU holds.
 pub fn reap(cpu: &ThisCpu) -> Next {
     let local = cpu.local();
     let ending = |thread: &Thread| thread.program().is_ending();
     let mut gone = Vec::new();
-    local.run_queue.borrow_mut().take_matching(ending, |thread| gone.push(thread));
+    local.run_queue.take_matching(ending, |thread| gone.push(thread));
     local.timers.borrow_mut().take_matching(ending, |thread| gone.push(thread));
     let mut next = Next::Stay;
     if cpu.current().is_some_and(ending) {
@@ -25,6 +25,7 @@ pub fn reap(cpu: &ThisCpu) -> Next {
     }
     gone.retain(|thread| !thread.waits_for_program().get() || program::stop_waiting(thread));
     gone.into_iter().for_each(|thread| program::thread_gone(cpu, thread));
+    ipc::cancel_again(cpu);
     next
 }
 

@@ -1,18 +1,19 @@
 //! What is ready on one CPU: first come, first served within a priority, the highest priority first.
 
 use alloc::sync::Arc;
+use core::cell::{Cell, RefCell};
 
 use intrusive_collections::LinkedList;
 
 use crate::thread::{PRIORITIES, QueueAdapter, Thread};
 
-const _: () = assert!(PRIORITIES <= u64::BITS as usize, "one bit a priority");
+const _: () = assert!(PRIORITIES == u64::BITS as usize, "one bit a priority");
 
 /// Ready threads by priority.
 pub struct RunQueue {
-    queues: [LinkedList<QueueAdapter>; PRIORITIES],
-    /// Bit `p` is set if `queues[p]` holds a thread.
-    occupied: u64,
+    queues: RefCell<[LinkedList<QueueAdapter>; PRIORITIES]>,
+    /// Bit `p` is set if `queues[p]` holds a thread. Beside the queues, so that one load answers who may run.
+    occupied: Cell<u64>,
 }
 
 // SAFETY: the lists hold `Arc`s; the queue belongs to one CPU at a time.
@@ -20,7 +21,7 @@ unsafe impl Send for RunQueue {}
 
 impl core::fmt::Debug for RunQueue {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(out, "RunQueue(occupied priorities {:#x})", self.occupied)
+        write!(out, "RunQueue(occupied priorities {:#x})", self.occupied.get())
     }
 }
 
@@ -28,23 +29,25 @@ impl RunQueue {
     /// An empty queue.
     #[must_use]
     pub fn new() -> Self {
-        Self { queues: core::array::from_fn(|_| LinkedList::new(QueueAdapter::new())), occupied: 0 }
+        let queues = core::array::from_fn(|_| LinkedList::new(QueueAdapter::new()));
+        Self { queues: RefCell::new(queues), occupied: Cell::new(0) }
     }
 
     /// Puts a thread behind all others of its priority.
-    pub fn push(&mut self, thread: Arc<Thread>) {
+    pub fn push(&self, thread: Arc<Thread>) {
         let priority = usize::from(thread.priority());
-        self.occupied |= 1 << priority;
-        self.queues[priority].push_back(thread);
+        self.occupied.set(self.occupied.get() | 1 << priority);
+        self.queues.borrow_mut()[priority].push_back(thread);
     }
 
     /// Takes the thread that is to run.
-    pub fn pop(&mut self) -> Option<Arc<Thread>> {
+    pub fn pop(&self) -> Option<Arc<Thread>> {
         let priority = self.highest()?;
-        let queue = self.queues.get_mut(usize::from(priority))?;
+        let mut queues = self.queues.borrow_mut();
+        let queue = queues.get_mut(usize::from(priority))?;
         let thread = queue.pop_front();
         if queue.is_empty() {
-            self.occupied &= !(1 << priority);
+            self.occupied.set(self.occupied.get() & !(1 << priority));
         }
         thread
     }
@@ -52,12 +55,20 @@ impl RunQueue {
     /// The highest priority that is ready.
     #[must_use]
     pub const fn highest(&self) -> Option<u8> {
-        if self.occupied == 0 { None } else { Some(self.occupied.ilog2() as u8) }
+        let occupied = self.occupied.get();
+        if occupied == 0 { None } else { Some(occupied.ilog2() as u8) }
+    }
+
+    /// Whether no ready thread has a higher priority than this one, which is below [`PRIORITIES`].
+    #[must_use]
+    #[inline(always)]
+    pub const fn nobody_above(&self, priority: u8) -> bool {
+        self.occupied.get() >> (priority & (PRIORITIES - 1) as u8) <= 1
     }
 
     /// Takes out every thread that the condition holds for.
-    pub fn take_matching(&mut self, condition: impl Fn(&Thread) -> bool, mut each: impl FnMut(Arc<Thread>)) {
-        for (priority, queue) in self.queues.iter_mut().enumerate() {
+    pub fn take_matching(&self, condition: impl Fn(&Thread) -> bool, mut each: impl FnMut(Arc<Thread>)) {
+        for (priority, queue) in self.queues.borrow_mut().iter_mut().enumerate() {
             let mut cursor = queue.front_mut();
             while let Some(thread) = cursor.get() {
                 if condition(thread) {
@@ -67,7 +78,7 @@ impl RunQueue {
                 }
             }
             if queue.is_empty() {
-                self.occupied &= !(1 << priority);
+                self.occupied.set(self.occupied.get() & !(1 << priority));
             }
         }
     }

@@ -15,18 +15,18 @@ pub fn pick(cpu: &ThisCpu) -> *const Frame {
     let local = cpu.local();
     if let Some(thread) = cpu.current() {
         // Somebody asked for a choice without giving up the CPU: the thread competes with the others.
-        let waiting = local.run_queue.borrow().highest();
+        let waiting = local.run_queue.highest();
         if waiting.is_none_or(|priority| priority < thread.priority()) {
             return thread.frame_pointer();
         }
         if let Some(thread) = detach_current(cpu) {
-            local.run_queue.borrow_mut().push(thread);
+            local.run_queue.push(thread);
         }
     }
-    let next = local.run_queue.borrow_mut().pop();
+    let next = local.run_queue.pop();
     match next {
         Some(thread) => {
-            if local.run_queue.borrow().highest().is_some() {
+            if local.run_queue.highest().is_some() {
                 time::start_slice(cpu);
             }
             switch_to(cpu, thread)
@@ -39,7 +39,7 @@ pub fn pick(cpu: &ThisCpu) -> *const Frame {
 #[must_use]
 #[inline(always)]
 pub fn nobody_above(cpu: &ThisCpu, priority: u8) -> bool {
-    cpu.local().run_queue.borrow().highest().is_none_or(|highest| highest <= priority)
+    cpu.local().run_queue.nobody_above(priority)
 }
 
 /// Makes a thread of this CPU the one that runs, past the run queue. No thread is on the CPU. The slice goes on: the
@@ -50,11 +50,46 @@ pub fn run_now(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     Next::Switched
 }
 
+/// The shortest switch: from the running thread to `next`, which belongs to this CPU, is in no list, and goes past the run
+/// queue on the time of the one that gives way to it. `settle` gets both, the first as its new owner.
+#[inline(always)]
+pub fn switch_directly(cpu: &ThisCpu, next: Arc<Thread>, settle: impl FnOnce(&Thread, Arc<Thread>)) -> Next {
+    if cpu.kernel().remote().root() != next.root() {
+        // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
+        unsafe { load_address_space(next.root()) };
+        cpu.kernel().remote().set_root(next.root());
+    }
+    // SAFETY: this is the owning CPU, and the thread stays alive while it is on it.
+    unsafe { cpu.set_privilege_stack(next.entry_top()) };
+    let Some(previous) = cpu.replace_current(next) else { unreachable!("a running thread gives way") };
+    let Some(next) = cpu.current() else { unreachable!("it has just been put there") };
+    // SAFETY: the one ran here and the other runs next.
+    unsafe { previous.bases().exchange(next.bases()) };
+    if cpu.local().fpu_allowed().get() || next.fpu().is_in_use() {
+        exchange_fpu(cpu, &previous, next);
+    }
+    cpu.kernel().remote().count_switch();
+    settle(next, previous);
+    Next::Switched
+}
+
+#[inline(never)]
+fn exchange_fpu(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
+    if cpu.local().fpu_allowed().get() {
+        // SAFETY: the unit was the thread's: TS is clear only then.
+        unsafe { previous.fpu().save() };
+    }
+    set_fpu_allowed(cpu, next.fpu().is_in_use());
+    if next.fpu().is_in_use() {
+        // SAFETY: TS is clear, and whoever had the unit has been saved.
+        unsafe { next.fpu().restore() };
+    }
+}
+
 /// Makes the thread the one that runs here. No thread is on the CPU.
 #[inline(always)]
 fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
-    let local = cpu.local();
-    if local.loaded_root().replace(thread.root()) != thread.root() {
+    if cpu.kernel().remote().root() != thread.root() {
         // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
         unsafe { load_address_space(thread.root()) };
         cpu.kernel().remote().set_root(thread.root());
@@ -86,7 +121,7 @@ fn idle(cpu: &ThisCpu) -> *const Frame {
 /// Loads the kernel's own tables.
 pub(super) fn leave_address_space(cpu: &ThisCpu) {
     let root = kernel_root().as_u64();
-    if cpu.local().loaded_root().replace(root) != root {
+    if cpu.kernel().remote().root() != root {
         // SAFETY: the kernel's own tables live for ever.
         unsafe { load_address_space(root) };
         cpu.kernel().remote().set_root(root);

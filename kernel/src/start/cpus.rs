@@ -8,7 +8,6 @@ use smp::local_apic::LocalApic;
 
 use crate::cpu::{Block, KernelCpu, Local};
 use crate::memory::kernel_space::allocate_stack;
-use crate::memory::kernel_space::kernel_root;
 
 /// Bytes of each stack for entries that may arrive at any instant: their handlers print at most.
 const IST_STACK_BYTES: u64 = 16 * 1024;
@@ -34,7 +33,7 @@ fn make_block(index: CpuIndex, apic_id: ApicId, apic: LocalApic) -> &'static Blo
         machine_check: stack(index, IST_STACK_BYTES),
         debug: stack(index, IST_STACK_BYTES),
     };
-    let kernel = KernelCpu::new(Local::new(interrupt_stack.top(), kernel_root().as_u64()), apic);
+    let kernel = KernelCpu::new(Local::new(interrupt_stack.top()), apic);
     let fallback = stack(index, FALLBACK_STACK_BYTES);
     let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback, kernel };
     // SAFETY: the stacks are fresh and belong to this block alone.

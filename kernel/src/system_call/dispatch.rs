@@ -1,10 +1,13 @@
 //! Number to handler.
 
+use alloc::sync::Arc;
+
 use gatehouse_abi::{Error, SystemCall};
 
 use super::{calls, capabilities, information, memory, messages, programs};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
+use crate::ipc;
 use crate::sched::{self, Next};
 use crate::thread::Thread;
 use crate::time;
@@ -28,21 +31,50 @@ impl From<Result<u64, Error>> for Outcome {
     }
 }
 
-/// Handles the system call in the frame of the running thread.
+/// [`SystemCall::Null`].
+#[inline(always)]
+pub fn null(frame: &mut Frame) -> Next {
+    frame.set_system_call_result(0);
+    Next::Stay
+}
+
+/// [`SystemCall::Call`]: by the short way if it can be taken.
+#[inline(always)]
+pub fn call(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    match ipc::call_here(cpu, frame) {
+        Some(next) => next,
+        None => message(cpu, SystemCall::Call, frame),
+    }
+}
+
+/// [`SystemCall::ReplyReceive`]: by the short way if it can be taken.
+#[inline(always)]
+pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    match ipc::reply_receive_here(cpu, frame) {
+        Some(next) => next,
+        None => message(cpu, SystemCall::ReplyReceive, frame),
+    }
+}
+
+/// The long way of [`SystemCall::ReplyReceive`] for a client that has been taken already.
+#[inline(never)]
+pub fn reply_receive_to(cpu: &ThisCpu, frame: &mut Frame, client: Arc<Thread>) -> Next {
+    messages::reply_receive_to(cpu, frame, client)
+}
+
+/// Out of line: the short ways have no need of the registers that this keeps things in.
+#[inline(never)]
+fn message(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
+    messages::message_call(cpu, call, frame)
+}
+
+/// Handles any system call in the frame of the running thread.
 #[inline(always)]
 pub fn dispatch(cpu: &ThisCpu, frame: &mut Frame) -> Next {
     match SystemCall::from_number(frame.system_call_number()) {
-        Some(SystemCall::Null) => {
-            frame.set_system_call_result(0);
-            Next::Stay
+        Some(call @ (SystemCall::Send | SystemCall::Receive | SystemCall::Reply)) => {
+            messages::message_call(cpu, call, frame)
         }
-        Some(
-            call @ (SystemCall::Call
-            | SystemCall::ReplyReceive
-            | SystemCall::Send
-            | SystemCall::Receive
-            | SystemCall::Reply),
-        ) => messages::message_call(cpu, call, frame),
         Some(call) => other(cpu, call, frame),
         None => {
             frame.set_system_call_result(Error::UnknownSystemCall.to_register());
@@ -62,7 +94,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         | SystemCall::Receive
         | SystemCall::Call
         | SystemCall::Reply
-        | SystemCall::ReplyReceive => unreachable!("handled before"),
+        | SystemCall::ReplyReceive => unreachable!("they have handlers of their own"),
         SystemCall::ExitThread => return programs::exit_thread(cpu, first),
         SystemCall::ExitProgram => return programs::exit_program(cpu, first),
         SystemCall::Yield => {

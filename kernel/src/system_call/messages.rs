@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{Error, SystemCall};
+use gatehouse_abi::{Error, MessageTag, SystemCall};
 
 use crate::arch::Frame;
 use crate::capability::{Rights, Slot};
@@ -36,8 +36,11 @@ fn refuse(frame: &mut Frame, error: Error) -> Next {
 #[inline(always)]
 pub(super) fn message_call(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
     let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
+    if call != SystemCall::Receive && frame.message_tag().words() > MessageTag::MAX_WORDS {
+        return refuse(frame, Error::InvalidArgument);
+    }
     if call == SystemCall::Reply {
-        return ipc::reply(cpu, frame);
+        return ipc::reply(cpu, frame, thread.take_client());
     }
     let [slot, ..] = frame.system_call_arguments();
     let right = if matches!(call, SystemCall::Send | SystemCall::Call) { Rights::SEND } else { Rights::RECEIVE };
@@ -47,17 +50,33 @@ pub(super) fn message_call(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -
     };
     match call {
         SystemCall::Call => ipc::call(cpu, frame, &endpoint, badge),
-        SystemCall::ReplyReceive => ipc::reply_receive(cpu, frame, &endpoint),
+        SystemCall::ReplyReceive => ipc::reply_receive(cpu, frame, &endpoint, thread.take_client()),
         SystemCall::Send => ipc::send(cpu, frame, &endpoint, badge),
         _ => ipc::receive(cpu, frame, &endpoint, !frame.message_tag().is_non_blocking()),
     }
 }
 
+/// [`SystemCall::ReplyReceive`] with the client taken. Should the endpoint's capability be gone by now, the reply goes out
+/// all the same.
+pub(super) fn reply_receive_to(cpu: &ThisCpu, frame: &mut Frame, client: Arc<Thread>) -> Next {
+    let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
+    let [slot, ..] = frame.system_call_arguments();
+    match endpoint(thread, slot, Rights::RECEIVE) {
+        Ok((endpoint, _)) => ipc::reply_receive(cpu, frame, &endpoint, Some(client)),
+        Err(error) => {
+            let next = ipc::reply(cpu, frame, Some(client));
+            if cpu.current().is_some() {
+                frame.set_system_call_result(error.to_register());
+            }
+            next
+        }
+    }
+}
+
 /// The registers of the thread whose fault the caller received last.
 pub(super) fn read_fault_registers(thread: &Thread) -> Result<u64, Error> {
-    let client = thread.take_client().ok_or(Error::WrongState)?;
-    let registers = (client.wait() == Wait::ForFaultReply).then(|| client.registers());
-    thread.set_client(client);
-    thread.utcb().set_registers(&registers.ok_or(Error::WrongState)?);
+    let registers =
+        ipc::inspect_client(thread, |client| (client.wait() == Wait::ForFaultReply).then(|| client.registers()));
+    thread.utcb().set_registers(&registers.flatten().ok_or(Error::WrongState)?);
     Ok(0)
 }

@@ -8,4 +8,4 @@ mod memory;
 mod messages;
 mod programs;
 
-pub use dispatch::{dispatch, time_out};
+pub use dispatch::{call, dispatch, null, reply_receive, reply_receive_to, time_out};

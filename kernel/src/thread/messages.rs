@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
-use gatehouse_abi::ThreadRegisters;
+use gatehouse_abi::{ThreadRegisters, TrapNumber};
 
 use super::{Thread, Utcb, Wait};
 use crate::ipc::{Endpoint, FaultHandler};
@@ -80,6 +80,12 @@ impl Thread {
         self.client.store(Arc::into_raw(client).cast_mut(), Ordering::Release);
     }
 
+    /// The thread that it owes a reply: alive as long as nobody takes it.
+    #[must_use]
+    pub fn client(&self) -> *const Self {
+        self.client.load(Ordering::Acquire)
+    }
+
     /// Takes the thread that it owes a reply: whoever calls this owns it.
     #[must_use]
     #[inline(always)]
@@ -99,6 +105,19 @@ impl Thread {
         self.client.compare_exchange(wanted, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).ok()?;
         // SAFETY: as in `take_client`.
         Some(unsafe { Arc::from_raw(wanted.cast_const()) })
+    }
+
+    /// Its last fault: the trap, and the address or instruction that it is about.
+    #[must_use]
+    #[inline(always)]
+    pub const fn fault(&self) -> (TrapNumber, u64) {
+        self.fault.get()
+    }
+
+    /// Notes a fault. Only on the CPU that runs it.
+    #[inline(always)]
+    pub fn set_fault(&self, number: TrapNumber, subject: u64) {
+        self.fault.set((number, subject));
     }
 
     /// The message buffer.

@@ -6,6 +6,7 @@ use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
+use gatehouse_abi::TrapNumber;
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
 
@@ -72,6 +73,8 @@ pub struct Thread {
     /// The thread that it owes a reply, owned.
     pub(super) client: AtomicPtr<Thread>,
     pub(super) utcb: UtcbSlot,
+    /// Its last fault: the trap, and the address or instruction that it is about.
+    pub(super) fault: Cell<(TrapNumber, u64)>,
     /// Where its faults go. Set before it first runs, or by itself.
     pub(super) fault_handler: UnsafeCell<Option<FaultHandler>>,
     queue_link: LinkedListAtomicLink,
@@ -144,6 +147,7 @@ impl Thread {
             server: AtomicPtr::new(ptr::null_mut()),
             client: AtomicPtr::new(ptr::null_mut()),
             utcb,
+            fault: Cell::new((TrapNumber::SPURIOUS, 0)),
             fault_handler: UnsafeCell::new(fault_handler),
             queue_link: LinkedListAtomicLink::new(),
             timer_link: RBTreeAtomicLink::new(),

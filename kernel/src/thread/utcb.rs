@@ -1,6 +1,6 @@
 //! The message buffer that a thread shares with the kernel: one page of its program, never unmapped while the thread lives.
 
-use gatehouse_abi::{FaultMessage, ThreadRegisters};
+use gatehouse_abi::{FaultMessage, MessageTag, ThreadRegisters};
 
 use crate::memory::layout::PAGE_SIZE;
 
@@ -49,18 +49,13 @@ impl Utcb {
         unsafe { self.0.add(word).write_volatile(value) };
     }
 
-    /// Writes a fault message at offset 0.
+    /// Writes the words of a fault message that do not travel in registers, at their offsets.
     #[inline(always)]
-    pub fn set_fault(self, message: &FaultMessage) {
-        // SAFETY: inside the page, and aligned.
-        unsafe { self.0.cast::<FaultMessage>().write_volatile(*message) };
-    }
-
-    /// Reads a fault message at offset 0; its program may have changed it.
-    #[must_use]
-    pub fn fault(self) -> FaultMessage {
-        // SAFETY: inside the page, and aligned; any bits are a message.
-        unsafe { self.0.cast::<FaultMessage>().read_volatile() }
+    pub fn set_fault_extension(self, message: &FaultMessage) {
+        let extension = [message.stack_pointer, message.flags, message.thread, message.cpu];
+        for (word, value) in (MessageTag::REGISTER_WORDS as usize..).zip(extension) {
+            self.set(word, value);
+        }
     }
 
     /// Reads registers at offset 0.

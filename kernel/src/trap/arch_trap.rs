@@ -51,6 +51,8 @@ pub trait TrapFrame {
     fn set_thread_arguments(&mut self, arguments: [u64; 3]);
     /// The tag of the message that a system call sends.
     fn message_tag(&self) -> MessageTag;
+    /// The register with that tag, as it is.
+    fn message_tag_bits(&self) -> u64;
     /// The words of the message that travel in registers.
     fn message_words(&self) -> [u64; 4];
     /// Sets a received message: its tag is the system call's result.
@@ -66,6 +68,8 @@ pub trait ArchTrap {
     /// nothing is logged.
     fn handle_exception(info: &TrapInfo, frame: &mut Self::Frame) -> bool;
 
+    /// The processor's own number of the trap; only for reports.
+    fn vector(frame: &Self::Frame) -> u64;
     /// The processor's error code; 0 when there is none.
     fn error_code(frame: &Self::Frame) -> u64;
     /// The flags register.

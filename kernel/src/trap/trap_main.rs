@@ -6,25 +6,15 @@ use super::{ArchTrap, Origin, TrapFrame, TrapInfo, fault};
 use crate::arch::{Arch, Frame};
 use crate::cpu::{self, ThisCpu};
 use crate::sched::{self, Next};
-use crate::{ipc, irq, lockdown, system_call};
+use crate::{ipc, lockdown};
 
 /// Handles a trap and answers the frame to return through: the same one, another thread's, or the idle one.
 ///
-/// Inlined into the architecture's entries, where `number` is often a constant: the system call's way has no other
-/// branch in it than those of the call itself.
+/// Inlined into the architecture's handlers, one for each kind of trap: each is this function with the handler filled in.
 #[inline(always)]
-pub fn trap_main(number: TrapNumber, frame: &mut Frame, info: impl FnOnce(&Frame) -> TrapInfo) -> *const Frame {
+pub fn trap_main(frame: &mut Frame, handler: impl FnOnce(&ThisCpu, &mut Frame) -> Next) -> *const Frame {
     let cpu = cpu::this();
-    let next = match number {
-        TrapNumber::SYSTEM_CALL => system_call::dispatch(&cpu, frame),
-        TrapNumber::TIMER => look_when_idle(&cpu, irq::timer(&cpu)),
-        TrapNumber::IPI => look_when_idle(&cpu, irq::ipi(&cpu)),
-        TrapNumber::DEVICE => irq::device(&cpu, info(frame).vector),
-        TrapNumber::SPURIOUS => Next::Stay,
-        TrapNumber::CONTROLLER_ERROR => irq::controller_error(&cpu),
-        _ => exception(&cpu, &info(frame), frame),
-    };
-    match next {
+    match handler(&cpu, frame) {
         Next::Stay => frame,
         Next::Switched => current_frame(&cpu),
         Next::Choose => sched::pick(&cpu),
@@ -41,8 +31,26 @@ fn current_frame(cpu: &ThisCpu) -> *const Frame {
 /// An idle CPU looks into its run queue after every interrupt: what was done for others may have made somebody ready
 /// there, at any depth.
 #[inline(always)]
-fn look_when_idle(cpu: &ThisCpu, next: Next) -> Next {
+pub fn look_when_idle(cpu: &ThisCpu, next: Next) -> Next {
     if cpu.current().is_none() { Next::Choose } else { next }
+}
+
+/// An exception that needs nothing but its number and the address that was accessed, 0 for none: in a program, it goes to
+/// its handler by the shortest way.
+#[inline(always)]
+pub fn plain_exception(
+    cpu: &ThisCpu,
+    number: TrapNumber,
+    address: u64,
+    frame: &mut Frame,
+    info: impl FnOnce(&Frame) -> TrapInfo,
+) -> Next {
+    if frame.origin() == Origin::User
+        && let Some(next) = ipc::deliver_fault_here(cpu, number, address, frame)
+    {
+        return next;
+    }
+    exception(cpu, &info(frame), frame)
 }
 
 /// Whatever the interrupted instruction itself caused.

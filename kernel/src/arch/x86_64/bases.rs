@@ -46,6 +46,27 @@ impl UserBases {
         }
     }
 
+    /// Records what the CPU holds, and makes it hold what `next` has recorded.
+    ///
+    /// # Safety
+    /// These are the bases of the thread that ran last on this CPU, `next` of the one that runs next; kernel GS in use.
+    #[inline(always)]
+    pub unsafe fn exchange(&self, next: &Self) {
+        if !INSTRUCTIONS.load(Ordering::Relaxed) {
+            // SAFETY: the contract is the same.
+            return unsafe { next.load() };
+        }
+        self.fs.set(FS::read_base().as_u64());
+        // SAFETY: as in `save` and `load`: the records hold canonical addresses only.
+        unsafe {
+            FS::write_base(VirtAddr::new_unsafe(next.fs.get()));
+            GS::swap();
+            self.gs.set(GS::read_base().as_u64());
+            GS::write_base(VirtAddr::new_unsafe(next.gs.get()));
+            GS::swap();
+        }
+    }
+
     /// Makes the CPU hold what is recorded.
     ///
     /// # Safety

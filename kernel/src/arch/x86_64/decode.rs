@@ -15,8 +15,9 @@ pub fn trap_number(vector: u8, error_code: u64) -> TrapNumber {
 }
 
 /// What a page fault is.
+#[must_use]
 #[inline(always)]
-fn page_fault_number(error_code: u64) -> TrapNumber {
+pub fn page_fault_number(error_code: u64) -> TrapNumber {
     let code = PageFaultErrorCode::from_bits_truncate(error_code);
     if code.contains(PageFaultErrorCode::INSTRUCTION_FETCH) {
         TrapNumber::EXECUTION_PAGE_FAULT

@@ -1,34 +1,15 @@
-//! Where assembly meets Rust: raw pointers become references, vectors become trap numbers.
+//! What the IST door calls, and what a refused return leads to.
 
 use gatehouse_abi::TrapNumber;
 use percpu::ProcessorBlock;
 
 use super::decode::trap_number;
 use super::exceptions::{clear_debug_status, clear_machine_check_status, trap_info};
-use super::frame::{SYSCALL_VECTOR, TrapFrame};
+use super::frame::TrapFrame;
 use super::vectors;
 use crate::cpu::{self, KernelCpu};
-use crate::trap::{Origin, TrapFrame as _, exception, trap_main};
+use crate::trap::{Origin, TrapFrame as _, exception};
 use crate::{lockdown, nmi};
-
-/// Every trap but SYSCALL and those of IST vectors. Called on the interrupt stack with interrupts off.
-pub(super) extern "C" fn dispatch_trap(frame: *mut TrapFrame) -> *const TrapFrame {
-    // SAFETY: the entry passes the frame it has just completed; nobody else refers to it while its thread is in the
-    // kernel on this CPU.
-    let frame = unsafe { &mut *frame };
-    let vector = frame.vector() as u8;
-    cpu::this().entries().count(usize::from(vector));
-    let number = trap_number(vector, frame.error_code());
-    trap_main(number, frame, |frame| trap_info(number, frame))
-}
-
-/// SYSCALL. Called on the interrupt stack with interrupts off.
-pub(super) extern "C" fn dispatch_system_call(frame: *mut TrapFrame) -> *const TrapFrame {
-    // SAFETY: as above.
-    let frame = unsafe { &mut *frame };
-    cpu::this().entries().count(SYSCALL_VECTOR as usize);
-    trap_main(TrapNumber::SYSTEM_CALL, frame, |frame| trap_info(TrapNumber::SYSTEM_CALL, frame))
-}
 
 /// NMI, #DB, #DF, #MC. Called on the vector's own stack. Answers null to go back to the interrupted code, or the
 /// address of a copy of the frame in the running thread's save area, to go on as with an ordinary trap.

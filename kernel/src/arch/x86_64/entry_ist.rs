@@ -1,13 +1,15 @@
 //! The door for vectors that may arrive at any instant: NMI, #DB, #DF, #MC.
 
-use core::arch::naked_asm;
-
 use percpu::IST_LINK_BYTES;
 
-use super::dispatch::{dispatch_ist, dispatch_trap};
+use super::dispatch::dispatch_ist;
 use super::frame::offsets as frame;
+use super::handlers::HANDLERS;
 use super::leave::leave;
-use super::registers::{restore_general_registers, save_general_registers};
+use super::registers::{
+    naked_frame_asm, push_general_registers, restore_general_registers, restore_rest_and_point_at_interrupt_frame,
+    save_general_registers,
+};
 
 /// `IA32_GS_BASE` (Intel SDM volume 4, "Architectural MSRs").
 const GS_BASE: u32 = 0xC000_0101;
@@ -32,11 +34,11 @@ const KERNEL_GS_BASE: u32 = 0xC000_0102;
 /// Only the processor, by way of a stub, may come here, in the state described; it is no function to be called.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn entry_ist() {
-    naked_asm!(
+    naked_frame_asm!(
         "cld",
         ".global entry_ist_clac_site",
         "entry_ist_clac_site: .byte 0x0f, 0x1f, 0x00",
-        save_general_registers!(),
+        push_general_registers!(),
         "mov rbx, [rsp + {link}]",
         "mov ecx, {gs_base}",
         "rdmsr",
@@ -58,27 +60,31 @@ pub(super) unsafe extern "C" fn entry_ist() {
         "mov rdx, r12",
         "shr rdx, 32",
         "wrmsr",
+        "mov rax, rsp",
         restore_general_registers!(),
-        "add rsp, {instruction_pointer} - {vector}",
+        restore_rest_and_point_at_interrupt_frame!(),
         "iretq",
         "2:",
         "mov rdi, rax",
+        "mov r13d, [rax + {vector}]",
         "mov ecx, {kernel_gs_base}",
         "mov rax, r12",
         "mov rdx, r12",
         "shr rdx, 32",
         "wrmsr",
         "mov rsp, gs:[{interrupt_stack_top}]",
-        "call {dispatch_trap}",
-        "jmp {leave}",
+        "call [{handlers} + r13 * 8]",
+        "jmp {leave}";
         link = const frame::SIZE,
         gs_base = const GS_BASE,
         kernel_gs_base = const KERNEL_GS_BASE,
-        instruction_pointer = const frame::INSTRUCTION_POINTER,
-        vector = const frame::VECTOR,
         interrupt_stack_top = const percpu::offsets::INTERRUPT_STACK_TOP,
         dispatch_ist = sym dispatch_ist,
-        dispatch_trap = sym dispatch_trap,
+        handlers = sym HANDLERS,
+        vector = const frame::VECTOR,
+        rcx = const frame::RCX,
+        r11 = const frame::R11,
+        instruction_pointer = const frame::INSTRUCTION_POINTER,
         leave = sym leave,
     )
 }

@@ -29,6 +29,10 @@ impl ArchTrap for Arch {
         }
     }
 
+    fn vector(frame: &TrapFrame) -> u64 {
+        frame.vector()
+    }
+
     fn error_code(frame: &TrapFrame) -> u64 {
         frame.error_code()
     }
@@ -54,7 +58,7 @@ impl ArchTrap for Arch {
             frame.flags(),
             frame.stack_pointer(),
             frame.stack_segment(),
-            frame.error_code()
+            if frame.vector() == SYSCALL_VECTOR { 0 } else { frame.error_code() }
         )?;
         frame.general.named().iter().try_for_each(|(name, value)| write!(out, " {name}={value:#x}"))
     }

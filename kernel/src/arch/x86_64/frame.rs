@@ -118,7 +118,11 @@ pub struct TrapFrame {
 pub mod offsets {
     use super::{TrapFrame, offset_of};
 
-    /// Where the vector lies: what RSP points to once the general registers are popped.
+    /// RCX.
+    pub const RCX: usize = offset_of!(TrapFrame, general.rcx);
+    /// R11.
+    pub const R11: usize = offset_of!(TrapFrame, general.r11);
+    /// Where the vector lies: right behind the general registers.
     pub const VECTOR: usize = offset_of!(TrapFrame, vector);
     /// The error code.
     pub const ERROR_CODE: usize = offset_of!(TrapFrame, error_code);
@@ -144,10 +148,8 @@ const _: () = assert!(offsets::CODE_SEGMENT == offsets::SIZE - 32);
 const _: () = assert!(offsets::INSTRUCTION_POINTER == offsets::SIZE - 40);
 const _: () = assert!(offsets::ERROR_CODE == offsets::SIZE - 48);
 const _: () = assert!(offsets::VECTOR == offsets::SIZE - 56);
-// The save sequence pushes RDI first and R15 last.
-const _: () = assert!(offset_of!(TrapFrame, general.rdi) == offsets::VECTOR - 8);
-const _: () = assert!(offset_of!(TrapFrame, general.r15) == 0);
-const _: () = assert!(size_of::<GeneralRegisters>() == 15 * 8);
+// Entries make room for the general registers by moving RSP from the vector to the frame's start.
+const _: () = assert!(size_of::<GeneralRegisters>() == offsets::VECTOR && offset_of!(TrapFrame, general) == 0);
 // A frame that ends on a multiple of 16 begins on one, so that RSP is aligned for the call to Rust.
 const _: () = assert!(offsets::SIZE.is_multiple_of(16) && align_of::<TrapFrame>() == 16);
 
@@ -213,7 +215,7 @@ impl TrapFrame {
         self.vector
     }
 
-    /// The processor's error code; 0 when the vector has none.
+    /// The processor's error code; 0 when the vector has none. Behind SYSCALL, whatever the trap before left.
     #[must_use]
     #[inline(always)]
     pub const fn error_code(&self) -> u64 {
@@ -264,7 +266,11 @@ impl TrapFrame {
     /// The registers, for a debugger or fault handler. FS and GS bases are not in a frame and read as 0.
     #[must_use]
     pub fn registers(&self) -> ThreadRegisters {
-        let general = &self.general;
+        let mut general = self.general;
+        if self.vector == SYSCALL_VECTOR {
+            // The entry saves neither: SYSCALL left these in them.
+            (general.rcx, general.r11) = (self.instruction_pointer, self.flags);
+        }
         ThreadRegisters {
             general: [
                 general.r15,
@@ -360,6 +366,11 @@ impl crate::trap::TrapFrame for TrapFrame {
     #[inline(always)]
     fn message_tag(&self) -> MessageTag {
         MessageTag::from_bits(self.general.rsi)
+    }
+
+    #[inline(always)]
+    fn message_tag_bits(&self) -> u64 {
+        self.general.rsi
     }
 
     #[inline(always)]

@@ -2,61 +2,60 @@
 
 use core::arch::naked_asm;
 
-use super::frame::{SYSCALL_VECTOR, offsets as frame};
-use super::registers::restore_general_registers;
+use super::frame::{SYSCALL_VECTOR, USER_END, offsets as frame};
+use super::registers::{naked_frame_asm, restore_general_registers, restore_rest_and_point_at_interrupt_frame};
 
 /// RFLAGS that SYSRET must not restore: with TF the trap would come one instruction late on some models, and RF is
 /// cleared by it (Intel SDM volume 2, "SYSRET").
 const NOT_BY_SYSRET: u32 = 1 << 8 | 1 << 16;
-/// Bits of an address from which on a canonical user address has zeros only.
-const USER_ADDRESS_BITS: u32 = 47;
+
+// SYSRET faults in ring 0, on the user's stack, if RIP is not canonical (Intel's processors). RIP is where SYSCALL was
+// executed plus two, and no program has memory in the last page of the lower half; setters make the frame leave by `iretq`.
+const _: () = assert!(USER_END + 2 < 1 << 47);
 
 /// Returns through the frame whose address is in RAX; a frame of ring 3 or of ring 0.
 ///
-/// Hardware state: interrupts off, GS the kernel's, RSP anywhere. Stack from RAX up: R15 … RDI, vector, error code,
+/// Hardware state: interrupts off, GS the kernel's, RSP anywhere. In memory from RAX up: R15 … RDI, vector, error code,
 /// RIP, CS, RFLAGS, RSP, SS.
 ///
 /// What may interrupt here: IST vectors only. The `iretq` may fault if the frame is one that no setter made; `entry` knows
 /// it by the label `leave_iretq`.
 ///
-/// SYSRET is taken for frames that SYSCALL made, with RIP in the user half and without the flags above: it needs
-/// RCX and R11 for itself, which SYSCALL has destroyed anyway. A non-canonical RCX would fault in ring 0 on the user's
-/// stack on Intel's processors.
+/// SYSRET is taken for frames that SYSCALL made, without the flags above: it needs RCX and R11 for itself, which SYSCALL
+/// has destroyed anyway.
 ///
 /// # Safety
 /// Only entries and [`leave_through`] may come here, by a jump, in the state described; it is no function to be called.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn leave() {
-    naked_asm!(
-        "mov rsp, rax",
+    naked_frame_asm!(
         restore_general_registers!(),
-        "test byte ptr [rsp + {code_segment}], 3",
-        "jz 3f",
-        "cmp dword ptr [rsp], {syscall}",
-        "je 4f",
-        "2:",
-        "swapgs",
-        "3:",
-        "add rsp, {instruction_pointer}",
-        ".global leave_iretq",
-        "leave_iretq: iretq",
-        "4:",
-        "mov rcx, [rsp + {instruction_pointer}]",
-        "mov r11, rcx",
-        "shr r11, {user_address_bits}",
-        "jnz 2b",
-        "mov r11, [rsp + {flags}]",
+        "cmp dword ptr [rax + {vector}], {syscall}",
+        "jne 2f",
+        "mov rcx, [rax + {instruction_pointer}]",
+        "mov r11, [rax + {flags}]",
         "test r11d, {not_by_sysret}",
-        "jnz 2b",
-        "mov rsp, [rsp + {stack_pointer}]",
+        "jnz 2f",
+        "mov rsp, [rax + {stack_pointer}]",
+        "mov rax, [rax + {rax}]",
         "swapgs",
         "sysretq",
+        "2:",
+        "test byte ptr [rax + {code_segment}], 3",
+        "jz 3f",
+        "swapgs",
+        "3:",
+        restore_rest_and_point_at_interrupt_frame!(),
+        ".global leave_iretq",
+        "leave_iretq: iretq";
         syscall = const SYSCALL_VECTOR,
-        code_segment = const frame::CODE_SEGMENT - frame::VECTOR,
-        instruction_pointer = const frame::INSTRUCTION_POINTER - frame::VECTOR,
-        flags = const frame::FLAGS - frame::VECTOR,
-        stack_pointer = const frame::STACK_POINTER - frame::VECTOR,
-        user_address_bits = const USER_ADDRESS_BITS,
+        vector = const frame::VECTOR,
+        rcx = const frame::RCX,
+        r11 = const frame::R11,
+        instruction_pointer = const frame::INSTRUCTION_POINTER,
+        code_segment = const frame::CODE_SEGMENT,
+        flags = const frame::FLAGS,
+        stack_pointer = const frame::STACK_POINTER,
         not_by_sysret = const NOT_BY_SYSRET,
     )
 }

@@ -15,6 +15,7 @@ mod entry_ist;
 mod exceptions;
 mod fpu;
 mod frame;
+mod handlers;
 mod idle;
 mod idt;
 mod leave;

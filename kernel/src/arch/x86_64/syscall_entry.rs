@@ -1,18 +1,20 @@
 //! The SYSCALL entry: builds the frame that an interrupt gate would have built, and goes the same way.
 
-use core::arch::naked_asm;
-
-use percpu::{USER_CODE, USER_DATA};
-
-use super::dispatch::dispatch_system_call;
-use super::frame::SYSCALL_VECTOR;
+use super::frame::{SYSCALL_VECTOR, offsets as frame};
+use super::handlers::{SYSTEM_CALL_COUNT, SYSTEM_CALLS};
 use super::leave::leave;
-use super::registers::save_general_registers;
+use super::registers::{naked_frame_asm, save_general_registers};
 
 /// Where SYSCALL arrives.
 ///
 /// Hardware state: RCX = user RIP, R11 = user RFLAGS, CS and SS the kernel's, RSP and GS still the user's; IF, DF, TF, NT and
 /// AC clear by FMASK. No stack was switched.
+///
+/// The frame's CS and SS are the user's already: no frame in a save area ever holds others. RCX and R11 are not saved, SYSCALL
+/// having put RIP and RFLAGS into them, which are.
+///
+/// The number picks the handler: those past the last call share one. The conditional move keeps the processor from calling
+/// through memory behind the table when it guesses ahead.
 ///
 /// What may interrupt here: IST vectors only, which is why #DB has a stack of its own: a data breakpoint delayed by
 /// `MOV SS` arrives on the first instruction, with the user's RSP.
@@ -23,31 +25,39 @@ use super::registers::save_general_registers;
 /// Only the processor may come here, in the state described; it is no function to be called.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn syscall_entry() {
-    naked_asm!(
+    naked_frame_asm!(
         "swapgs",
         "mov gs:[{user_stack_pointer}], rsp",
         "mov rsp, gs:[{save_area_end}]",
-        "push {user_data}",                  // SS
-        "push gs:[{user_stack_pointer}]",    // RSP
-        "push r11",                          // RFLAGS
-        "push {user_code}",                  // CS
-        "push rcx",                          // RIP
-        "push 0",                            // error code
-        "push {syscall}",                    // vector
+        "sub rsp, {frame_size}",
         save_general_registers!(),
+        "mov [rsp + {instruction_pointer}], rcx",
+        "mov [rsp + {flags}], r11",
+        "mov rcx, gs:[{user_stack_pointer}]",
+        "mov [rsp + {stack_pointer}], rcx",
+        "mov qword ptr [rsp + {vector}], {syscall}",
         "mov rdi, rsp",
         "mov rsp, gs:[{interrupt_stack_top}]",
         // Backtraces end here.
         "xor ebp, ebp",
-        "call {dispatch_system_call}",
-        "jmp {leave}",
+        "inc qword ptr gs:[{entries}]",
+        "mov ecx, {count}",
+        "cmp rax, rcx",
+        "cmovae rax, rcx",
+        "call [{system_calls} + rax * 8]",
+        "jmp {leave}";
         user_stack_pointer = const percpu::offsets::USER_STACK_POINTER,
         save_area_end = const percpu::offsets::SAVE_AREA_END,
         interrupt_stack_top = const percpu::offsets::INTERRUPT_STACK_TOP,
-        user_data = const USER_DATA.0,
-        user_code = const USER_CODE.0,
+        entries = const percpu::offsets::SYSCALL_ENTRIES,
+        frame_size = const frame::SIZE,
+        instruction_pointer = const frame::INSTRUCTION_POINTER,
+        flags = const frame::FLAGS,
+        stack_pointer = const frame::STACK_POINTER,
+        vector = const frame::VECTOR,
         syscall = const SYSCALL_VECTOR,
-        dispatch_system_call = sym dispatch_system_call,
+        count = const SYSTEM_CALL_COUNT,
+        system_calls = sym SYSTEM_CALLS,
         leave = sym leave,
     )
 }

@@ -1,0 +1,158 @@
+//! Which handler a vector, or a system call's number, leads to.
+//!
+//! The entries call through these tables; each handler is [`trap_main`] with one kind of trap filled in, so that nothing on
+//! its way asks again what it is.
+
+use gatehouse_abi::{SystemCall, TrapNumber};
+use x86_64::registers::control::Cr2;
+
+use super::decode::{page_fault_number, trap_number};
+use super::exceptions::trap_info;
+use super::frame::TrapFrame;
+use super::vectors;
+use crate::cpu::ThisCpu;
+use crate::sched::Next;
+use crate::trap::{TrapInfo, exception, look_when_idle, plain_exception, trap_main};
+use crate::{irq, system_call};
+
+/// What an entry calls, on the interrupt stack with interrupts off, with the frame that it has just completed. Answers the
+/// frame to return through.
+pub(super) type Handler = extern "C" fn(*mut TrapFrame) -> *const TrapFrame;
+
+/// By vector. Those of [`vectors::IST_MASK`] come here for traps from ring 3 only.
+pub(super) static HANDLERS: [Handler; 256] = {
+    let mut table: [Handler; 256] = [device_handler; 256];
+    let mut vector = 0;
+    while vector < table.len() {
+        table[vector] = by_vector(vector as u8);
+        vector += 1;
+    }
+    table
+};
+
+const fn by_vector(vector: u8) -> Handler {
+    match vector {
+        vectors::BREAKPOINT => breakpoint_handler,
+        vectors::INVALID_OPCODE => unknown_instruction_handler,
+        vectors::PAGE_FAULT => page_fault_handler,
+        0..32 => exception_handler,
+        vectors::SYSTEM_CALL => int80_handler,
+        vectors::TIMER => timer_handler,
+        vectors::IPI => ipi_handler,
+        vectors::APIC_ERROR => controller_error_handler,
+        vectors::SPURIOUS => spurious_handler,
+        _ => device_handler,
+    }
+}
+
+/// How many system calls there are; the number by which all others are handled.
+pub(super) const SYSTEM_CALL_COUNT: usize = SystemCall::ALL.len();
+
+/// By the number of the system call, and one more for all numbers that mean nothing.
+pub(super) static SYSTEM_CALLS: [Handler; SYSTEM_CALL_COUNT + 1] = {
+    let mut table: [Handler; SYSTEM_CALL_COUNT + 1] = [system_call_handler; SYSTEM_CALL_COUNT + 1];
+    table[SystemCall::Null as usize] = null_handler;
+    table[SystemCall::Call as usize] = call_handler;
+    table[SystemCall::ReplyReceive as usize] = reply_receive_handler;
+    table
+};
+
+/// [`trap_main`] for the frame that an entry passes.
+#[inline(always)]
+fn handle(frame: *mut TrapFrame, handler: impl FnOnce(&ThisCpu, &mut TrapFrame) -> Next) -> *const TrapFrame {
+    // SAFETY: the entry passes the frame it has just completed; nobody else refers to it while its thread is in the
+    // kernel on this CPU.
+    trap_main(unsafe { &mut *frame }, handler)
+}
+
+/// The same for a vector that counts its entries here.
+#[inline(always)]
+fn handle_vector(
+    vector: u8,
+    frame: *mut TrapFrame,
+    handler: impl FnOnce(&ThisCpu, &mut TrapFrame) -> Next,
+) -> *const TrapFrame {
+    handle(frame, |cpu, frame| {
+        cpu.entries().count(usize::from(vector));
+        handler(cpu, frame)
+    })
+}
+
+extern "C" fn page_fault_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle_vector(vectors::PAGE_FAULT, frame, |cpu, frame| {
+        let number = page_fault_number(frame.error_code());
+        // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
+        plain_exception(cpu, number, Cr2::read_raw(), frame, |frame| trap_info(number, frame))
+    })
+}
+
+extern "C" fn breakpoint_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    const NUMBER: TrapNumber = TrapNumber::BREAKPOINT;
+    handle_vector(vectors::BREAKPOINT, frame, |cpu, frame| {
+        plain_exception(cpu, NUMBER, 0, frame, |frame| trap_info(NUMBER, frame))
+    })
+}
+
+extern "C" fn unknown_instruction_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    const NUMBER: TrapNumber = TrapNumber::UNKNOWN_INSTRUCTION;
+    handle_vector(vectors::INVALID_OPCODE, frame, |cpu, frame| {
+        plain_exception(cpu, NUMBER, 0, frame, |frame| trap_info(NUMBER, frame))
+    })
+}
+
+/// Exceptions whose frame has to be looked into, or that are rare.
+extern "C" fn exception_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, |cpu, frame| {
+        let vector = frame.vector() as u8;
+        cpu.entries().count(usize::from(vector));
+        let info: TrapInfo = trap_info(trap_number(vector, frame.error_code()), frame);
+        exception(cpu, &info, frame)
+    })
+}
+
+extern "C" fn timer_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle_vector(vectors::TIMER, frame, |cpu, _| look_when_idle(cpu, irq::timer(cpu)))
+}
+
+extern "C" fn ipi_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle_vector(vectors::IPI, frame, |cpu, _| look_when_idle(cpu, irq::ipi(cpu)))
+}
+
+extern "C" fn device_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, |cpu, frame| {
+        cpu.entries().count(frame.vector() as usize);
+        look_when_idle(cpu, irq::device(cpu, frame.vector()))
+    })
+}
+
+extern "C" fn spurious_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle_vector(vectors::SPURIOUS, frame, |_, _| Next::Stay)
+}
+
+extern "C" fn controller_error_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle_vector(vectors::APIC_ERROR, frame, |cpu, _| irq::controller_error(cpu))
+}
+
+/// `int 0x80`: the same calls through the other door.
+extern "C" fn int80_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    crate::cpu::this().entries().count(usize::from(vectors::SYSTEM_CALL));
+    // SAFETY: as in `handle`.
+    let number = unsafe { (*frame).general.rax };
+    SYSTEM_CALLS[number.min(SYSTEM_CALL_COUNT as u64) as usize](frame)
+}
+
+extern "C" fn null_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, |_, frame| system_call::null(frame))
+}
+
+extern "C" fn call_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, system_call::call)
+}
+
+extern "C" fn reply_receive_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, system_call::reply_receive)
+}
+
+extern "C" fn system_call_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, system_call::dispatch)
+}
