@@ -27,13 +27,25 @@ fn one_pager_resolves_the_faults_of_all_cpus() {
     assert!(transcript.console_contains("pager: 16384 page faults of 4 clients resolved by 1 pagers"), "{transcript}");
 }
 
+#[test]
+fn threads_keep_their_floating_point_registers_over_messages() {
+    let transcript = boot_and_pass(&Machine::new().command_line("init=float_messages"));
+    assert!(transcript.console_contains("float_messages: every thread kept its registers"), "{transcript}");
+}
+
+#[test]
+fn threads_keep_their_floating_point_registers_without_fsgsbase_and_xsave() {
+    let transcript = boot_and_pass(&Machine::new().smp(2).cpu("qemu64").command_line("init=float_messages"));
+    assert!(transcript.console_contains("float_messages: every thread kept its registers"), "{transcript}");
+}
+
 /// The most guest instructions that each part of an exchange may take in the kernel, on one CPU and across two. A slower
 /// path is a line in the diff of this table.
 const BUDGETS: [(&str, u64); 8] = [
-    ("fault to handler, same CPU", 345),
-    ("reply to resumed, same CPU", 310),
-    ("call to server, same CPU", 305),
-    ("reply to caller, same CPU", 330),
+    ("fault to handler, same CPU", 137),
+    ("reply to resumed, same CPU", 132),
+    ("call to server, same CPU", 138),
+    ("reply to caller, same CPU", 140),
     ("fault to handler, other CPU", 850),
     ("reply to resumed, other CPU", 850),
     ("call to server, other CPU", 850),

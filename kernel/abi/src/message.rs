@@ -1,5 +1,7 @@
 //! Messages between threads, and how faults look as messages.
 
+use core::mem::offset_of;
+
 /// What a message is: its label, how many words it has, and how it is sent. One register.
 ///
 /// ```text
@@ -48,6 +50,21 @@ impl MessageTag {
         Self(bits & Self::MEANING)
     }
 
+    /// From the lower half of a register, if the message's words all travel in registers, too, and it is sent in no special
+    /// way.
+    #[must_use]
+    #[inline]
+    pub const fn in_registers(bits: u32) -> Option<Self> {
+        if bits as u16 as u64 <= Self::REGISTER_WORDS { Some(Self(bits as u64)) } else { None }
+    }
+
+    /// Whether the label is that of a fault.
+    #[must_use]
+    #[inline]
+    pub const fn is_fault(self) -> bool {
+        self.label() == Self::FAULT
+    }
+
     /// The label.
     #[must_use]
     pub const fn label(self) -> u16 {
@@ -77,8 +94,8 @@ pub const REPLY_REGISTERS: u16 = 1;
 /// Reply to a fault: the thread's program is shut down.
 pub const REPLY_KILL: u16 = 2;
 
-/// A fault message: in the faulting thread's UTCB at offset 0, and for the handler its first four words in registers and
-/// the rest in the handler's UTCB.
+/// A fault message: for the handler, its first four words in registers and the rest in its UTCB, at these offsets. The first
+/// three are also in the faulting thread's own UTCB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FaultMessage {
@@ -103,6 +120,20 @@ pub struct FaultMessage {
 impl FaultMessage {
     /// Words of a fault message.
     pub const WORDS: u64 = (size_of::<Self>() / 8) as u64;
+    /// Which word says [`Self::cause`].
+    pub const CAUSE: usize = offset_of!(Self, cause) / 8;
+    /// Which word says [`Self::address`].
+    pub const ADDRESS: usize = offset_of!(Self, address) / 8;
+    /// Which word says [`Self::program_counter`].
+    pub const PROGRAM_COUNTER: usize = offset_of!(Self, program_counter) / 8;
+    /// Which word says [`Self::stack_pointer`].
+    pub const STACK_POINTER: usize = offset_of!(Self, stack_pointer) / 8;
+    /// Which word says [`Self::flags`].
+    pub const FLAGS: usize = offset_of!(Self, flags) / 8;
+    /// Which word says [`Self::thread`].
+    pub const THREAD: usize = offset_of!(Self, thread) / 8;
+    /// Which word says [`Self::cpu`].
+    pub const CPU: usize = offset_of!(Self, cpu) / 8;
 }
 
 /// A thread's registers, as debuggers and fault handlers read and write them.

@@ -48,7 +48,7 @@ impl<O> CapabilitySpace<O> {
     #[inline(always)]
     pub fn try_inspect<R>(&self, slot: u64, look: impl FnOnce(&Capability<O>) -> Option<R>) -> Option<R> {
         let table = self.table.try_lock()?;
-        look(&table.at(slot)?.capability)
+        table.at(slot).and_then(|entry| look(&entry.capability))
     }
 }
 

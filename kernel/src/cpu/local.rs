@@ -4,6 +4,8 @@ use core::cell::{Cell, RefCell, UnsafeCell};
 
 use alloc::sync::Arc;
 
+use percpu::CpuIndex;
+
 use super::ThisCpu;
 use crate::arch::{self, Frame, InstructionInfo};
 use crate::sched::RunQueue;
@@ -15,6 +17,10 @@ use crate::time::TimerList;
 pub struct Local {
     /// The thread that runs, owned; null when idle.
     current: Cell<*const Thread>,
+    /// This CPU's index while the running thread has no floating-point state loaded, else no CPU's: what the placement of a
+    /// thread must equal for the shortest switch to it.
+    plain_index: Cell<u64>,
+    index: CpuIndex,
     /// The running thread may use the unit: TS is clear.
     fpu_allowed: Cell<bool>,
     /// What is ready to run here.
@@ -31,10 +37,12 @@ pub struct Local {
 }
 
 impl Local {
-    /// The state of a CPU that idles on the interrupt stack with this top.
+    /// The state of the CPU with this index that idles on the interrupt stack with this top.
     #[must_use]
-    pub fn new(interrupt_stack_top: u64) -> Self {
+    pub fn new(index: CpuIndex, interrupt_stack_top: u64) -> Self {
         Self {
+            plain_index: Cell::new(u64::from(index.get())),
+            index,
             current: Cell::new(core::ptr::null()),
             fpu_allowed: Cell::new(false),
             run_queue: RunQueue::new(),
@@ -46,6 +54,13 @@ impl Local {
         }
     }
 
+    /// What the placement of a thread must equal for the shortest switch to it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn plain_index(&self) -> u64 {
+        self.plain_index.get()
+    }
+
     /// The frame by which this CPU goes idle. Nothing ever writes to it: an interrupted idle CPU begins anew.
     #[must_use]
     pub const fn idle_frame(&self) -> *const Frame {
@@ -54,8 +69,14 @@ impl Local {
 
     /// Whether the running thread may use the floating-point unit.
     #[must_use]
-    pub const fn fpu_allowed(&self) -> &Cell<bool> {
-        &self.fpu_allowed
+    pub const fn fpu_allowed(&self) -> bool {
+        self.fpu_allowed.get()
+    }
+
+    /// Notes whether the running thread may use the unit; answers what was noted before.
+    pub fn set_fpu_allowed(&self, allowed: bool) -> bool {
+        self.plain_index.set(if allowed { u64::MAX } else { u64::from(self.index.get()) });
+        self.fpu_allowed.replace(allowed)
     }
 }
 
@@ -68,6 +89,13 @@ impl ThisCpu {
         unsafe { self.local().current.get().as_ref() }
     }
 
+    /// The thread that runs here, owned by this CPU; null while idle.
+    #[must_use]
+    #[inline(always)]
+    pub fn current_pointer(&self) -> *const Thread {
+        self.local().current.get()
+    }
+
     /// Puts a thread on this CPU.
     #[inline(always)]
     pub fn set_current(&self, thread: Arc<Thread>) {
@@ -75,13 +103,17 @@ impl ThisCpu {
         self.local().current.set(Arc::into_raw(thread));
     }
 
-    /// Puts a thread on this CPU instead of the one that is there.
+    /// Puts a thread on this CPU instead of `previous`, which is there; answers both.
+    ///
+    /// # Safety
+    /// `previous` is [`Self::current_pointer`] and not null; nobody takes `thread` off the CPU while the reference is in use.
     #[inline(always)]
     #[must_use]
-    pub fn replace_current(&self, thread: Arc<Thread>) -> Option<Arc<Thread>> {
-        let previous = self.local().current.replace(Arc::into_raw(thread));
-        // SAFETY: a pointer in `current` comes from `Arc::into_raw`, and is taken once.
-        (!previous.is_null()).then(|| unsafe { Arc::from_raw(previous) })
+    pub unsafe fn replace_current(&self, previous: *const Thread, thread: Arc<Thread>) -> (Arc<Thread>, &Thread) {
+        let thread = Arc::into_raw(thread);
+        self.local().current.set(thread);
+        // SAFETY: pointers in `current` come from `Arc::into_raw`, and this one has just been taken out.
+        unsafe { (Arc::from_raw(previous), &*thread) }
     }
 
     /// Takes the thread off this CPU.

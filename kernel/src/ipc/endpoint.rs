@@ -7,6 +7,7 @@ use gatehouse_abi::{Error, MessageTag};
 use intrusive_collections::LinkedList;
 use spin::{Mutex, MutexGuard};
 
+use super::lone_receiver::LoneReceiver;
 use super::message::{Sending, transfer};
 use super::reply::{forget_client, owe};
 use super::switch::{block_current, run_instead};
@@ -27,19 +28,18 @@ pub struct Endpoint {
 /// Who waits. At most one of the two lists has anybody in it.
 pub(super) struct Queues {
     pub(super) senders: LinkedList<QueueAdapter>,
-    /// The receiver that has waited longest. Apart from the others, since as a rule there are none.
-    pub(super) receiver: Option<Arc<Thread>>,
-    /// Those behind it; nobody if there is no first.
-    pub(super) more_receivers: LinkedList<QueueAdapter>,
+    pub(super) receivers: LinkedList<QueueAdapter>,
+    /// A receiver that waits alone is here and not in the list.
+    pub(super) lone: LoneReceiver,
     /// Cleared with the last capability: nobody may wait any more.
     pub(super) open: bool,
 }
 
 impl core::fmt::Debug for Queues {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let (senders, receivers) =
-            (self.senders.iter().count(), usize::from(self.receiver.is_some()) + self.more_receivers.iter().count());
-        write!(out, "Queues({senders} senders, {receivers} receivers, open: {})", self.open)
+        let (senders, receivers) = (self.senders.iter().count(), self.receivers.iter().count());
+        let lone = self.lone.get().is_some();
+        write!(out, "Queues({senders} senders, {receivers} receivers, a lone one: {lone}, open: {})", self.open)
     }
 }
 
@@ -47,40 +47,46 @@ impl Queues {
     /// The receiver that has waited longest.
     #[inline(always)]
     pub(super) fn take_receiver(&mut self) -> Option<Arc<Thread>> {
-        let receiver = self.receiver.take()?;
-        if !self.more_receivers.is_empty() {
-            self.receiver = self.more_receivers.pop_front();
-        }
+        let receiver = match self.lone.take() {
+            None => self.receivers.pop_front()?,
+            lone => lone?,
+        };
         receiver.clear_endpoint();
+        self.update();
         Some(receiver)
     }
 
     /// Puts a receiver behind all others.
     #[inline(always)]
     pub(super) fn push_receiver(&mut self, thread: Arc<Thread>) {
-        if self.receiver.is_none() {
-            self.receiver = Some(thread);
-        } else {
-            self.more_receivers.push_back(thread);
+        if self.lone.is_nobody() {
+            self.lone.set(thread);
+            return;
+        }
+        if let Some(lone) = self.lone.take() {
+            self.receivers.push_back(lone);
+        }
+        self.receivers.push_back(thread);
+        self.update();
+    }
+
+    /// To be called after the lists have changed.
+    #[inline(always)]
+    fn update(&mut self) {
+        if self.lone.get().is_none() {
+            self.lone.set_others(!self.senders.is_empty() || !self.receivers.is_empty());
         }
     }
 
     /// Takes a thread out that may be in one of the queues.
     pub(super) fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
-        if self.receiver.as_deref().is_some_and(|first| core::ptr::eq(first, thread)) {
+        if self.lone.get().is_some_and(|lone| core::ptr::eq(lone, thread)) {
             return self.take_receiver();
         }
-        for list in [&mut self.senders, &mut self.more_receivers] {
-            let mut cursor = list.front_mut();
-            while let Some(other) = cursor.get() {
-                if core::ptr::eq(other, thread) {
-                    thread.clear_endpoint();
-                    return cursor.remove();
-                }
-                cursor.move_next();
-            }
-        }
-        None
+        let removed = take_from(&mut self.senders, thread).or_else(|| take_from(&mut self.receivers, thread))?;
+        removed.clear_endpoint();
+        self.update();
+        Some(removed)
     }
 
     /// The sender that goes first.
@@ -88,6 +94,7 @@ impl Queues {
     pub(super) fn take_sender(&mut self) -> Option<Arc<Thread>> {
         let sender = self.senders.pop_front()?;
         sender.clear_endpoint();
+        self.update();
         Some(sender)
     }
 
@@ -98,7 +105,20 @@ impl Queues {
             cursor.move_prev();
         }
         cursor.insert_after(thread);
+        self.update();
     }
+}
+
+/// Takes a thread out of a list that it may be in.
+fn take_from(list: &mut LinkedList<QueueAdapter>, thread: &Thread) -> Option<Arc<Thread>> {
+    let mut cursor = list.front_mut();
+    while let Some(other) = cursor.get() {
+        if core::ptr::eq(other, thread) {
+            return cursor.remove();
+        }
+        cursor.move_next();
+    }
+    None
 }
 
 impl Endpoint {
@@ -107,8 +127,8 @@ impl Endpoint {
     pub fn new() -> Self {
         let queues = Queues {
             senders: LinkedList::new(QueueAdapter::new()),
-            receiver: None,
-            more_receivers: LinkedList::new(QueueAdapter::new()),
+            receivers: LinkedList::new(QueueAdapter::new()),
+            lone: LoneReceiver::default(),
             open: true,
         };
         Self { queues: Mutex::new(queues), capabilities: AtomicUsize::new(1) }

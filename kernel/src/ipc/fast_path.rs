@@ -1,10 +1,17 @@
 //! The short way: when the other side waits on this CPU and its message fits into registers.
 //!
 //! Each function looks first and changes nothing until all conditions hold; `None` sends the caller the long way, which
-//! can do everything. (A client is taken before it is looked at: until then somebody else may take it, and free it.) What is left out here is what costs: counting references, waiting for a lock, the run queue.
+//! can do everything. (A client is taken before it is looked at: until then somebody else may take it, and free it.) What is
+//! left out here is what costs: counting references, waiting for a lock, the run queue.
 //!
 //! What the conditions are: nobody else has the lock of the endpoint or of the capability space at this moment; the other
-//! thread waits, belongs to this CPU and is in no timer list; nobody ready here has a higher priority.
+//! thread waits alone, belongs to this CPU and is in no timer list; nobody ready here has a higher priority.
+//!
+//! Each is made twice. The first, `PLAIN`, gives up if the running thread has floating-point state or the other is
+//! [`Special`](crate::thread::Special) in any way, and so calls no other function and keeps nothing on the stack; the second
+//! does what such threads need, too.
+
+use alloc::sync::Arc;
 
 use gatehouse_abi::{MessageTag, REPLY_RESUME, TrapNumber};
 use spin::MutexGuard;
@@ -17,87 +24,119 @@ use crate::arch::Frame;
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::object::KernelObject;
-use crate::sched::{self, Next};
-use crate::system_call;
+use crate::sched;
 use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 
-/// Sends the running thread's fault to its handler.
+/// Sends the running thread's fault to its handler. Answers the frame to return through.
+///
+/// # Safety
+/// A thread runs on this CPU, and `frame` is its own, from a trap that is being handled.
 #[inline(always)]
-pub fn deliver_fault_here(cpu: &ThisCpu, number: TrapNumber, address: u64, frame: &Frame) -> Option<Next> {
-    let client = cpu.current()?;
+pub unsafe fn deliver_fault_here<const PLAIN: bool>(
+    cpu: &ThisCpu,
+    number: TrapNumber,
+    address: u64,
+    frame: &Frame,
+) -> Option<*const Frame> {
+    let running = cpu.current_pointer();
+    // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
+    let client = unsafe { &*running };
     let (endpoint, badge) = client.fault_endpoint()?;
-    let mut queues = endpoint.queues.try_lock()?;
-    if !can_run_next(cpu, queues.receiver.as_deref()?) {
-        return None;
-    }
-    let receiver = queues.take_receiver()?;
-    drop(queues);
-    record(client, number, address, frame);
+    let receiver = take_receiver::<PLAIN>(cpu, endpoint.queues.try_lock()?)?;
+    let what = record(client, number, address, frame);
     client.set_wait(Wait::ForFaultReply);
-    transfer_fault(client, &receiver, badge);
+    transfer_fault(client, frame, &receiver, badge, what);
     receiver.set_wait(Wait::Nothing);
-    Some(sched::switch_directly(cpu, receiver, owe))
+    // SAFETY: this is the thread that runs.
+    Some(unsafe { sched::switch_directly::<PLAIN>(cpu, running, receiver, owe) })
 }
 
-/// `Call`.
+/// `Call`. Answers the frame to return through.
+///
+/// # Safety
+/// As for [`deliver_fault_here`].
 #[inline(always)]
-pub fn call_here(cpu: &ThisCpu, frame: &Frame) -> Option<Next> {
-    let tag = frame.message_tag_bits();
-    // Neither a fault's label nor flags, and no more words than registers.
-    if tag >= u64::from(MessageTag::FAULT) << MessageTag::LABEL_SHIFT || tag & 0xffff > MessageTag::REGISTER_WORDS {
+pub unsafe fn call_here<const PLAIN: bool>(cpu: &ThisCpu, frame: &Frame) -> Option<*const Frame> {
+    let tag = MessageTag::in_registers(frame.message_tag_bits())?;
+    let running = cpu.current_pointer();
+    // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
+    let client = unsafe { &*running };
+    let (queues, _, badge) = lock_endpoint(client, frame, Rights::SEND)?;
+    if tag.is_fault() {
         return None;
     }
-    let client = cpu.current()?;
-    let (mut queues, _, badge) = lock_endpoint(client, frame, Rights::SEND)?;
-    if !can_run_next(cpu, queues.receiver.as_deref()?) {
-        return None;
-    }
-    let receiver = queues.take_receiver()?;
-    drop(queues);
+    let receiver = take_receiver::<PLAIN>(cpu, queues)?;
     client.set_wait(Wait::ForReply);
     // SAFETY: the receiver waited, so it is off every CPU, and this is its owner now.
-    unsafe { &mut *receiver.frame_pointer() }.set_message(MessageTag::from_bits(tag), badge, frame.message_words());
+    unsafe { &mut *receiver.frame_pointer() }.take_message(tag, badge, frame);
     receiver.set_wait(Wait::Nothing);
-    Some(sched::switch_directly(cpu, receiver, owe))
+    // SAFETY: this is the thread that runs.
+    Some(unsafe { sched::switch_directly::<PLAIN>(cpu, running, receiver, owe) })
 }
 
-/// `ReplyReceive`, to somebody who waits for a reply, when nobody else has sent anything.
+/// What [`reply_receive_here`] comes to if the short way was open up to the client, but it cannot run at once.
+#[derive(Debug)]
+pub struct TakenClient(pub Arc<Thread>);
+
+/// `ReplyReceive`, to somebody who waits for a reply, when nobody else has sent anything. Answers the frame to return through.
+///
+/// # Errors
+/// [`TakenClient`] if the client has been taken and goes the long way from there.
+///
+/// # Safety
+/// As for [`deliver_fault_here`].
 #[inline(always)]
-pub fn reply_receive_here(cpu: &ThisCpu, frame: &mut Frame) -> Option<Next> {
-    let tag = frame.message_tag_bits();
-    if tag > MessageTag::new(u16::MAX, MessageTag::REGISTER_WORDS).to_bits()
-        || tag & 0xffff > MessageTag::REGISTER_WORDS
-    {
-        return None;
+pub unsafe fn reply_receive_here<const PLAIN: bool>(
+    cpu: &ThisCpu,
+    frame: &Frame,
+) -> Result<Option<*const Frame>, TakenClient> {
+    let Some(tag) = MessageTag::in_registers(frame.message_tag_bits()) else { return Ok(None) };
+    let running = cpu.current_pointer();
+    // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
+    let server = unsafe { &*running };
+    let Some((mut queues, endpoint, _)) = lock_endpoint(server, frame, Rights::RECEIVE) else { return Ok(None) };
+    if !queues.lone.is_nobody() {
+        return Ok(None);
     }
-    let server = cpu.current()?;
-    let (mut queues, endpoint, _) = lock_endpoint(server, frame, Rights::RECEIVE)?;
-    if !queues.senders.is_empty() {
-        return None;
-    }
-    let client = server.take_client()?;
+    let Some(client) = server.take_client() else { return Ok(None) };
     let is_fault = client.wait() == Wait::ForFaultReply;
-    if !can_run_next(cpu, &client) || is_fault && MessageTag::from_bits(tag).label() != REPLY_RESUME {
-        drop(queues);
-        return Some(system_call::reply_receive_to(cpu, frame, client));
+    if !can_run_next::<PLAIN>(cpu, &client) || is_fault && tag.label() != REPLY_RESUME {
+        return Err(TakenClient(client));
     }
     if !is_fault {
         // SAFETY: the client waited for this reply, so it is off every CPU, and this is its owner now.
-        unsafe { &mut *client.frame_pointer() }.set_message(MessageTag::from_bits(tag), 0, frame.message_words());
+        unsafe { &mut *client.frame_pointer() }.take_message(tag, 0, frame);
     }
     client.clear_server();
     client.set_wait(Wait::Nothing);
     server.set_wait(Wait::ToReceive);
     server.set_endpoint(endpoint);
     // Only with all of its state saved can the server be found in the queue.
-    Some(sched::switch_directly(cpu, client, |_, server| queues.push_receiver(server)))
+    let settle = |_: &Thread, server| queues.lone.set(server);
+    // SAFETY: this is the thread that runs.
+    Ok(Some(unsafe { sched::switch_directly::<PLAIN>(cpu, running, client, settle) }))
+}
+
+/// The one receiver that waits, if it can run at once.
+#[inline(always)]
+fn take_receiver<const PLAIN: bool>(cpu: &ThisCpu, mut queues: MutexGuard<'_, Queues>) -> Option<Arc<Thread>> {
+    if !can_run_next::<PLAIN>(cpu, queues.lone.get()?) {
+        return None;
+    }
+    queues.lone.take().inspect(|receiver| receiver.clear_endpoint())
 }
 
 /// Whether a thread that waits could run on this CPU at once.
 #[inline(always)]
-fn can_run_next(cpu: &ThisCpu, thread: &Thread) -> bool {
-    thread.cpu() == cpu.index() && sched::nobody_above(cpu, thread.priority()) && !thread.is_timed()
+fn can_run_next<const PLAIN: bool>(cpu: &ThisCpu, thread: &Thread) -> bool {
+    // Threads that wait here are in no timer list, or are marked.
+    let here = if PLAIN {
+        thread.is_plain_on(cpu.local().plain_index())
+    } else {
+        thread.cpu() == cpu.index() && !thread.is_timed()
+    };
+    here && sched::nobody_above(cpu, thread.priority())
 }
 
 /// The endpoint that the first argument of the running thread's call names, its lock taken, and the capability's badge.
@@ -108,7 +147,7 @@ fn lock_endpoint<'endpoint>(
     right: Rights,
 ) -> Option<(MutexGuard<'endpoint, Queues>, &'endpoint Endpoint, u64)> {
     let [slot, ..] = frame.system_call_arguments();
-    thread.program().capabilities().try_inspect(slot, |capability| {
+    thread.capabilities().try_inspect(slot, |capability| {
         let KernelObject::Endpoint(endpoint) = &capability.object else { return None };
         if !capability.rights.contains(right) {
             return None;

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::TrapNumber;
+use gatehouse_abi::{FaultMessage, TrapNumber};
 
 use super::endpoint::{Endpoint, meet, wait_as_sender};
 use super::message::Sending;
@@ -21,21 +21,24 @@ pub struct FaultHandler {
     pub badge: u64,
 }
 
-/// Notes the fault of the running thread: for whoever will be told, and in the thread's own message buffer.
+/// Notes the fault of the running thread: for whoever will be told, and in the thread's own message buffer. Answers what is
+/// noted.
 #[inline(always)]
-pub(super) fn record(thread: &Thread, number: TrapNumber, address: u64, frame: &Frame) {
+pub(super) fn record(thread: &Thread, number: TrapNumber, address: u64, frame: &Frame) -> (TrapNumber, u64) {
     let subject = if number.concerns_address() { address } else { frame.instruction_pointer() };
     thread.set_fault(number, subject);
-    thread.utcb().set(0, number.to_bits());
-    thread.utcb().set(1, subject);
-    thread.utcb().set(2, frame.instruction_pointer());
+    let buffer = thread.utcb();
+    buffer.set(FaultMessage::CAUSE, number.to_bits());
+    buffer.set(FaultMessage::ADDRESS, subject);
+    buffer.set(FaultMessage::PROGRAM_COUNTER, frame.instruction_pointer());
+    (number, subject)
 }
 
 /// Sends the running thread's fault to its handler; `None` if it has none that could take it.
 pub fn deliver_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Option<Next> {
     let thread = cpu.current()?;
     let (endpoint, badge) = thread.fault_endpoint()?;
-    record(thread, info.number, info.address, frame);
+    let _noted = record(thread, info.number, info.address, frame);
     let mut queues = endpoint.queues.lock();
     match queues.take_receiver() {
         Some(receiver) => {

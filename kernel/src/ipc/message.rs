@@ -1,8 +1,8 @@
 //! Moving a message from one thread to another.
 
-use gatehouse_abi::{FaultMessage, MessageTag};
+use gatehouse_abi::{FaultMessage, MessageTag, TrapNumber};
 
-use crate::arch::Arch;
+use crate::arch::{Arch, Frame};
 use crate::thread::Thread;
 use crate::trap::{ArchTrap as _, TrapFrame as _};
 
@@ -24,7 +24,8 @@ pub enum Sending {
 #[inline(always)]
 pub(super) fn transfer(sender: &Thread, sending: Sending, receiver: &Thread, badge: u64) {
     if sending == Sending::Fault {
-        transfer_fault(sender, receiver, badge);
+        // SAFETY: the caller owns the sender, and nobody writes to its frame.
+        transfer_fault(sender, unsafe { &*sender.frame_pointer() }, receiver, badge, sender.fault());
         return;
     }
     // SAFETY: the caller owns the sender, and nobody else refers to its frame.
@@ -53,12 +54,16 @@ pub fn fault_message(thread: &Thread) -> FaultMessage {
     }
 }
 
-/// The first words travel in registers, as in any message.
+/// The first words travel in registers, as in any message. `frame` is the sender's own.
 #[inline(always)]
-pub(super) fn transfer_fault(sender: &Thread, receiver: &Thread, badge: u64) {
-    let message = fault_message(sender);
-    receiver.utcb().set_fault_extension(&message);
-    let words = [message.cause, message.address, message.program_counter, message.access];
+pub(super) fn transfer_fault(sender: &Thread, frame: &Frame, receiver: &Thread, badge: u64, what: (TrapNumber, u64)) {
+    let to = receiver.utcb();
+    to.set(FaultMessage::STACK_POINTER, frame.stack_pointer());
+    to.set(FaultMessage::FLAGS, Arch::flags(frame));
+    to.set(FaultMessage::THREAD, sender.number());
+    to.set(FaultMessage::CPU, u64::from(sender.cpu().get()));
+    let access = Arch::error_code(frame) | Arch::vector(frame) << 32;
+    let words = [what.0.to_bits(), what.1, frame.instruction_pointer(), access];
     let tag = MessageTag::new(MessageTag::FAULT, FaultMessage::WORDS);
     // SAFETY: the caller owns the receiver, and nobody else refers to its frame.
     unsafe { &mut *receiver.frame_pointer() }.set_message(tag, badge, words);

@@ -17,13 +17,14 @@ mod cancel;
 mod endpoint;
 mod fast_path;
 mod fault;
+mod lone_receiver;
 mod message;
 mod reply;
 mod switch;
 
 pub use cancel::{cancel, cancel_again, cancelled, close, inspect_client, release_clients};
 pub use endpoint::{Endpoint, call, receive, send};
-pub use fast_path::{call_here, deliver_fault_here, reply_receive_here};
+pub use fast_path::{TakenClient, call_here, deliver_fault_here, reply_receive_here};
 pub use fault::{FaultHandler, deliver_fault};
 pub use message::{Sending, fault_message};
 pub use reply::{reply, reply_receive};

@@ -12,8 +12,10 @@ const _: () = assert!(PRIORITIES == u64::BITS as usize, "one bit a priority");
 /// Ready threads by priority.
 pub struct RunQueue {
     queues: RefCell<[LinkedList<QueueAdapter>; PRIORITIES]>,
-    /// Bit `p` is set if `queues[p]` holds a thread. Beside the queues, so that one load answers who may run.
+    /// Bit `p` is set if `queues[p]` holds a thread.
     occupied: Cell<u64>,
+    /// The highest bit of `occupied`, 0 if there is none: one load tells whether anybody has to go first.
+    highest: Cell<u8>,
 }
 
 // SAFETY: the lists hold `Arc`s; the queue belongs to one CPU at a time.
@@ -30,13 +32,13 @@ impl RunQueue {
     #[must_use]
     pub fn new() -> Self {
         let queues = core::array::from_fn(|_| LinkedList::new(QueueAdapter::new()));
-        Self { queues: RefCell::new(queues), occupied: Cell::new(0) }
+        Self { queues: RefCell::new(queues), occupied: Cell::new(0), highest: Cell::new(0) }
     }
 
     /// Puts a thread behind all others of its priority.
     pub fn push(&self, thread: Arc<Thread>) {
         let priority = usize::from(thread.priority());
-        self.occupied.set(self.occupied.get() | 1 << priority);
+        self.set_occupied(self.occupied.get() | 1 << priority);
         self.queues.borrow_mut()[priority].push_back(thread);
     }
 
@@ -47,9 +49,14 @@ impl RunQueue {
         let queue = queues.get_mut(usize::from(priority))?;
         let thread = queue.pop_front();
         if queue.is_empty() {
-            self.occupied.set(self.occupied.get() & !(1 << priority));
+            self.set_occupied(self.occupied.get() & !(1 << priority));
         }
         thread
+    }
+
+    fn set_occupied(&self, occupied: u64) {
+        self.occupied.set(occupied);
+        self.highest.set(occupied.checked_ilog2().unwrap_or(0) as u8);
     }
 
     /// The highest priority that is ready.
@@ -59,11 +66,11 @@ impl RunQueue {
         if occupied == 0 { None } else { Some(occupied.ilog2() as u8) }
     }
 
-    /// Whether no ready thread has a higher priority than this one, which is below [`PRIORITIES`].
+    /// Whether no ready thread has a higher priority than this one.
     #[must_use]
     #[inline(always)]
     pub const fn nobody_above(&self, priority: u8) -> bool {
-        self.occupied.get() >> (priority & (PRIORITIES - 1) as u8) <= 1
+        self.highest.get() <= priority
     }
 
     /// Takes out every thread that the condition holds for.
@@ -78,7 +85,7 @@ impl RunQueue {
                 }
             }
             if queue.is_empty() {
-                self.occupied.set(self.occupied.get() & !(1 << priority));
+                self.set_occupied(self.occupied.get() & !(1 << priority));
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::arch::x86_64::NoMemoryForState;
 use crate::arch::{Frame, fpu_allow, fpu_forbid, load_address_space};
 use crate::cpu::ThisCpu;
 use crate::memory::kernel_space::kernel_root;
-use crate::thread::Thread;
+use crate::thread::{Special, Thread};
 use crate::time;
 
 /// Chooses who runs and answers the frame to return through: a thread's, or the idle one.
@@ -50,32 +50,56 @@ pub fn run_now(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     Next::Switched
 }
 
-/// The shortest switch: from the running thread to `next`, which belongs to this CPU, is in no list, and goes past the run
-/// queue on the time of the one that gives way to it. `settle` gets both, the first as its new owner.
+/// The shortest switch: from `previous`, which runs, to `next`, which belongs to this CPU, is in no list, and goes past the
+/// run queue on the time of the one that gives way to it. `settle` gets both, the first as its new owner.
+///
+/// `PLAIN` says that the first has no floating-point state and the other nothing special.
+///
+/// # Safety
+/// `previous` is the CPU's `current_pointer`, and not null.
 #[inline(always)]
-pub fn switch_directly(cpu: &ThisCpu, next: Arc<Thread>, settle: impl FnOnce(&Thread, Arc<Thread>)) -> Next {
-    if cpu.kernel().remote().root() != next.root() {
-        // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
-        unsafe { load_address_space(next.root()) };
-        cpu.kernel().remote().set_root(next.root());
-    }
+pub unsafe fn switch_directly<const PLAIN: bool>(
+    cpu: &ThisCpu,
+    previous: *const Thread,
+    next: Arc<Thread>,
+    settle: impl FnOnce(&Thread, Arc<Thread>),
+) -> *const Frame {
+    load_root(cpu, &next);
     // SAFETY: this is the owning CPU, and the thread stays alive while it is on it.
     unsafe { cpu.set_privilege_stack(next.entry_top()) };
-    let Some(previous) = cpu.replace_current(next) else { unreachable!("a running thread gives way") };
-    let Some(next) = cpu.current() else { unreachable!("it has just been put there") };
-    // SAFETY: the one ran here and the other runs next.
-    unsafe { previous.bases().exchange(next.bases()) };
-    if cpu.local().fpu_allowed().get() || next.fpu().is_in_use() {
-        exchange_fpu(cpu, &previous, next);
+    // SAFETY: by the contract.
+    let (previous, next) = unsafe { cpu.replace_current(previous, next) };
+    if PLAIN {
+        // SAFETY: the one ran here and the other runs next; `Special::BasesByMsr` is not set.
+        unsafe { previous.bases().exchange(next.bases()) };
+    } else {
+        exchange_special(cpu, &previous, next);
     }
     cpu.kernel().remote().count_switch();
+    let frame = next.frame_pointer();
     settle(next, previous);
-    Next::Switched
+    frame
+}
+
+/// Loads the thread's page tables, unless they are loaded.
+#[inline(always)]
+fn load_root(cpu: &ThisCpu, thread: &Thread) {
+    let root = thread.root();
+    if cpu.kernel().remote().root() != root {
+        // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
+        unsafe { load_address_space(root) };
+        cpu.kernel().remote().set_root(root);
+    }
 }
 
 #[inline(never)]
-fn exchange_fpu(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
-    if cpu.local().fpu_allowed().get() {
+fn exchange_special(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
+    // SAFETY: the one ran here and the other runs next.
+    unsafe {
+        previous.bases().save();
+        next.bases().load();
+    }
+    if cpu.local().fpu_allowed() {
         // SAFETY: the unit was the thread's: TS is clear only then.
         unsafe { previous.fpu().save() };
     }
@@ -89,11 +113,7 @@ fn exchange_fpu(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
 /// Makes the thread the one that runs here. No thread is on the CPU.
 #[inline(always)]
 fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
-    if cpu.kernel().remote().root() != thread.root() {
-        // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
-        unsafe { load_address_space(thread.root()) };
-        cpu.kernel().remote().set_root(thread.root());
-    }
+    load_root(cpu, &thread);
     // SAFETY: this is the owning CPU, and the thread stays alive while it is on it.
     unsafe { cpu.set_privilege_stack(thread.entry_top()) };
     // SAFETY: the thread runs next on this CPU.
@@ -135,7 +155,7 @@ pub fn detach_current(cpu: &ThisCpu) -> Option<Arc<Thread>> {
     let thread = cpu.take_current()?;
     // SAFETY: the thread is the one that ran here.
     unsafe { thread.bases().save() };
-    if cpu.local().fpu_allowed().get() {
+    if cpu.local().fpu_allowed() {
         // SAFETY: the unit was the thread's: TS is clear only then.
         unsafe { thread.fpu().save() };
     }
@@ -159,6 +179,7 @@ pub fn forget_current(cpu: &ThisCpu) -> Option<Arc<Thread>> {
 pub fn give_fpu(cpu: &ThisCpu) -> Result<(), NoMemoryForState> {
     let Some(thread) = cpu.current() else { return Ok(()) };
     thread.fpu().prepare()?;
+    thread.set_special(Special::FloatingPoint);
     set_fpu_allowed(cpu, true);
     // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
     unsafe { thread.fpu().restore() };
@@ -167,7 +188,7 @@ pub fn give_fpu(cpu: &ThisCpu) -> Result<(), NoMemoryForState> {
 
 #[inline(always)]
 fn set_fpu_allowed(cpu: &ThisCpu, allowed: bool) {
-    if cpu.local().fpu_allowed().replace(allowed) == allowed {
+    if cpu.local().set_fpu_allowed(allowed) == allowed {
         return;
     }
     if allowed {

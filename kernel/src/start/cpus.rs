@@ -33,7 +33,7 @@ fn make_block(index: CpuIndex, apic_id: ApicId, apic: LocalApic) -> &'static Blo
         machine_check: stack(index, IST_STACK_BYTES),
         debug: stack(index, IST_STACK_BYTES),
     };
-    let kernel = KernelCpu::new(Local::new(interrupt_stack.top()), apic);
+    let kernel = KernelCpu::new(Local::new(index, interrupt_stack.top()), apic);
     let fallback = stack(index, FALLBACK_STACK_BYTES);
     let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback, kernel };
     // SAFETY: the stacks are fresh and belong to this block alone.

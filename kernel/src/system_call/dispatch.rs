@@ -7,7 +7,6 @@ use gatehouse_abi::{Error, SystemCall};
 use super::{calls, capabilities, information, memory, messages, programs};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
-use crate::ipc;
 use crate::sched::{self, Next};
 use crate::thread::Thread;
 use crate::time;
@@ -38,34 +37,22 @@ pub fn null(frame: &mut Frame) -> Next {
     Next::Stay
 }
 
-/// [`SystemCall::Call`]: by the short way if it can be taken.
+/// [`SystemCall::Call`].
 #[inline(always)]
 pub fn call(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    match ipc::call_here(cpu, frame) {
-        Some(next) => next,
-        None => message(cpu, SystemCall::Call, frame),
-    }
+    messages::message_call(cpu, SystemCall::Call, frame)
 }
 
-/// [`SystemCall::ReplyReceive`]: by the short way if it can be taken.
+/// [`SystemCall::ReplyReceive`].
 #[inline(always)]
 pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    match ipc::reply_receive_here(cpu, frame) {
-        Some(next) => next,
-        None => message(cpu, SystemCall::ReplyReceive, frame),
-    }
+    messages::message_call(cpu, SystemCall::ReplyReceive, frame)
 }
 
-/// The long way of [`SystemCall::ReplyReceive`] for a client that has been taken already.
-#[inline(never)]
+/// [`SystemCall::ReplyReceive`] for a client that has been taken already.
+#[inline(always)]
 pub fn reply_receive_to(cpu: &ThisCpu, frame: &mut Frame, client: Arc<Thread>) -> Next {
     messages::reply_receive_to(cpu, frame, client)
-}
-
-/// Out of line: the short ways have no need of the registers that this keeps things in.
-#[inline(never)]
-fn message(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
-    messages::message_call(cpu, call, frame)
 }
 
 /// Handles any system call in the frame of the running thread.

@@ -90,9 +90,6 @@ impl Thread {
     #[must_use]
     #[inline(always)]
     pub fn take_client(&self) -> Option<Arc<Self>> {
-        if self.client.load(Ordering::Relaxed).is_null() {
-            return None;
-        }
         let client = self.client.swap(ptr::null_mut(), Ordering::AcqRel);
         // SAFETY: the pointer comes from `set_client`, and the exchange gives it to one taker only.
         (!client.is_null()).then(|| unsafe { Arc::from_raw(client.cast_const()) })

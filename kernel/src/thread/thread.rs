@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::offset_of;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use gatehouse_abi::TrapNumber;
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
@@ -13,12 +13,23 @@ use percpu::{CpuIndex, EntryTop};
 use super::Wait;
 use crate::arch::{FpuState, Frame, UserBases};
 use crate::ipc::{Endpoint, FaultHandler};
+use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
 
 /// Priorities: 0 is the lowest.
 pub const PRIORITIES: usize = 64;
 /// What threads start with.
 pub const DEFAULT_PRIORITY: u8 = 16;
+
+/// What keeps a thread from being switched to by the shortest way. Bits of [`Thread`]'s `placement`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Special {
+    /// There is floating-point state to save and load.
+    FloatingPoint = 1 << 32,
+    /// FS and GS bases are loaded by MSR, this processor having no instructions for it.
+    BasesByMsr = 1 << 33,
+}
 
 /// Numbers that were given out.
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -56,8 +67,12 @@ pub struct Thread {
     bases: UserBases,
     fpu: FpuState,
     priority: u8,
-    cpu: AtomicU32,
+    /// The CPU in the low half, and above it what forbids to switch to the thread past everything: one comparison tells
+    /// that it belongs to a CPU and needs nothing special. Written by the owner only.
+    placement: AtomicU64,
     program: Arc<Program>,
+    /// The program's, one step nearer.
+    capabilities: Space,
     number: u64,
     /// When the thread is to be woken, in clock ticks.
     deadline: Cell<u64>,
@@ -130,13 +145,15 @@ impl Thread {
         fault_handler: Option<FaultHandler>,
     ) -> Arc<Self> {
         EXISTING.fetch_add(1, Ordering::Relaxed);
+        let special = if UserBases::have_instructions() { 0 } else { Special::BasesByMsr as u64 };
         Arc::new(Self {
             save_area: SaveArea { spare: UnsafeCell::new([0; 8]), frame: UnsafeCell::new(frame) },
             root: program.root(),
             bases: UserBases::default(),
             fpu: FpuState::default(),
             priority: DEFAULT_PRIORITY,
-            cpu: AtomicU32::new(cpu.get()),
+            placement: AtomicU64::new(u64::from(cpu.get()) | special),
+            capabilities: Arc::clone(program.capabilities()),
             program,
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             deadline: Cell::new(0),
@@ -206,6 +223,13 @@ impl Thread {
         &self.program
     }
 
+    /// The capabilities of its program.
+    #[must_use]
+    #[inline(always)]
+    pub const fn capabilities(&self) -> &Space {
+        &self.capabilities
+    }
+
     /// Its number, never used again.
     #[must_use]
     pub const fn number(&self) -> u64 {
@@ -215,13 +239,31 @@ impl Thread {
     /// The CPU that it runs on, or ran on last.
     #[must_use]
     pub fn cpu(&self) -> CpuIndex {
-        CpuIndex::new(self.cpu.load(Ordering::SeqCst))
+        CpuIndex::new(self.placement.load(Ordering::SeqCst) as u32)
     }
 
     /// Assigns it to a CPU. Only by its owner, before it is handed over: who looks for the threads of an ending program
     /// relies on that order.
     pub fn set_cpu(&self, cpu: CpuIndex) {
-        self.cpu.store(cpu.get(), Ordering::SeqCst);
+        let special = self.placement.load(Ordering::Relaxed) & !u64::from(u32::MAX);
+        self.placement.store(special | u64::from(cpu.get()), Ordering::SeqCst);
+    }
+
+    /// Whether it belongs to the CPU with this index and nothing special is to be done when it runs there.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_plain_on(&self, index: u64) -> bool {
+        self.placement.load(Ordering::Relaxed) == index
+    }
+
+    /// Notes something special for whenever it goes on. Only by its owner.
+    pub fn set_special(&self, special: Special) {
+        self.placement.store(self.placement.load(Ordering::Relaxed) | special as u64, Ordering::SeqCst);
+    }
+
+    /// Takes that back. Only by its owner.
+    pub fn clear_special(&self, special: Special) {
+        self.placement.store(self.placement.load(Ordering::Relaxed) & !(special as u64), Ordering::SeqCst);
     }
 
     /// When it is to be woken, in clock ticks.

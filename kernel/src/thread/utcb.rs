@@ -1,6 +1,6 @@
 //! The message buffer that a thread shares with the kernel: one page of its program, never unmapped while the thread lives.
 
-use gatehouse_abi::{FaultMessage, MessageTag, ThreadRegisters};
+use gatehouse_abi::ThreadRegisters;
 
 use crate::memory::layout::PAGE_SIZE;
 
@@ -47,15 +47,6 @@ impl Utcb {
         assert!(word < WORDS);
         // SAFETY: inside the page; volatile since the program may read at any time.
         unsafe { self.0.add(word).write_volatile(value) };
-    }
-
-    /// Writes the words of a fault message that do not travel in registers, at their offsets.
-    #[inline(always)]
-    pub fn set_fault_extension(self, message: &FaultMessage) {
-        let extension = [message.stack_pointer, message.flags, message.thread, message.cpu];
-        for (word, value) in (MessageTag::REGISTER_WORDS as usize..).zip(extension) {
-            self.set(word, value);
-        }
     }
 
     /// Reads registers at offset 0.

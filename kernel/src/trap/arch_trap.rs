@@ -51,10 +51,12 @@ pub trait TrapFrame {
     fn set_thread_arguments(&mut self, arguments: [u64; 3]);
     /// The tag of the message that a system call sends.
     fn message_tag(&self) -> MessageTag;
-    /// The register with that tag, as it is.
-    fn message_tag_bits(&self) -> u64;
+    /// The half of that tag's register that means something.
+    fn message_tag_bits(&self) -> u32;
     /// The words of the message that travel in registers.
     fn message_words(&self) -> [u64; 4];
+    /// Sets a received message whose words are those that `sender` sends.
+    fn take_message(&mut self, tag: MessageTag, badge: u64, sender: &Self);
     /// Sets a received message: its tag is the system call's result.
     fn set_message(&mut self, tag: MessageTag, badge: u64, words: [u64; 4]);
 }

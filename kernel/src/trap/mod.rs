@@ -20,4 +20,4 @@ pub use fault::{FaultReport, refused_return};
 pub use information::{
     faulting_instruction_address, invalid_memory_access_address, page_fault_access_address, unaligned_access_address,
 };
-pub use trap_main::{exception, look_when_idle, plain_exception, trap_main};
+pub use trap_main::{exception, look_when_idle, trap_main};

@@ -1,7 +1,5 @@
 //! The one function that every trap of every kind goes through.
 
-use gatehouse_abi::TrapNumber;
-
 use super::{ArchTrap, Origin, TrapFrame, TrapInfo, fault};
 use crate::arch::{Arch, Frame};
 use crate::cpu::{self, ThisCpu};
@@ -33,24 +31,6 @@ fn current_frame(cpu: &ThisCpu) -> *const Frame {
 #[inline(always)]
 pub fn look_when_idle(cpu: &ThisCpu, next: Next) -> Next {
     if cpu.current().is_none() { Next::Choose } else { next }
-}
-
-/// An exception that needs nothing but its number and the address that was accessed, 0 for none: in a program, it goes to
-/// its handler by the shortest way.
-#[inline(always)]
-pub fn plain_exception(
-    cpu: &ThisCpu,
-    number: TrapNumber,
-    address: u64,
-    frame: &mut Frame,
-    info: impl FnOnce(&Frame) -> TrapInfo,
-) -> Next {
-    if frame.origin() == Origin::User
-        && let Some(next) = ipc::deliver_fault_here(cpu, number, address, frame)
-    {
-        return next;
-    }
-    exception(cpu, &info(frame), frame)
 }
 
 /// Whatever the interrupted instruction itself caused.

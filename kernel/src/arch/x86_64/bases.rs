@@ -46,16 +46,19 @@ impl UserBases {
         }
     }
 
+    /// Whether ring 3 can change its bases by itself, and the kernel can read them fast.
+    #[must_use]
+    pub fn have_instructions() -> bool {
+        INSTRUCTIONS.load(Ordering::Relaxed)
+    }
+
     /// Records what the CPU holds, and makes it hold what `next` has recorded.
     ///
     /// # Safety
-    /// These are the bases of the thread that ran last on this CPU, `next` of the one that runs next; kernel GS in use.
+    /// The instructions exist (`have_instructions`); these are the bases of the thread that ran last on this CPU, `next` of
+    /// the one that runs next; kernel GS in use.
     #[inline(always)]
     pub unsafe fn exchange(&self, next: &Self) {
-        if !INSTRUCTIONS.load(Ordering::Relaxed) {
-            // SAFETY: the contract is the same.
-            return unsafe { next.load() };
-        }
         self.fs.set(FS::read_base().as_u64());
         // SAFETY: as in `save` and `load`: the records hold canonical addresses only.
         unsafe {

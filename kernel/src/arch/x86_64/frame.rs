@@ -369,13 +369,25 @@ impl crate::trap::TrapFrame for TrapFrame {
     }
 
     #[inline(always)]
-    fn message_tag_bits(&self) -> u64 {
-        self.general.rsi
+    fn message_tag_bits(&self) -> u32 {
+        // SAFETY: the first half of a word of this struct. Told as a load of its own, so that it is one.
+        unsafe { (&raw const self.general.rsi).cast::<u32>().read() }
     }
 
     #[inline(always)]
     fn message_words(&self) -> [u64; 4] {
         [self.general.rdx, self.general.r10, self.general.r8, self.general.r9]
+    }
+
+    #[inline(always)]
+    fn take_message(&mut self, tag: MessageTag, badge: u64, sender: &Self) {
+        // Word by word: the short way has few registers.
+        self.general.rdx = sender.general.rdx;
+        self.general.r10 = sender.general.r10;
+        self.general.r8 = sender.general.r8;
+        self.general.r9 = sender.general.r9;
+        self.general.rax = tag.to_bits();
+        self.general.rdi = badge;
     }
 
     #[inline(always)]

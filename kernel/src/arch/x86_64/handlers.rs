@@ -1,7 +1,10 @@
 //! Which handler a vector, or a system call's number, leads to.
 //!
 //! The entries call through these tables; each handler is [`trap_main`] with one kind of trap filled in, so that nothing on
-//! its way asks again what it is.
+//! its way asks again what it is. Those of messages try the short way first, which answers the frame itself, and go the long
+//! way by a jump: so the short one needs no stack.
+
+use alloc::sync::Arc;
 
 use gatehouse_abi::{SystemCall, TrapNumber};
 use x86_64::registers::control::Cr2;
@@ -9,10 +12,13 @@ use x86_64::registers::control::Cr2;
 use super::decode::{page_fault_number, trap_number};
 use super::exceptions::trap_info;
 use super::frame::TrapFrame;
+use super::leave::leave_from_handler;
 use super::vectors;
-use crate::cpu::ThisCpu;
+use crate::cpu::{self, ThisCpu};
+use crate::ipc::{self, TakenClient};
 use crate::sched::Next;
-use crate::trap::{TrapInfo, exception, look_when_idle, plain_exception, trap_main};
+use crate::thread::Thread;
+use crate::trap::{Origin, TrapFrame as _, TrapInfo, exception, look_when_idle, trap_main};
 use crate::{irq, system_call};
 
 /// What an entry calls, on the interrupt stack with interrupts off, with the frame that it has just completed. Answers the
@@ -79,24 +85,55 @@ fn handle_vector(
 }
 
 extern "C" fn page_fault_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle_vector(vectors::PAGE_FAULT, frame, |cpu, frame| {
-        let number = page_fault_number(frame.error_code());
+    plain_exception(frame, vectors::PAGE_FAULT, |frame| {
         // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
-        plain_exception(cpu, number, Cr2::read_raw(), frame, |frame| trap_info(number, frame))
+        (page_fault_number(frame.error_code()), Cr2::read_raw())
     })
 }
 
 extern "C" fn breakpoint_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    const NUMBER: TrapNumber = TrapNumber::BREAKPOINT;
-    handle_vector(vectors::BREAKPOINT, frame, |cpu, frame| {
-        plain_exception(cpu, NUMBER, 0, frame, |frame| trap_info(NUMBER, frame))
-    })
+    plain_exception(frame, vectors::BREAKPOINT, |_| (TrapNumber::BREAKPOINT, 0))
 }
 
 extern "C" fn unknown_instruction_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    const NUMBER: TrapNumber = TrapNumber::UNKNOWN_INSTRUCTION;
-    handle_vector(vectors::INVALID_OPCODE, frame, |cpu, frame| {
-        plain_exception(cpu, NUMBER, 0, frame, |frame| trap_info(NUMBER, frame))
+    plain_exception(frame, vectors::INVALID_OPCODE, |_| (TrapNumber::UNKNOWN_INSTRUCTION, 0))
+}
+
+/// An exception that is known by its number and the address that was accessed, 0 for none: in a program, it goes to the
+/// thread's handler by the short way.
+#[inline(always)]
+fn plain_exception(
+    frame: *mut TrapFrame,
+    vector: u8,
+    what: impl FnOnce(&TrapFrame) -> (TrapNumber, u64),
+) -> *const TrapFrame {
+    let cpu = cpu::this();
+    cpu.entries().count(usize::from(vector));
+    // SAFETY: as in `handle`.
+    let saved = unsafe { &*frame };
+    if saved.origin() == Origin::User {
+        let (number, address) = what(saved);
+        // SAFETY: ring 3 ran, so a thread is on this CPU, and this is its frame.
+        if let Some(next) = unsafe { ipc::deliver_fault_here::<true>(&cpu, number, address, saved) } {
+            // SAFETY: the frame is that of the thread that the CPU was switched to; entries put RSP on the interrupt stack.
+            unsafe { leave_from_handler(next) }
+        }
+    }
+    plain_exception_the_long_way(frame)
+}
+
+/// The same, with all that may be in the way.
+#[inline(never)]
+extern "C" fn plain_exception_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, |cpu, frame| {
+        let info = trap_info(trap_number(frame.vector() as u8, frame.error_code()), frame);
+        if info.origin == Origin::User
+            // SAFETY: as in `plain_exception`.
+            && let Some(_frame) = unsafe { ipc::deliver_fault_here::<false>(cpu, info.number, info.address, frame) }
+        {
+            return Next::Switched;
+        }
+        exception(cpu, &info, frame)
     })
 }
 
@@ -135,7 +172,7 @@ extern "C" fn controller_error_handler(frame: *mut TrapFrame) -> *const TrapFram
 
 /// `int 0x80`: the same calls through the other door.
 extern "C" fn int80_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    crate::cpu::this().entries().count(usize::from(vectors::SYSTEM_CALL));
+    cpu::this().entries().count(usize::from(vectors::SYSTEM_CALL));
     // SAFETY: as in `handle`.
     let number = unsafe { (*frame).general.rax };
     SYSTEM_CALLS[number.min(SYSTEM_CALL_COUNT as u64) as usize](frame)
@@ -146,11 +183,46 @@ extern "C" fn null_handler(frame: *mut TrapFrame) -> *const TrapFrame {
 }
 
 extern "C" fn call_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::call)
+    // SAFETY: as in `handle`; system calls come from ring 3, so a thread is on this CPU, and this is its frame.
+    match unsafe { ipc::call_here::<true>(&cpu::this(), &*frame) } {
+        // SAFETY: as in `plain_exception`.
+        Some(next) => unsafe { leave_from_handler(next) },
+        None => call_the_long_way(frame),
+    }
+}
+
+#[inline(never)]
+extern "C" fn call_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
+    // SAFETY: as in `call_handler`.
+    handle(frame, |cpu, frame| match unsafe { ipc::call_here::<false>(cpu, frame) } {
+        Some(_frame) => Next::Switched,
+        None => system_call::call(cpu, frame),
+    })
 }
 
 extern "C" fn reply_receive_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::reply_receive)
+    // SAFETY: as in `call_handler`.
+    match unsafe { ipc::reply_receive_here::<true>(&cpu::this(), &*frame) } {
+        // SAFETY: as in `plain_exception`.
+        Ok(Some(next)) => unsafe { leave_from_handler(next) },
+        Ok(None) => reply_receive_the_long_way(frame),
+        Err(TakenClient(client)) => reply_receive_to(frame, client),
+    }
+}
+
+#[inline(never)]
+extern "C" fn reply_receive_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
+    // SAFETY: as in `call_handler`.
+    handle(frame, |cpu, frame| match unsafe { ipc::reply_receive_here::<false>(cpu, frame) } {
+        Ok(Some(_frame)) => Next::Switched,
+        Ok(None) => system_call::reply_receive(cpu, frame),
+        Err(TakenClient(client)) => system_call::reply_receive_to(cpu, frame, client),
+    })
+}
+
+#[inline(never)]
+fn reply_receive_to(frame: *mut TrapFrame, client: Arc<Thread>) -> *const TrapFrame {
+    handle(frame, |cpu, frame| system_call::reply_receive_to(cpu, frame, client))
 }
 
 extern "C" fn system_call_handler(frame: *mut TrapFrame) -> *const TrapFrame {

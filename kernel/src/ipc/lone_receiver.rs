@@ -1,0 +1,73 @@
+//! The receiver that waits at an endpoint where nobody else does: as a rule, there is one or nobody.
+
+use alloc::sync::Arc;
+use core::ptr;
+
+use crate::thread::Thread;
+
+/// One word that says who waits at an endpoint: nobody at all, one receiver, or others, who are in lists. The fast path asks
+/// for either of the first two, and needs one comparison for it.
+#[derive(Debug)]
+pub(super) struct LoneReceiver(*const Thread);
+
+// SAFETY: owns an `Arc<Thread>` if anything.
+unsafe impl Send for LoneReceiver {}
+
+/// No thread's address.
+const OTHERS: *const Thread = ptr::dangling();
+const _: () = assert!(align_of::<Thread>() > 1);
+
+impl LoneReceiver {
+    /// Whether nobody waits, in no list either.
+    #[inline(always)]
+    pub(super) const fn is_nobody(&self) -> bool {
+        self.0.is_null()
+    }
+
+    /// The receiver, if it waits alone.
+    #[inline(always)]
+    pub(super) fn get(&self) -> Option<&Thread> {
+        // One comparison for both values that are no thread.
+        if self.0.addr() <= OTHERS.addr() {
+            return None;
+        }
+        // SAFETY: every other value comes from `Arc::into_raw` and owns a reference.
+        Some(unsafe { &*self.0 })
+    }
+
+    /// Takes it out: then nobody waits.
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> Option<Arc<Thread>> {
+        if self.0.addr() <= OTHERS.addr() {
+            return None;
+        }
+        let thread = core::mem::replace(&mut self.0, ptr::null());
+        // SAFETY: as in `get`; the reference is given out once.
+        Some(unsafe { Arc::from_raw(thread) })
+    }
+
+    /// Puts one in where nobody waits.
+    #[inline(always)]
+    pub(super) fn set(&mut self, thread: Arc<Thread>) {
+        debug_assert!(self.is_nobody());
+        self.0 = Arc::into_raw(thread);
+    }
+
+    /// Tells whether anybody is in a list. There is no lone receiver.
+    pub(super) fn set_others(&mut self, others: bool) {
+        debug_assert!(self.get().is_none());
+        self.0 = if others { OTHERS } else { ptr::null() };
+    }
+}
+
+impl Default for LoneReceiver {
+    fn default() -> Self {
+        Self(ptr::null())
+    }
+}
+
+impl Drop for LoneReceiver {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
