@@ -4,7 +4,7 @@
 //! can do everything. (A client is taken before it is looked at: until then somebody else may take it, and free it.) What is left out here is what costs: counting references, waiting for a lock, the run queue.
 //!
 //! What the conditions are: nobody else has the lock of the endpoint or of the capability space at this moment; the other
-//! thread waits, belongs to this CPU and is in no timer list; nobody ready here has a higher priority.
+//! thread waits, belongs to this CPU, and is neither in a timer list nor to stop; nobody ready here has a higher priority.
 
 use gatehouse_abi::{MessageTag, REPLY_RESUME, TrapNumber};
 use spin::MutexGuard;
@@ -97,7 +97,7 @@ pub fn reply_receive_here(cpu: &ThisCpu, frame: &mut Frame) -> Option<Next> {
 /// Whether a thread that waits could run on this CPU at once.
 #[inline(always)]
 fn can_run_next(cpu: &ThisCpu, thread: &Thread) -> bool {
-    thread.cpu() == cpu.index() && sched::nobody_above(cpu, thread.priority()) && !thread.is_timed()
+    thread.cpu() == cpu.index() && sched::nobody_above(cpu, thread.priority()) && thread.attention().is_nothing()
 }
 
 /// The endpoint that the first argument of the running thread's call names, its lock taken, and the capability's badge.
@@ -116,7 +116,7 @@ fn lock_endpoint<'endpoint>(
         // SAFETY: the capability is in its slot, whose lock is held, so the endpoint is alive now. Whoever drops the last
         // capability takes the endpoint's lock before the endpoint goes, so it outlives the guard; nobody uses the
         // reference for longer.
-        let endpoint: &'endpoint Endpoint = unsafe { &*core::ptr::from_ref::<Endpoint>(endpoint.endpoint()) };
+        let endpoint: &'endpoint Endpoint = unsafe { &*core::ptr::from_ref::<Endpoint>(endpoint.object()) };
         Some((endpoint.queues.try_lock()?, endpoint, capability.badge))
     })
 }

@@ -9,10 +9,11 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use gatehouse_abi::TrapNumber;
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
+use spin::Mutex;
 
-use super::Wait;
+use super::{Attention, Suspension, Wait};
 use crate::arch::{FpuState, Frame, UserBases};
-use crate::ipc::{Endpoint, FaultHandler};
+use crate::ipc::{Endpoint, FaultHandler, Notification};
 use crate::program::{Program, UtcbSlot};
 
 /// Priorities: 0 is the lowest.
@@ -68,6 +69,8 @@ pub struct Thread {
     pub(super) badge: Cell<u64>,
     /// The endpoint in whose queue it is; null in none. Changed under the queue's lock.
     pub(super) endpoint: AtomicPtr<Endpoint>,
+    /// The notification whose signal it waits for; null for none. Changed under the notification's lock.
+    pub(super) notification: AtomicPtr<Notification>,
     /// The thread that owes it a reply.
     pub(super) server: AtomicPtr<Thread>,
     /// The thread that it owes a reply, owned.
@@ -75,8 +78,17 @@ pub struct Thread {
     pub(super) utcb: UtcbSlot,
     /// Its last fault: the trap, and the address or instruction that it is about.
     pub(super) fault: Cell<(TrapNumber, u64)>,
-    /// Where its faults go. Set before it first runs, or by itself.
-    pub(super) fault_handler: UnsafeCell<Option<FaultHandler>>,
+    /// Where its faults go; null nowhere, or where `limited_endpoint` says. `handler` keeps it.
+    pub(super) fault_endpoint: AtomicPtr<Endpoint>,
+    /// Where its faults go when its handler has a time limit; else null.
+    pub(super) limited_endpoint: AtomicPtr<Endpoint>,
+    /// The badge that its faults come with.
+    pub(super) fault_badge: Cell<u64>,
+    /// How long the handler behind `limited_endpoint` may take, in nanoseconds.
+    pub(super) handler_limit: Cell<u64>,
+    pub(super) handler: Mutex<Option<FaultHandler>>,
+    attention: Attention,
+    suspension: Suspension,
     queue_link: LinkedListAtomicLink,
     timer_link: RBTreeAtomicLink,
     /// The next in the inbox.
@@ -122,13 +134,7 @@ impl<'thread> KeyAdapter<'thread> for TimerAdapter {
 impl Thread {
     /// A thread of the program that will enter ring 3 through `frame`.
     #[must_use]
-    pub fn new(
-        program: Arc<Program>,
-        frame: Frame,
-        cpu: CpuIndex,
-        utcb: UtcbSlot,
-        fault_handler: Option<FaultHandler>,
-    ) -> Arc<Self> {
+    pub fn new(program: Arc<Program>, frame: Frame, cpu: CpuIndex, utcb: UtcbSlot) -> Arc<Self> {
         EXISTING.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
             save_area: SaveArea { spare: UnsafeCell::new([0; 8]), frame: UnsafeCell::new(frame) },
@@ -144,11 +150,18 @@ impl Thread {
             wait: Cell::new(Wait::Nothing),
             badge: Cell::new(0),
             endpoint: AtomicPtr::new(ptr::null_mut()),
+            notification: AtomicPtr::new(ptr::null_mut()),
             server: AtomicPtr::new(ptr::null_mut()),
             client: AtomicPtr::new(ptr::null_mut()),
             utcb,
             fault: Cell::new((TrapNumber::SPURIOUS, 0)),
-            fault_handler: UnsafeCell::new(fault_handler),
+            fault_endpoint: AtomicPtr::new(ptr::null_mut()),
+            limited_endpoint: AtomicPtr::new(ptr::null_mut()),
+            fault_badge: Cell::new(0),
+            handler_limit: Cell::new(0),
+            handler: Mutex::new(None),
+            attention: Attention::default(),
+            suspension: Suspension::default(),
             queue_link: LinkedListAtomicLink::new(),
             timer_link: RBTreeAtomicLink::new(),
             inbox_next: AtomicPtr::new(core::ptr::null_mut()),
@@ -240,6 +253,19 @@ impl Thread {
     #[must_use]
     pub fn is_timed(&self) -> bool {
         self.timer_link.is_linked()
+    }
+
+    /// Why it may not run at once when it becomes ready.
+    #[must_use]
+    #[inline(always)]
+    pub const fn attention(&self) -> &Attention {
+        &self.attention
+    }
+
+    /// Who was asked to stop it.
+    #[must_use]
+    pub const fn suspension(&self) -> &Suspension {
+        &self.suspension
     }
 
     /// Whether it waits for a program to end.
