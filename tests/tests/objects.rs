@@ -6,7 +6,7 @@ use integration_tests::boot_and_pass;
 /// Boots the program as the first one, on four CPUs and on one.
 fn holds(program: &str) {
     for cpus in [4, 1] {
-        let transcript = boot_and_pass(&Machine::new().smp(cpus).command_line(&format!("init={program}")));
+        let transcript = boot_and_pass(&Machine::new().smp(cpus).command_line(format!("init={program}")));
         let line = format!("{program}: all cases hold on {cpus} CPUs");
         assert!(transcript.console_contains(&line), "{transcript}");
     }

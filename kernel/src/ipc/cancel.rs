@@ -26,6 +26,10 @@ static ENDING: Mutex<Vec<Arc<Program>>> = Mutex::new(Vec::new());
 /// another CPU, is taken by [`cancel_again`] there.
 pub fn cancel(cpu: &ThisCpu, program: &Arc<Program>) {
     ENDING.lock().push(Arc::clone(program));
+    if program.life().threads.is_empty() {
+        // Its last thread went before it was noted, and nobody will say so again.
+        cancelled(program);
+    }
     cancel_blocked_threads(cpu, program);
 }
 

@@ -54,7 +54,7 @@ pub fn end_before_start(cpu: &ThisCpu, program: &Arc<Program>) {
 /// Ends a program that was killed by somebody who may; `false` if it is ending already. The running thread may be one of
 /// its own.
 pub fn kill(cpu: &ThisCpu, program: &Arc<Program>) -> bool {
-    if program.is_ending() {
+    if program.is_ending() || program.life().threads.is_empty() {
         return false;
     }
     let end = ProgramEnd { program: program.number(), cause: EndCause::Killed as u64, ..ProgramEnd::default() };
