@@ -22,6 +22,8 @@ pub enum EndCause {
     Trap = 1,
     /// It was killed from outside.
     Killed = 2,
+    /// One of its threads has waited for its fault handler for too long; the other fields are those of the fault.
+    HandlerTimeout = 3,
 }
 
 /// How a program ended, as [`crate::SystemCall::WaitProgram`] writes it.

@@ -71,11 +71,12 @@ pub enum SystemCall {
     Reply = 25,
     /// `(endpoint, tag, word 0, word 1, word 2, word 3)`: [`Self::Reply`], if a reply is owed, and [`Self::Receive`].
     ReplyReceive = 26,
-    /// `(thread slot, endpoint slot)`: binds where the faults of a thread go: of the calling thread
+    /// `(thread slot, endpoint slot, nanoseconds)`: binds where the faults of a thread go: of the calling thread
     /// ([`crate::SLOT_NONE`]), or of one that was not resumed yet. No endpoint ([`crate::SLOT_NONE`]) unbinds. Threads
-    /// inherit the handler of the thread that spawns them.
+    /// inherit the handler of the thread that spawns them. A reply that takes longer than the time given (0: no limit)
+    /// finds the program shut down, with [`crate::EndCause::HandlerTimeout`].
     SetFaultHandler = 27,
-    /// `(thread slot)`: lets a thread run that was spawned suspended.
+    /// `(thread slot)`: lets a thread run that was spawned suspended, or suspended later.
     ResumeThread = 28,
     /// `(program slot, address, length)`: [`Self::MapMemory`] in another program.
     MapInto = 29,
@@ -86,11 +87,23 @@ pub enum SystemCall {
     /// `()`: writes the [`crate::ThreadRegisters`] of the thread whose fault the caller received last to the caller's
     /// UTCB, at offset 0.
     ReadFaultRegisters = 32,
+    /// `()`: makes a notification; answers its slot.
+    CreateNotification = 33,
+    /// `(notification)`: sets the bits of the capability's badge (bit 0 for badge 0).
+    Signal = 34,
+    /// `(notification, nanoseconds)`: takes the bits that are set, or waits for some, at most so long (0: not at all,
+    /// `u64::MAX`: for ever). They come in RDI, as the badge of a message without words.
+    Wait = 35,
+    /// `(program slot)`: ends a program, with [`crate::EndCause::Killed`].
+    KillProgram = 36,
+    /// `(thread slot)`: stops a thread, the calling one for [`crate::SLOT_NONE`], until [`Self::ResumeThread`]. One that
+    /// waits stops when its wait is over.
+    SuspendThread = 37,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 38] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -124,6 +137,11 @@ impl SystemCall {
         Self::ReadMemory,
         Self::WriteMemory,
         Self::ReadFaultRegisters,
+        Self::CreateNotification,
+        Self::Signal,
+        Self::Wait,
+        Self::KillProgram,
+        Self::SuspendThread,
     ];
 
     /// The call with this number.

@@ -4,6 +4,9 @@ use super::{Error, Rights};
 
 /// Something that capabilities refer to: a counted reference, as a rule.
 pub trait Object: Sized {
+    /// Who holds a binding: a capability that lies in no slot.
+    type Holder;
+
     /// Another reference to the same object, or nothing if it cannot have one more.
     ///
     /// Runs under the locks of a forest and of a space: it may call neither, and should cost a few instructions.

@@ -11,11 +11,11 @@ use super::tree::{NodeId, Tree};
 use super::{Capability, CapabilitySpace, Destination, Error, Object, Rights, Slot};
 
 /// What a node stands for.
-pub(super) enum Place<O> {
+pub(super) enum Place<O: Object> {
     /// The capability in this slot.
     Slot { space: Arc<CapabilitySpace<O>>, slot: Slot },
     /// A capability that somebody holds outside of all spaces.
-    Bound { holder: u64 },
+    Bound { holder: O::Holder },
     /// Nothing any more: removed, and in a chain until it is handed out.
     Removed(Taken<O>),
 }
@@ -30,11 +30,11 @@ pub struct Binding {
 /// The derivations of all capabilities in all spaces. A space works with one forest only.
 ///
 /// The module's documentation has the invariants and the order of the locks.
-pub struct Forest<O> {
+pub struct Forest<O: Object> {
     tree: Mutex<Tree<Place<O>>>,
 }
 
-impl<O> Forest<O> {
+impl<O: Object> Forest<O> {
     /// A forest without trees. Allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
@@ -108,18 +108,15 @@ impl<O> Forest<O> {
     /// # Errors
     /// [`Error::NoSuchSlot`] if the binding was removed before: then it is, or will be, reported to whoever removed it.
     pub fn unbind(&self, binding: Binding) -> Result<(), Error> {
+        // Declared before the guard, so dropped after it: it holds the holder's name.
+        let _forgotten;
         let mut tree = self.lock();
-        let is_bound = matches!(tree.content(binding.node), Some(Place::Bound { .. }));
-        if !is_bound || tree.serial(binding.node) != Some(binding.serial) {
-            return Err(Error::NoSuchSlot);
-        }
+        check_bound(&tree, binding)?;
         tree.detach(binding.node);
-        tree.free(binding.node);
+        _forgotten = tree.free(binding.node);
         Ok(())
     }
-}
 
-impl<O: Object> Forest<O> {
     /// Derives a capability for the same object, with those of its rights that are in `rights`, and its badge.
     ///
     /// # Errors
@@ -170,7 +167,7 @@ impl<O: Object> Forest<O> {
         &self,
         space: &Arc<CapabilitySpace<O>>,
         slot: Slot,
-        holder: u64,
+        holder: O::Holder,
     ) -> Result<(Binding, Capability<O>), Error> {
         let mut tree = self.lock();
         tree.reserve()?;
@@ -178,6 +175,21 @@ impl<O: Object> Forest<O> {
         let node = tree.add(Some(parent), Place::Bound { holder })?;
         let serial = tree.serial(node).ok_or(Error::Exhausted)?;
         Ok((Binding { node, serial }, capability))
+    }
+
+    /// Binds once more what a binding binds, for another holder, as if from the same slot. The caller has the capability
+    /// of the binding and shares it itself.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSlot`] if the binding was removed; [`Error::Exhausted`].
+    pub fn bind_again(&self, binding: Binding, holder: O::Holder) -> Result<Binding, Error> {
+        let mut tree = self.lock();
+        tree.reserve()?;
+        check_bound(&tree, binding)?;
+        let parent = tree.parent(binding.node);
+        let node = tree.add(parent, Place::Bound { holder })?;
+        let serial = tree.serial(node).ok_or(Error::Exhausted)?;
+        Ok(Binding { node, serial })
     }
 
     fn derive(
@@ -205,13 +217,13 @@ impl<O: Object> Forest<O> {
     }
 }
 
-impl<O> Default for Forest<O> {
+impl<O: Object> Default for Forest<O> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<O> fmt::Debug for Forest<O> {
+impl<O: Object> fmt::Debug for Forest<O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Forest").finish_non_exhaustive()
     }
@@ -226,6 +238,11 @@ fn allow_passage<O>(
     if Arc::ptr_eq(from, to) { Ok(()) } else { capability.require(Rights::GRANT) }
 }
 
+fn check_bound<O: Object>(tree: &Tree<Place<O>>, binding: Binding) -> Result<(), Error> {
+    let is_bound = matches!(tree.content(binding.node), Some(Place::Bound { .. }));
+    if is_bound && tree.serial(binding.node) == Some(binding.serial) { Ok(()) } else { Err(Error::NoSuchSlot) }
+}
+
 fn share_entry<O: Object>(space: &CapabilitySpace<O>, slot: Slot) -> Result<(NodeId, Capability<O>), Error> {
     let table = space.table.lock();
     let entry = table.get(slot)?;
@@ -234,7 +251,12 @@ fn share_entry<O: Object>(space: &CapabilitySpace<O>, slot: Slot) -> Result<(Nod
 
 /// The end of an operation that put an entry into a prepared slot. The slot cannot have been filled meanwhile, since that
 /// needs the forest's lock; if a space is used with two forests it can, and then the new node goes away again.
-fn settle<O>(tree: &mut Tree<Place<O>>, node: NodeId, slot: Slot, refused: Option<&Entry<O>>) -> Result<Slot, Error> {
+fn settle<O: Object>(
+    tree: &mut Tree<Place<O>>,
+    node: NodeId,
+    slot: Slot,
+    refused: Option<&Entry<O>>,
+) -> Result<Slot, Error> {
     if refused.is_none() {
         return Ok(slot);
     }

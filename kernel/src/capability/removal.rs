@@ -7,11 +7,11 @@ use core::mem;
 
 use super::forest::Place;
 use super::tree::{NodeId, Tree};
-use super::{Binding, Capability, CapabilitySpace, Error, Forest, Slot};
+use super::{Binding, Capability, CapabilitySpace, Error, Forest, Object, Slot};
 
 /// Something that was removed.
 #[derive(Debug)]
-pub enum Taken<O> {
+pub enum Taken<O: Object> {
     /// A capability that was in a slot.
     Capability(Capability<O>),
     /// A binding: its holder still has the capability and must be made to drop it, unless it has changed its binding
@@ -20,7 +20,7 @@ pub enum Taken<O> {
         /// As [`Forest::bind`] answered it.
         binding: Binding,
         /// As [`Forest::bind`] was told.
-        holder: u64,
+        holder: O::Holder,
     },
 }
 
@@ -28,12 +28,12 @@ pub enum Taken<O> {
 ///
 /// Dropping it drops the capabilities that are left in it, and leaves the holders of bindings untold.
 #[must_use = "bindings must be cleared at their holders"]
-pub struct Removed<'forest, O> {
+pub struct Removed<'forest, O: Object> {
     forest: &'forest Forest<O>,
     head: Option<NodeId>,
 }
 
-impl<O> Forest<O> {
+impl<O: Object> Forest<O> {
     /// Empties a slot. What was derived from the capability counts as derived from its parent afterwards, or from nothing;
     /// bindings to the capability itself are removed.
     ///
@@ -84,7 +84,12 @@ impl<O> Forest<O> {
 }
 
 /// Takes a node whose capability has left its slot out of its tree and chains it, and the bindings to it.
-fn delete_node<O>(tree: &mut Tree<Place<O>>, node: NodeId, capability: Capability<O>, head: &mut Option<NodeId>) {
+fn delete_node<O: Object>(
+    tree: &mut Tree<Place<O>>,
+    node: NodeId,
+    capability: Capability<O>,
+    head: &mut Option<NodeId>,
+) {
     let mut child = tree.first_child(node);
     while let Some(this) = child {
         child = tree.next(this);
@@ -100,28 +105,25 @@ fn delete_node<O>(tree: &mut Tree<Place<O>>, node: NodeId, capability: Capabilit
 }
 
 /// Takes a node without children out of its tree and chains it; if it stands for a slot, empties the slot.
-fn retire_leaf<O>(tree: &mut Tree<Place<O>>, node: NodeId, head: &mut Option<NodeId>) {
+fn retire_leaf<O: Object>(tree: &mut Tree<Place<O>>, node: NodeId, head: &mut Option<NodeId>) {
     tree.detach(node);
     let serial = tree.serial(node).unwrap_or_default();
-    let Some(place) = tree.content_mut(node) else { return };
-    match place {
+    tree.change(node, |place| match place {
         Place::Slot { space, slot } => {
-            let entry = space.table.lock().take(*slot);
-            // A slot that is empty, against the invariant, leaves a node with nothing to hand out: `next` skips it.
-            if let Some(entry) = entry {
-                *place = Place::Removed(Taken::Capability(entry.capability));
+            let entry = space.table.lock().take(slot);
+            match entry {
+                Some(entry) => Place::Removed(Taken::Capability(entry.capability)),
+                // A slot that is empty, against the invariant, leaves a node with nothing to hand out: `next` skips it.
+                None => Place::Slot { space, slot },
             }
         }
-        Place::Bound { holder } => {
-            let taken = Taken::Binding { binding: Binding { node, serial }, holder: *holder };
-            *place = Place::Removed(taken);
-        }
-        Place::Removed(_) => {}
-    }
+        Place::Bound { holder } => Place::Removed(Taken::Binding { binding: Binding { node, serial }, holder }),
+        Place::Removed(taken) => Place::Removed(taken),
+    });
     tree.chain(node, head);
 }
 
-impl<O> Iterator for Removed<'_, O> {
+impl<O: Object> Iterator for Removed<'_, O> {
     type Item = Taken<O>;
 
     fn next(&mut self) -> Option<Taken<O>> {
@@ -135,15 +137,15 @@ impl<O> Iterator for Removed<'_, O> {
     }
 }
 
-impl<O> FusedIterator for Removed<'_, O> {}
+impl<O: Object> FusedIterator for Removed<'_, O> {}
 
-impl<O> Drop for Removed<'_, O> {
+impl<O: Object> Drop for Removed<'_, O> {
     fn drop(&mut self) {
         self.for_each(mem::drop);
     }
 }
 
-impl<O> fmt::Debug for Removed<'_, O> {
+impl<O: Object> fmt::Debug for Removed<'_, O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Removed").field("is_empty", &self.head.is_none()).finish_non_exhaustive()
     }

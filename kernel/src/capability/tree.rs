@@ -97,6 +97,13 @@ impl<C> Tree<C> {
         self.node_mut(id)?.content.as_mut()
     }
 
+    /// Makes the content something else.
+    pub fn change(&mut self, id: NodeId, change: impl FnOnce(C) -> C) {
+        if let Some(node) = self.node_mut(id) {
+            node.content = node.content.take().map(change);
+        }
+    }
+
     pub fn serial(&self, id: NodeId) -> Option<u64> {
         self.node(id).map(|node| node.serial)
     }

@@ -8,6 +8,7 @@ use percpu::CpuIndex;
 
 use super::ThisCpu;
 use crate::arch::{self, Frame, InstructionInfo};
+use crate::program::Departures;
 use crate::sched::RunQueue;
 use crate::thread::Thread;
 use crate::time::TimerList;
@@ -31,6 +32,8 @@ pub struct Local {
     pub slice_end: Cell<u64>,
     /// What the hardware timer is armed for, in clock ticks; `u64::MAX` when it is not.
     pub armed: Cell<u64>,
+    /// Threads that are about to end here.
+    pub departures: RefCell<Departures>,
     /// For looking into instructions that fault; kept, since making one allocates.
     pub instructions: RefCell<InstructionInfo>,
     idle_frame: UnsafeCell<Frame>,
@@ -49,6 +52,7 @@ impl Local {
             timers: RefCell::new(TimerList::new()),
             slice_end: Cell::new(u64::MAX),
             armed: Cell::new(u64::MAX),
+            departures: RefCell::new(Departures::new()),
             instructions: RefCell::new(arch::instruction_info()),
             idle_frame: UnsafeCell::new(arch::idle_frame(interrupt_stack_top)),
         }

@@ -7,10 +7,12 @@
 
 mod local;
 mod remote;
+mod rounds;
 mod table;
 mod this_cpu;
 
 pub use local::Local;
 pub use remote::{NMI_STOP, Remote};
+pub use rounds::Rounds;
 pub use table::{all, by_index, find_frame_cache, install, next_in_turn};
 pub use this_cpu::{Block, KernelCpu, ThisCpu, this};

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use alloc::sync::Arc;
 use smp::ipi::PendingSet;
 
+use super::Rounds;
 use crate::memory::frame::FrameCache;
 use crate::sched::Inbox;
 use crate::thread::Thread;
@@ -17,6 +18,8 @@ pub struct Remote {
     inbox: Inbox,
     /// Programs are ending that may have threads here.
     reap: AtomicBool,
+    /// Threads are to stop that may be ready here.
+    parking: Rounds,
     flushes: FlushCounters,
     online: AtomicBool,
     online_ns: AtomicU64,
@@ -55,6 +58,7 @@ impl Remote {
             pending: PendingSet::new(),
             inbox: Inbox::new(),
             reap: AtomicBool::new(false),
+            parking: Rounds::default(),
             flushes: FlushCounters::default(),
             online: AtomicBool::new(false),
             online_ns: AtomicU64::new(0),
@@ -87,6 +91,12 @@ impl Remote {
     /// Whether it was asked to, since the last call. Only on the owning CPU.
     pub fn take_reap(&self) -> bool {
         self.reap.load(Ordering::Relaxed) && self.reap.swap(false, Ordering::SeqCst)
+    }
+
+    /// Rounds of stopping threads that are to be suspended.
+    #[must_use]
+    pub const fn parking(&self) -> &Rounds {
+        &self.parking
     }
 
     /// Asks for a flush and answers the number of the one that began last: a flush with a higher number sees every

@@ -26,6 +26,10 @@ static ENDING: Mutex<Vec<Arc<Program>>> = Mutex::new(Vec::new());
 /// another CPU, is taken by [`cancel_again`] there.
 pub fn cancel(cpu: &ThisCpu, program: &Arc<Program>) {
     ENDING.lock().push(Arc::clone(program));
+    if program.life().threads.is_empty() {
+        // Its last thread went before it was noted, and nobody will say so again.
+        cancelled(program);
+    }
     cancel_blocked_threads(cpu, program);
 }
 
@@ -71,13 +75,20 @@ fn take_all_out(program: &Program, waiting: &mut Vec<Arc<Thread>>) {
 }
 
 /// The owner of a thread that waits for a message or a reply; `None` if it does not, or somebody has just ended the wait.
-fn take_out(thread: &Thread) -> Option<Arc<Thread>> {
+pub(super) fn take_out(thread: &Thread) -> Option<Arc<Thread>> {
     let _stable = CANCEL.lock();
     if let Some(endpoint) = thread.endpoint() {
         // SAFETY: an endpoint takes the lock held here before it goes, and empties its queues, so one that a queued
         // thread points to is alive. For a thread that is in no queue any more, the queue's lock tells.
         let endpoint: &Endpoint = unsafe { &*endpoint };
         let removed = endpoint.queues.lock().remove(thread);
+        if removed.is_some() {
+            return removed;
+        }
+    }
+    if let Some(notification) = thread.notification() {
+        // SAFETY: as for endpoints.
+        let removed = unsafe { &*notification }.remove(thread);
         if removed.is_some() {
             return removed;
         }
@@ -94,6 +105,12 @@ pub fn inspect_client<R>(server: &Thread, look: impl FnOnce(&Thread) -> R) -> Op
     unsafe { server.client().as_ref() }.map(look)
 }
 
+/// Runs `change` while no pointer from a waiting thread is followed.
+pub(super) fn while_stable(change: impl FnOnce()) {
+    let _stable = CANCEL.lock();
+    change();
+}
+
 /// A server's thread is going: whoever waits for its reply waits no longer.
 pub fn release_clients(cpu: &ThisCpu, server: &Thread) {
     let client = {
@@ -106,7 +123,7 @@ pub fn release_clients(cpu: &ThisCpu, server: &Thread) {
 }
 
 /// The last capability of an endpoint is gone: nobody waits there any more.
-pub fn close(cpu: &ThisCpu, endpoint: &Endpoint) {
+pub(super) fn close(cpu: &ThisCpu, endpoint: &Endpoint) {
     let mut waiting = Vec::new();
     {
         let _stable = CANCEL.lock();

@@ -1,18 +1,20 @@
 //! Endpoints: where senders and receivers meet.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::{Error, MessageTag};
 use intrusive_collections::LinkedList;
 use spin::{Mutex, MutexGuard};
 
+use super::cancel::close;
 use super::lone_receiver::LoneReceiver;
 use super::message::{Sending, transfer};
 use super::reply::{forget_client, owe};
 use super::switch::{block_current, run_instead};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
+use crate::object::Close;
 use crate::sched::{self, Next};
 use crate::thread::{QueueAdapter, Thread, Wait};
 use crate::trap::TrapFrame as _;
@@ -98,6 +100,12 @@ impl Queues {
         Some(sender)
     }
 
+    /// Takes a thread out whose fault waits in the queue.
+    pub(super) fn remove_fault(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
+        let waits = self.senders.iter().any(|other| core::ptr::eq(other, thread) && other.wait() == Wait::ToSendFault);
+        if waits { self.remove(thread) } else { None }
+    }
+
     /// Puts a sender behind all others of its priority and above.
     fn push_sender(&mut self, thread: Arc<Thread>) {
         let mut cursor = self.senders.back_mut();
@@ -133,16 +141,15 @@ impl Endpoint {
         };
         Self { queues: Mutex::new(queues), capabilities: AtomicUsize::new(1) }
     }
+}
 
-    /// Another capability of it exists.
-    pub fn add_capability(&self) {
-        self.capabilities.fetch_add(1, Ordering::Relaxed);
+impl Close for Endpoint {
+    fn capabilities(&self) -> &AtomicUsize {
+        &self.capabilities
     }
 
-    /// A capability of it is gone; answers whether it was the last.
-    #[must_use]
-    pub fn remove_capability(&self) -> bool {
-        self.capabilities.fetch_sub(1, Ordering::AcqRel) == 1
+    fn close(&self, cpu: &ThisCpu) {
+        close(cpu, self);
     }
 }
 

@@ -5,7 +5,7 @@
 //! left out here is what costs: counting references, waiting for a lock, the run queue.
 //!
 //! What the conditions are: nobody else has the lock of the endpoint or of the capability space at this moment; the other
-//! thread waits alone, belongs to this CPU and is in no timer list; nobody ready here has a higher priority.
+//! thread waits alone, belongs to this CPU, and is neither in a timer list nor to stop; nobody ready here has a higher priority.
 //!
 //! Each is made twice. The first, `PLAIN`, gives up if the running thread has floating-point state or the other is
 //! [`Special`](crate::thread::Special) in any way, and so calls no other function and keeps nothing on the stack; the second
@@ -132,9 +132,9 @@ fn take_receiver<const PLAIN: bool>(cpu: &ThisCpu, mut queues: MutexGuard<'_, Qu
 fn can_run_next<const PLAIN: bool>(cpu: &ThisCpu, thread: &Thread) -> bool {
     // Threads that wait here are in no timer list, or are marked.
     let here = if PLAIN {
-        thread.is_plain_on(cpu.local().plain_index())
+        thread.attention().is_plain_on(cpu.local().plain_index())
     } else {
-        thread.cpu() == cpu.index() && !thread.is_timed()
+        thread.cpu() == cpu.index() && thread.attention().is_nothing()
     };
     here && sched::nobody_above(cpu, thread.priority())
 }
@@ -155,7 +155,7 @@ fn lock_endpoint<'endpoint>(
         // SAFETY: the capability is in its slot, whose lock is held, so the endpoint is alive now. Whoever drops the last
         // capability takes the endpoint's lock before the endpoint goes, so it outlives the guard; nobody uses the
         // reference for longer.
-        let endpoint: &'endpoint Endpoint = unsafe { &*core::ptr::from_ref::<Endpoint>(endpoint.endpoint()) };
+        let endpoint: &'endpoint Endpoint = unsafe { &*core::ptr::from_ref::<Endpoint>(endpoint.object()) };
         Some((endpoint.queues.try_lock()?, endpoint, capability.badge))
     })
 }

@@ -1,25 +1,15 @@
 //! A fault becomes a message to the handler of the thread.
 
-use alloc::sync::Arc;
-
 use gatehouse_abi::{FaultMessage, TrapNumber};
 
 use super::endpoint::{Endpoint, meet, wait_as_sender};
+use super::limit::limit_wait;
 use super::message::Sending;
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
 use crate::thread::Thread;
 use crate::trap::{TrapFrame as _, TrapInfo};
-
-/// Where a thread's faults go. Resolved when it is bound, not at each fault.
-#[derive(Clone, Debug)]
-pub struct FaultHandler {
-    /// The endpoint.
-    pub endpoint: Arc<Endpoint>,
-    /// The badge of the capability that was bound: tells the handler whose fault it is.
-    pub badge: u64,
-}
 
 /// Notes the fault of the running thread: for whoever will be told, and in the thread's own message buffer. Answers what is
 /// noted.
@@ -37,7 +27,27 @@ pub(super) fn record(thread: &Thread, number: TrapNumber, address: u64, frame: &
 /// Sends the running thread's fault to its handler; `None` if it has none that could take it.
 pub fn deliver_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Option<Next> {
     let thread = cpu.current()?;
-    let (endpoint, badge) = thread.fault_endpoint()?;
+    let Some((endpoint, badge)) = thread.fault_endpoint() else { return deliver_limited(cpu, info, frame) };
+    send_fault(cpu, thread, info, frame, (endpoint, badge))
+}
+
+/// The same for a handler that has a time limit.
+#[inline(never)]
+fn deliver_limited(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Option<Next> {
+    let thread = cpu.current()?;
+    let (endpoint, badge, nanoseconds) = thread.limited_endpoint()?;
+    limit_wait(cpu, &cpu.current_owned()?, nanoseconds);
+    send_fault(cpu, thread, info, frame, (endpoint, badge))
+}
+
+#[inline(always)]
+fn send_fault(
+    cpu: &ThisCpu,
+    thread: &Thread,
+    info: &TrapInfo,
+    frame: &Frame,
+    (endpoint, badge): (&Endpoint, u64),
+) -> Option<Next> {
     let _noted = record(thread, info.number, info.address, frame);
     let mut queues = endpoint.queues.lock();
     match queues.take_receiver() {
@@ -45,7 +55,10 @@ pub fn deliver_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Option<Ne
             drop(queues);
             Some(meet(cpu, receiver, badge, Sending::Fault))
         }
-        None if queues.open => Some(wait_as_sender(cpu, queues, endpoint, badge, Sending::Fault)),
+        // Asked again under the lock: see `handler`.
+        None if queues.open && thread.has_handler() => {
+            Some(wait_as_sender(cpu, queues, endpoint, badge, Sending::Fault))
+        }
         None => None,
     }
 }

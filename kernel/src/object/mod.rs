@@ -1,8 +1,12 @@
 //! What capabilities stand for.
 
+mod counted;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
 mod object;
+mod removed;
 mod space;
 
-pub use object::{EndpointCapability, KernelObject};
+pub use counted::{Close, Counted};
+pub use object::KernelObject;
+pub use removed::drop_removed;
 pub use space::{FOREST, Space, new_space};

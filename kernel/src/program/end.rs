@@ -4,9 +4,9 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{EndCause, ProgramEnd, TrapNumber};
 
-use super::Program;
+use super::{Departure, Program};
 use crate::cpu::ThisCpu;
-use crate::object::FOREST;
+use crate::object::{FOREST, drop_removed};
 use crate::sched::{self, Next};
 use crate::start;
 use crate::thread::Thread;
@@ -51,24 +51,73 @@ pub fn end_before_start(cpu: &ThisCpu, program: &Arc<Program>) {
     end_program(cpu, program, end);
 }
 
+/// Ends a program that was killed by somebody who may; `false` if it is ending already. The running thread may be one of
+/// its own.
+pub fn kill(cpu: &ThisCpu, program: &Arc<Program>) -> bool {
+    if program.is_ending() || program.life().threads.is_empty() {
+        return false;
+    }
+    let end = ProgramEnd { program: program.number(), cause: EndCause::Killed as u64, ..ProgramEnd::default() };
+    end_program(cpu, program, end);
+    true
+}
+
 /// Ends the program of a thread that waits for somebody to handle its fault, and that the caller owns.
 pub fn end_waiting(cpu: &ThisCpu, thread: Arc<Thread>) {
+    depart(cpu, Departure::Unhandled, thread);
+}
+
+/// Ends the program of a thread whose handler did not reply in time, and that the caller owns.
+pub fn end_unanswered(cpu: &ThisCpu, thread: Arc<Thread>) {
+    depart(cpu, Departure::TimedOut, thread);
+}
+
+/// A thread is off every CPU and list for good: frees it, and with the last one the program.
+#[cold]
+#[inline(never)]
+pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
+    if thread.is_timed() {
+        // Only the CPU where it ran last may take it out of the timer list. There it comes here again.
+        let _ = sched::wake(cpu, thread);
+        return;
+    }
+    depart(cpu, Departure::Gone, thread);
+}
+
+fn depart(cpu: &ThisCpu, departure: Departure, thread: Arc<Thread>) {
+    if !cpu.local().departures.borrow_mut().put(departure, thread) {
+        return;
+    }
+    loop {
+        let next = cpu.local().departures.borrow_mut().take();
+        match next {
+            Some((Departure::Gone, thread)) => free_thread(cpu, thread),
+            Some((Departure::Unhandled, thread)) => end_for_fault(cpu, thread, EndCause::Trap),
+            Some((Departure::TimedOut, thread)) => end_for_fault(cpu, thread, EndCause::HandlerTimeout),
+            None => return,
+        }
+    }
+}
+
+/// Ends the program of a thread that waits for its fault to be handled.
+fn end_for_fault(cpu: &ThisCpu, thread: Arc<Thread>, cause: EndCause) {
     let program = Arc::clone(thread.program());
     let fault = ipc::fault_message(&thread);
     if !program.is_quiet() {
         console::line(format_args!(
-            "fault: program={} ({}) thread={} trap={:?} address={:#x} rip={:#x}: not handled by its handler",
+            "fault: program={} ({}) thread={} trap={:?} address={:#x} rip={:#x}: not handled by its handler{}",
             program.name(),
             program.number(),
             thread.number(),
             TrapNumber::from_bits(fault.cause),
             fault.address,
-            fault.program_counter
+            fault.program_counter,
+            if cause == EndCause::HandlerTimeout { " in time" } else { "" }
         ));
     }
     let end = ProgramEnd {
         program: program.number(),
-        cause: EndCause::Trap as u64,
+        cause: cause as u64,
         status: 0,
         trap: fault.cause,
         vector: fault.access >> 32,
@@ -101,11 +150,12 @@ fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
     let _ = sched::reap(cpu);
 }
 
-/// A thread is off every CPU and list for good: frees it, and with the last one the program.
-pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
+/// Frees a thread, and with the last one the program.
+fn free_thread(cpu: &ThisCpu, thread: Arc<Thread>) {
     let program = Arc::clone(thread.program());
     let number = thread.number();
     ipc::release_clients(cpu, &thread);
+    ipc::handler::release(&thread);
     program.give_back_utcb(thread.utcb_slot());
     drop(thread);
     if program.remove_thread(number) {
@@ -116,7 +166,7 @@ pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
 /// The last thread is gone: gives the memory back, then tells whoever started the program.
 fn program_gone(cpu: &ThisCpu, program: Arc<Program>) {
     ipc::cancelled(&program);
-    FOREST.end(program.capabilities()).for_each(drop);
+    drop_removed(cpu, FOREST.end(program.capabilities()));
     let space = program.space().take();
     sched::wait_until_left(cpu, program.root());
     drop(space);

@@ -1,6 +1,7 @@
 //! Programs: an address space, the threads in it, and how all of it ends.
 
 pub mod archive;
+mod departures;
 pub mod elf;
 mod end;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
@@ -9,7 +10,10 @@ mod spawn;
 mod utcbs;
 mod wait;
 
-pub use end::{end_before_start, end_current, end_running_thread, end_waiting, exited, thread_gone};
+pub use departures::{Departure, Departures};
+pub use end::{
+    end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, thread_gone,
+};
 pub use program::{Life, Program, count};
 pub use spawn::{SpawnError, Start, spawn_program, spawn_thread};
 pub use utcbs::{UTCB_END, UtcbSlot};

@@ -11,7 +11,7 @@ use super::{Program, archive, elf};
 use crate::arch::Frame;
 use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::cpu::{self, ThisCpu};
-use crate::ipc::FaultHandler;
+use crate::ipc::handler;
 use crate::memory::Rights as PageRights;
 use crate::memory::frame::Frame as PageFrame;
 use crate::memory::layout::{PAGE_SIZE, USER_END};
@@ -95,7 +95,7 @@ pub fn spawn_program(
     let entry = elf::load(file, &mut space)?;
     map_stack(&mut space)?;
     let program = Program::new(start.name, parent, start.quiet, space);
-    let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu, None)?;
+    let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu)?;
     let prepared = give_own_capabilities(&program, &thread).and_then(|()| parent.map_or(Ok(()), expect_child));
     if let Err(error) = prepared {
         // The space holds the program that holds the space.
@@ -146,12 +146,11 @@ fn make_thread(
     stack_pointer: u64,
     argument: u64,
     target: CpuIndex,
-    fault_handler: Option<FaultHandler>,
 ) -> Result<Arc<Thread>, SpawnError> {
     let utcb = program.take_utcb().ok_or(SpawnError::OutOfMemory)?;
     let mut frame = Frame::user(entry, stack_pointer);
     frame.set_thread_arguments([argument, program.number(), utcb.address()]);
-    Ok(Thread::new(Arc::clone(program), frame, target, utcb, fault_handler))
+    Ok(Thread::new(Arc::clone(program), frame, target, utcb))
 }
 
 fn map_stack(space: &mut AddressSpace) -> Result<(), SpawnError> {
@@ -178,12 +177,15 @@ pub fn spawn_thread(
     if UserRange::new(entry, 1).is_none() || UserRange::new(stack_pointer, 0).is_none() {
         return Err(SpawnError::BadAddress);
     }
-    let fault_handler = cpu.current().and_then(Thread::fault_handler);
-    let thread = make_thread(program, entry, stack_pointer, argument, target, fault_handler)?;
+    let thread = make_thread(program, entry, stack_pointer, argument, target)?;
     let number = thread.number();
-    if !program.add_thread(&thread) {
+    let inherited = cpu.current().map_or(Ok(()), |current| handler::inherit(current, &thread));
+    let prepared = inherited.map_err(|_| SpawnError::OutOfMemory);
+    let taken_in = prepared.and_then(|()| program.add_thread(&thread).then_some(()).ok_or(SpawnError::Ending));
+    if let Err(error) = taken_in {
+        handler::release(&thread);
         program.give_back_utcb(thread.utcb_slot());
-        return Err(SpawnError::Ending);
+        return Err(error);
     }
     Ok((number, sched::hand_over(cpu, thread, target)))
 }

@@ -9,6 +9,7 @@ mod poke;
 mod ready;
 mod reap;
 mod run_queue;
+mod suspend;
 mod switch;
 
 pub use inbox::Inbox;
@@ -17,4 +18,5 @@ pub use poke::poke;
 pub use ready::{deadline_reached, drain_inbox, enqueue, hand_over, slice_ended, wake, yield_now};
 pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
 pub use run_queue::RunQueue;
+pub use suspend::{Suspended, resume, suspend};
 pub use switch::{detach_current, forget_current, give_fpu, nobody_above, pick, run_now, switch_directly};

@@ -5,8 +5,10 @@ use alloc::sync::Arc;
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
+use super::suspend::{park, park_ready};
 use super::{Next, detach_current, poke, reap};
 use crate::cpu::{self, ThisCpu};
+use crate::ipc;
 use crate::program;
 use crate::system_call;
 use crate::thread::Thread;
@@ -26,7 +28,9 @@ pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 
 /// Hands a thread that is on no CPU and in no list to a CPU, which may be this one.
 pub fn hand_over(cpu: &ThisCpu, thread: Arc<Thread>, target: CpuIndex) -> Next {
-    thread.set_cpu(target);
+    if thread.cpu() != target {
+        thread.set_cpu(target);
+    }
     if target == cpu.index() {
         return enqueue(cpu, thread);
     }
@@ -56,7 +60,17 @@ fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         program::thread_gone(cpu, thread);
         return Next::Stay;
     }
+    if !thread.attention().is_nothing() {
+        return attend(cpu, thread);
+    }
     enqueue(cpu, thread)
+}
+
+/// A thread whose limited wait is over, or that is to stop.
+#[cold]
+fn attend(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    thread.attention().limit_wait(false);
+    if thread.attention().is_stop_wanted() { park(cpu, thread) } else { enqueue(cpu, thread) }
 }
 
 /// Takes in what other CPUs handed over.
@@ -66,7 +80,15 @@ pub fn drain_inbox(cpu: &ThisCpu) -> Next {
     if cpu.kernel().remote().take_reap() {
         next = next.and(reap(cpu));
     }
+    if cpu.kernel().remote().parking().is_asked() {
+        next = next.and(park_as_asked(cpu));
+    }
     next
+}
+
+#[cold]
+fn park_as_asked(cpu: &ThisCpu) -> Next {
+    cpu.kernel().remote().parking().serve(|| park_ready(cpu)).unwrap_or(Next::Stay)
 }
 
 /// A moment has come that a thread waited for; it has just left the timer list.
@@ -81,6 +103,9 @@ pub fn deadline_reached(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
             // Somebody else is waking it at this very moment and hands it over.
             false => Next::Stay,
         };
+    }
+    if thread.attention().is_wait_limited() {
+        return ipc::time_out(cpu, thread);
     }
     made_ready(cpu, thread)
 }

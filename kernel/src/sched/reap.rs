@@ -23,7 +23,11 @@ pub fn reap(cpu: &ThisCpu) -> Next {
         gone.extend(forget_current(cpu));
         next = Next::Choose;
     }
-    gone.retain(|thread| !thread.waits_for_program().get() || program::stop_waiting(thread));
+    gone.retain(|thread| match thread {
+        _ if thread.waits_for_program().get() => program::stop_waiting(thread),
+        _ if thread.attention().is_wait_limited() => ipc::stop_waiting(thread),
+        _ => true,
+    });
     gone.into_iter().for_each(|thread| program::thread_gone(cpu, thread));
     ipc::cancel_again(cpu);
     next

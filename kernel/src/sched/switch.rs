@@ -179,7 +179,7 @@ pub fn forget_current(cpu: &ThisCpu) -> Option<Arc<Thread>> {
 pub fn give_fpu(cpu: &ThisCpu) -> Result<(), NoMemoryForState> {
     let Some(thread) = cpu.current() else { return Ok(()) };
     thread.fpu().prepare()?;
-    thread.set_special(Special::FloatingPoint);
+    thread.attention().put(Special::FloatingPoint, true);
     set_fpu_allowed(cpu, true);
     // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
     unsafe { thread.fpu().restore() };

@@ -5,18 +5,13 @@ use alloc::vec::Vec;
 
 use gatehouse_abi::{Error, SLOT_NONE};
 
-use super::dispatch::Outcome;
 use super::memory::map_in;
-use super::messages::endpoint;
-use crate::arch::Frame;
 use crate::capability::{self, Capability, Destination, Rights, Slot};
 use crate::cpu::ThisCpu;
-use crate::ipc::FaultHandler;
-use crate::object::{EndpointCapability, FOREST, KernelObject};
+use crate::ipc::{Endpoint, handler};
+use crate::object::{Counted, FOREST, KernelObject, drop_removed};
 use crate::program::Program;
-use crate::sched;
 use crate::thread::Thread;
-use crate::trap::TrapFrame as _;
 use crate::user_copy;
 
 /// The most that is copied between programs in one call.
@@ -32,7 +27,7 @@ fn refusal(error: capability::Error) -> Error {
     }
 }
 
-fn slot(number: u64) -> Result<Slot, Error> {
+pub(super) fn slot(number: u64) -> Result<Slot, Error> {
     Slot::new(number).ok_or(Error::BadCapability)
 }
 
@@ -43,11 +38,11 @@ pub(super) fn insert(program: &Program, object: KernelObject) -> Result<u64, Err
 }
 
 pub(super) fn create_endpoint(thread: &Thread) -> Result<u64, Error> {
-    insert(thread.program(), KernelObject::Endpoint(EndpointCapability::new()))
+    insert(thread.program(), KernelObject::Endpoint(Counted::first(Endpoint::new())))
 }
 
 /// The program behind a slot.
-fn program(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Program>, Error> {
+pub(super) fn program(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Program>, Error> {
     let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
         KernelObject::Program(program) if capability.rights.contains(right) => Ok(Arc::clone(program)),
         KernelObject::Program(_) => Err(Error::NoRight),
@@ -57,7 +52,7 @@ fn program(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Program>, 
 }
 
 /// The thread behind a slot.
-fn other_thread(thread: &Thread, number: u64) -> Result<Arc<Thread>, Error> {
+pub(super) fn other_thread(thread: &Thread, number: u64) -> Result<Arc<Thread>, Error> {
     let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
         KernelObject::Thread(thread) if capability.rights.contains(Rights::CONTROL) => Ok(Arc::clone(thread)),
         KernelObject::Thread(_) => Err(Error::NoRight),
@@ -80,54 +75,58 @@ pub(super) fn copy(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> 
     made.map(Slot::number).map_err(refusal)
 }
 
-pub(super) fn delete(thread: &Thread, number: u64) -> Result<u64, Error> {
+pub(super) fn delete(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64, Error> {
     let program = Arc::clone(thread.program());
-    FOREST.delete(program.capabilities(), slot(number)?).map_err(refusal)?.for_each(drop);
+    drop_removed(cpu, FOREST.delete(program.capabilities(), slot(number)?).map_err(refusal)?);
     Ok(0)
 }
 
-pub(super) fn revoke(thread: &Thread, number: u64) -> Result<u64, Error> {
+pub(super) fn revoke(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64, Error> {
     let program = Arc::clone(thread.program());
-    FOREST.revoke(program.capabilities(), slot(number)?).map_err(refusal)?.for_each(drop);
+    drop_removed(cpu, FOREST.revoke(program.capabilities(), slot(number)?).map_err(refusal)?);
     Ok(0)
 }
 
-pub(super) fn set_fault_handler(thread: &Thread, target: u64, handler: u64) -> Result<u64, Error> {
-    let handler = match handler {
-        SLOT_NONE => None,
-        number => {
-            let (endpoint, badge) = endpoint(thread, number, Rights::SEND)?;
-            Some(FaultHandler { endpoint, badge })
-        }
-    };
+pub(super) fn set_fault_handler(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [target, endpoint, limit, ..] = *arguments;
     if target == SLOT_NONE {
-        // SAFETY: the calling thread is the running one of this CPU.
-        unsafe { thread.set_fault_handler(handler) };
+        let replaced = {
+            let own = cpu.current_owned().ok_or(Error::WrongState)?;
+            // SAFETY: the calling thread is the running one of this CPU.
+            unsafe { change_handler(thread, endpoint, limit, &own) }?
+        };
+        drop(replaced);
         return Ok(0);
     }
     let target = other_thread(thread, target)?;
-    let life = target.program().life();
-    if !life.suspended.iter().any(|waiting| waiting.number() == target.number()) {
-        return Err(Error::WrongState);
-    }
-    // SAFETY: the thread has not run yet, and cannot be resumed while its program's life is locked.
-    unsafe { target.set_fault_handler(handler) };
+    let replaced = {
+        let life = target.program().life();
+        if !life.suspended.iter().any(|waiting| waiting.number() == target.number()) {
+            return Err(Error::WrongState);
+        }
+        // SAFETY: the thread is off every CPU, and cannot be resumed while its program's life is locked.
+        unsafe { change_handler(thread, endpoint, limit, &target) }?
+    };
+    drop(replaced);
     Ok(0)
 }
 
-pub(super) fn resume_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, target: u64) -> Outcome {
-    let target = match other_thread(thread, target) {
-        Ok(target) => target,
-        Err(error) => return Outcome::Refused(error),
-    };
-    let waiting = {
-        let mut life = target.program().life();
-        let found = life.suspended.iter().position(|waiting| waiting.number() == target.number());
-        found.map(|index| life.suspended.swap_remove(index))
-    };
-    let Some(waiting) = waiting else { return Outcome::Refused(Error::WrongState) };
-    frame.set_system_call_result(0);
-    Outcome::Then(sched::wake(cpu, waiting))
+/// Binds the endpoint in a slot, or none, as the fault handler of `target`.
+///
+/// # Safety
+/// As for [`handler::bind`].
+unsafe fn change_handler(
+    thread: &Thread,
+    endpoint: u64,
+    limit: u64,
+    target: &Arc<Thread>,
+) -> Result<handler::Replaced, Error> {
+    if endpoint == SLOT_NONE {
+        // SAFETY: the caller's promise.
+        return Ok(unsafe { handler::clear(target) });
+    }
+    // SAFETY: the caller's promise.
+    unsafe { handler::bind(thread, slot(endpoint)?, target, limit) }
 }
 
 pub(super) fn map_into(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {

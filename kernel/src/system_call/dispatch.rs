@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SystemCall};
 
-use super::{calls, capabilities, information, memory, messages, programs};
+use super::{calls, capabilities, control, information, memory, messages, objects, programs};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
@@ -104,14 +104,18 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::UnmapMemory => memory::unmap(cpu, thread, first, second).into(),
         SystemCall::CreateEndpoint => capabilities::create_endpoint(thread).into(),
         SystemCall::CopyCapability => capabilities::copy(thread, &arguments).into(),
-        SystemCall::DeleteCapability => still_running(cpu, capabilities::delete(thread, first)),
-        SystemCall::RevokeCapability => still_running(cpu, capabilities::revoke(thread, first)),
-        SystemCall::SetFaultHandler => capabilities::set_fault_handler(thread, first, second).into(),
-        SystemCall::ResumeThread => capabilities::resume_thread(cpu, thread, frame, first),
+        SystemCall::DeleteCapability => still_running(cpu, capabilities::delete(cpu, thread, first)),
+        SystemCall::RevokeCapability => still_running(cpu, capabilities::revoke(cpu, thread, first)),
+        SystemCall::SetFaultHandler => still_running(cpu, capabilities::set_fault_handler(cpu, thread, &arguments)),
+        SystemCall::ResumeThread => control::resume_thread(cpu, thread, frame, first),
         SystemCall::MapInto => capabilities::map_into(cpu, thread, &arguments).into(),
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
         SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
         SystemCall::ReadFaultRegisters => messages::read_fault_registers(thread).into(),
+        _ => match objects::object_call(cpu, thread, call, frame, &arguments) {
+            Some(outcome) => outcome,
+            None => unreachable!("every call has a handler"),
+        },
     };
     match outcome {
         Outcome::Value(value) => frame.set_system_call_result(value),
@@ -126,7 +130,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
 }
 
 /// What a call comes to that may have ended programs, the caller's own among them.
-fn still_running(cpu: &ThisCpu, result: Result<u64, Error>) -> Outcome {
+pub(super) fn still_running(cpu: &ThisCpu, result: Result<u64, Error>) -> Outcome {
     if cpu.current().is_none() { Outcome::Then(Next::Choose) } else { result.into() }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn endpoint(thread: &Thread, slot: u64, right: Rights) -> Result<(Arc
         if !capability.rights.contains(right) {
             return Err(Error::NoRight);
         }
-        Ok((Arc::clone(endpoint.endpoint()), capability.badge))
+        Ok((Arc::clone(endpoint.object()), capability.badge))
     });
     found.unwrap_or(Err(Error::BadCapability))
 }

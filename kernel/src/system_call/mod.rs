@@ -2,10 +2,13 @@
 
 mod calls;
 mod capabilities;
+mod control;
 mod dispatch;
 mod information;
 mod memory;
 mod messages;
+mod notifications;
+mod objects;
 mod programs;
 
 pub use dispatch::{call, dispatch, null, reply_receive, reply_receive_to, time_out};

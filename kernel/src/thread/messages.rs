@@ -2,12 +2,13 @@
 
 use alloc::sync::Arc;
 use core::ptr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use gatehouse_abi::{ThreadRegisters, TrapNumber};
+use spin::Mutex;
 
 use super::{Thread, Utcb, Wait};
-use crate::ipc::{Endpoint, FaultHandler};
+use crate::ipc::{Endpoint, FaultHandler, Notification};
 use crate::program::UtcbSlot;
 
 impl Thread {
@@ -52,6 +53,23 @@ impl Thread {
     #[inline(always)]
     pub fn clear_endpoint(&self) {
         self.endpoint.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// The notification whose signal it waits for.
+    #[must_use]
+    pub fn notification(&self) -> Option<*const Notification> {
+        let notification = self.notification.load(Ordering::Acquire);
+        (!notification.is_null()).then_some(notification.cast_const())
+    }
+
+    /// It waits for the notification, whose lock is held.
+    pub fn set_notification(&self, notification: &Notification) {
+        self.notification.store(ptr::from_ref(notification).cast_mut(), Ordering::Release);
+    }
+
+    /// It waits no longer for the notification, whose lock is held.
+    pub fn clear_notification(&self) {
+        self.notification.store(ptr::null_mut(), Ordering::Release);
     }
 
     /// The thread that owes it a reply.
@@ -134,25 +152,52 @@ impl Thread {
     #[must_use]
     #[inline(always)]
     pub fn fault_endpoint(&self) -> Option<(&Endpoint, u64)> {
-        // SAFETY: set only before the thread runs, or by the thread itself on this CPU.
-        let handler = unsafe { &*self.fault_handler.get() };
-        handler.as_ref().map(|handler| (&*handler.endpoint, handler.badge))
+        // SAFETY: `handler` keeps the endpoint until the thread binds another, which it does not while it faults, or is
+        // gone.
+        let endpoint = unsafe { self.fault_endpoint.load(Ordering::Acquire).as_ref() };
+        endpoint.map(|endpoint| (endpoint, self.fault_badge.get()))
     }
 
-    /// Another owner of its handler, for a thread that it starts. To be asked on the CPU that runs it.
+    /// The same for a handler that has a time limit, with that, in nanoseconds.
     #[must_use]
-    pub fn fault_handler(&self) -> Option<FaultHandler> {
-        // SAFETY: as above.
-        unsafe { &*self.fault_handler.get() }.clone()
+    pub fn limited_endpoint(&self) -> Option<(&Endpoint, u64, u64)> {
+        // SAFETY: as for `fault_endpoint`.
+        let endpoint = unsafe { self.limited_endpoint.load(Ordering::Acquire).as_ref() };
+        endpoint.map(|endpoint| (endpoint, self.fault_badge.get(), self.handler_limit.get()))
     }
 
-    /// Sets where its faults go.
+    /// Whether its faults go anywhere.
+    #[must_use]
+    pub fn has_handler(&self) -> bool {
+        let is_set = |endpoint: &AtomicPtr<Endpoint>| !endpoint.load(Ordering::Acquire).is_null();
+        is_set(&self.fault_endpoint) || is_set(&self.limited_endpoint)
+    }
+
+    /// Sets where its faults go, with the badge and the time limit in nanoseconds (0: none); `handler` must keep the
+    /// endpoint.
     ///
     /// # Safety
-    /// The thread has not run yet and the caller owns it, or it is the running thread of this CPU.
-    pub unsafe fn set_fault_handler(&self, handler: Option<FaultHandler>) {
-        // SAFETY: by the contract nobody refers to the handler.
-        unsafe { *self.fault_handler.get() = handler };
+    /// It is the running thread of this CPU, or is off every CPU and stays so.
+    pub unsafe fn set_fault_endpoint(&self, target: Option<(&Arc<Endpoint>, u64, u64)>) {
+        self.lose_fault_endpoint();
+        let Some((endpoint, badge, limit)) = target else { return };
+        self.fault_badge.set(badge);
+        self.handler_limit.set(limit);
+        let place = if limit == 0 { &self.fault_endpoint } else { &self.limited_endpoint };
+        place.store(Arc::as_ptr(endpoint).cast_mut(), Ordering::Release);
+    }
+
+    /// Its faults go nowhere any more. From any CPU, with its handler locked.
+    pub fn lose_fault_endpoint(&self) {
+        for place in [&self.fault_endpoint, &self.limited_endpoint] {
+            place.store(ptr::null_mut(), Ordering::Release);
+        }
+    }
+
+    /// What keeps its fault endpoint. The lock is taken before the forest's.
+    #[must_use]
+    pub const fn handler(&self) -> &Mutex<Option<FaultHandler>> {
+        &self.handler
     }
 
     /// Sets its registers, as far as a program may.

@@ -3,12 +3,16 @@
 //! A thread is always in one place, which owns it: on a CPU (`current`), in a CPU's run queue or inbox, in a timer list, or
 //! with whatever it waits for. Moving it moves an `Arc`.
 
+mod attention;
 mod messages;
+mod suspension;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
 mod thread;
 mod utcb;
 mod wait;
 
-pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Special, Thread, TimerAdapter, count};
+pub use attention::{Attention, Special};
+pub use suspension::Suspension;
+pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Thread, TimerAdapter, count};
 pub use utcb::Utcb;
 pub use wait::Wait;

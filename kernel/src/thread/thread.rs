@@ -9,10 +9,11 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use gatehouse_abi::TrapNumber;
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
+use spin::Mutex;
 
-use super::Wait;
+use super::{Attention, Special, Suspension, Wait};
 use crate::arch::{FpuState, Frame, UserBases};
-use crate::ipc::{Endpoint, FaultHandler};
+use crate::ipc::{Endpoint, FaultHandler, Notification};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
 
@@ -20,16 +21,6 @@ use crate::program::{Program, UtcbSlot};
 pub const PRIORITIES: usize = 64;
 /// What threads start with.
 pub const DEFAULT_PRIORITY: u8 = 16;
-
-/// What keeps a thread from being switched to by the shortest way. Bits of [`Thread`]'s `placement`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u64)]
-pub enum Special {
-    /// There is floating-point state to save and load.
-    FloatingPoint = 1 << 32,
-    /// FS and GS bases are loaded by MSR, this processor having no instructions for it.
-    BasesByMsr = 1 << 33,
-}
 
 /// Numbers that were given out.
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -67,9 +58,6 @@ pub struct Thread {
     bases: UserBases,
     fpu: FpuState,
     priority: u8,
-    /// The CPU in the low half, and above it what forbids to switch to the thread past everything: one comparison tells
-    /// that it belongs to a CPU and needs nothing special. Written by the owner only.
-    placement: AtomicU64,
     program: Arc<Program>,
     /// The program's, one step nearer.
     capabilities: Space,
@@ -83,6 +71,8 @@ pub struct Thread {
     pub(super) badge: Cell<u64>,
     /// The endpoint in whose queue it is; null in none. Changed under the queue's lock.
     pub(super) endpoint: AtomicPtr<Endpoint>,
+    /// The notification whose signal it waits for; null for none. Changed under the notification's lock.
+    pub(super) notification: AtomicPtr<Notification>,
     /// The thread that owes it a reply.
     pub(super) server: AtomicPtr<Thread>,
     /// The thread that it owes a reply, owned.
@@ -90,8 +80,17 @@ pub struct Thread {
     pub(super) utcb: UtcbSlot,
     /// Its last fault: the trap, and the address or instruction that it is about.
     pub(super) fault: Cell<(TrapNumber, u64)>,
-    /// Where its faults go. Set before it first runs, or by itself.
-    pub(super) fault_handler: UnsafeCell<Option<FaultHandler>>,
+    /// Where its faults go; null nowhere, or where `limited_endpoint` says. `handler` keeps it.
+    pub(super) fault_endpoint: AtomicPtr<Endpoint>,
+    /// Where its faults go when its handler has a time limit; else null.
+    pub(super) limited_endpoint: AtomicPtr<Endpoint>,
+    /// The badge that its faults come with.
+    pub(super) fault_badge: Cell<u64>,
+    /// How long the handler behind `limited_endpoint` may take, in nanoseconds.
+    pub(super) handler_limit: Cell<u64>,
+    pub(super) handler: Mutex<Option<FaultHandler>>,
+    attention: Attention,
+    suspension: Suspension,
     queue_link: LinkedListAtomicLink,
     timer_link: RBTreeAtomicLink,
     /// The next in the inbox.
@@ -137,22 +136,16 @@ impl<'thread> KeyAdapter<'thread> for TimerAdapter {
 impl Thread {
     /// A thread of the program that will enter ring 3 through `frame`.
     #[must_use]
-    pub fn new(
-        program: Arc<Program>,
-        frame: Frame,
-        cpu: CpuIndex,
-        utcb: UtcbSlot,
-        fault_handler: Option<FaultHandler>,
-    ) -> Arc<Self> {
+    pub fn new(program: Arc<Program>, frame: Frame, cpu: CpuIndex, utcb: UtcbSlot) -> Arc<Self> {
         EXISTING.fetch_add(1, Ordering::Relaxed);
-        let special = if UserBases::have_instructions() { 0 } else { Special::BasesByMsr as u64 };
+        let attention = Attention::new(cpu);
+        attention.put(Special::BasesByMsr, !UserBases::have_instructions());
         Arc::new(Self {
             save_area: SaveArea { spare: UnsafeCell::new([0; 8]), frame: UnsafeCell::new(frame) },
             root: program.root(),
             bases: UserBases::default(),
             fpu: FpuState::default(),
             priority: DEFAULT_PRIORITY,
-            placement: AtomicU64::new(u64::from(cpu.get()) | special),
             capabilities: Arc::clone(program.capabilities()),
             program,
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
@@ -161,11 +154,18 @@ impl Thread {
             wait: Cell::new(Wait::Nothing),
             badge: Cell::new(0),
             endpoint: AtomicPtr::new(ptr::null_mut()),
+            notification: AtomicPtr::new(ptr::null_mut()),
             server: AtomicPtr::new(ptr::null_mut()),
             client: AtomicPtr::new(ptr::null_mut()),
             utcb,
             fault: Cell::new((TrapNumber::SPURIOUS, 0)),
-            fault_handler: UnsafeCell::new(fault_handler),
+            fault_endpoint: AtomicPtr::new(ptr::null_mut()),
+            limited_endpoint: AtomicPtr::new(ptr::null_mut()),
+            fault_badge: Cell::new(0),
+            handler_limit: Cell::new(0),
+            handler: Mutex::new(None),
+            attention,
+            suspension: Suspension::default(),
             queue_link: LinkedListAtomicLink::new(),
             timer_link: RBTreeAtomicLink::new(),
             inbox_next: AtomicPtr::new(core::ptr::null_mut()),
@@ -239,31 +239,13 @@ impl Thread {
     /// The CPU that it runs on, or ran on last.
     #[must_use]
     pub fn cpu(&self) -> CpuIndex {
-        CpuIndex::new(self.placement.load(Ordering::SeqCst) as u32)
+        self.attention.cpu()
     }
 
     /// Assigns it to a CPU. Only by its owner, before it is handed over: who looks for the threads of an ending program
     /// relies on that order.
     pub fn set_cpu(&self, cpu: CpuIndex) {
-        let special = self.placement.load(Ordering::Relaxed) & !u64::from(u32::MAX);
-        self.placement.store(special | u64::from(cpu.get()), Ordering::SeqCst);
-    }
-
-    /// Whether it belongs to the CPU with this index and nothing special is to be done when it runs there.
-    #[must_use]
-    #[inline(always)]
-    pub fn is_plain_on(&self, index: u64) -> bool {
-        self.placement.load(Ordering::Relaxed) == index
-    }
-
-    /// Notes something special for whenever it goes on. Only by its owner.
-    pub fn set_special(&self, special: Special) {
-        self.placement.store(self.placement.load(Ordering::Relaxed) | special as u64, Ordering::SeqCst);
-    }
-
-    /// Takes that back. Only by its owner.
-    pub fn clear_special(&self, special: Special) {
-        self.placement.store(self.placement.load(Ordering::Relaxed) & !(special as u64), Ordering::SeqCst);
+        self.attention.set_cpu(cpu);
     }
 
     /// When it is to be woken, in clock ticks.
@@ -282,6 +264,19 @@ impl Thread {
     #[must_use]
     pub fn is_timed(&self) -> bool {
         self.timer_link.is_linked()
+    }
+
+    /// Why it may not run at once when it becomes ready.
+    #[must_use]
+    #[inline(always)]
+    pub const fn attention(&self) -> &Attention {
+        &self.attention
+    }
+
+    /// Who was asked to stop it.
+    #[must_use]
+    pub const fn suspension(&self) -> &Suspension {
+        &self.suspension
     }
 
     /// Whether it waits for a program to end.

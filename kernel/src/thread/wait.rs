@@ -20,6 +20,8 @@ pub enum Wait {
     ForReply,
     /// For the reply to its fault.
     ForFaultReply,
+    /// For a notification to be signalled.
+    ForNotification,
 }
 
 impl Wait {

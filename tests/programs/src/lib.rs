@@ -9,6 +9,7 @@ mod archive;
 mod base_register;
 mod boundary;
 mod check;
+pub mod child;
 mod everything;
 mod expected_end;
 mod fault;

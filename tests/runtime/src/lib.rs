@@ -45,11 +45,13 @@
 
 pub mod array;
 pub mod console;
+pub mod control;
 pub mod door;
 mod entry;
 mod kernel;
 pub mod memory;
 pub mod message;
+pub mod notification;
 #[cfg(target_os = "none")]
 mod panic;
 pub mod register_pattern;

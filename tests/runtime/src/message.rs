@@ -87,9 +87,14 @@ impl Utcb {
     }
 }
 
-/// Makes a call that receives.
 #[inline(always)]
 fn exchange(call: SystemCall, endpoint: u64, tag: MessageTag, words: [u64; 4]) -> Result<Message, Error> {
+    exchange_words(call, endpoint, tag.to_bits(), words)
+}
+
+/// Makes a call that receives.
+#[inline(always)]
+pub(crate) fn exchange_words(call: SystemCall, object: u64, argument: u64, words: [u64; 4]) -> Result<Message, Error> {
     let answer: u64;
     let badge: u64;
     let [mut first, mut second, mut third, mut fourth] = words;
@@ -100,8 +105,8 @@ fn exchange(call: SystemCall, endpoint: u64, tag: MessageTag, words: [u64; 4]) -
         core::arch::asm!(
             "syscall",
             inlateout("rax") call as u64 => answer,
-            inlateout("rdi") endpoint => badge,
-            in("rsi") tag.to_bits(),
+            inlateout("rdi") object => badge,
+            in("rsi") argument,
             inlateout("rdx") first,
             inlateout("r10") second,
             inlateout("r8") third,
@@ -113,8 +118,8 @@ fn exchange(call: SystemCall, endpoint: u64, tag: MessageTag, words: [u64; 4]) -
     }
     #[cfg(not(target_os = "none"))]
     {
-        (answer, badge) = (Error::UnknownSystemCall.to_register(), endpoint);
-        let _ = (call, tag);
+        (answer, badge) = (Error::UnknownSystemCall.to_register(), object);
+        let _ = (call, argument);
         (first, second, third, fourth) = (fourth, third, second, first);
     }
     let tag = MessageTag::from_bits(Error::from_register(answer)?);
@@ -148,7 +153,7 @@ pub fn reply_receive(endpoint: u64, tag: MessageTag, words: [u64; 4]) -> Result<
     exchange(SystemCall::ReplyReceive, endpoint, tag, words)
 }
 
-fn plain(call: SystemCall, arguments: [u64; 6]) -> Result<u64, Error> {
+pub(crate) fn plain(call: SystemCall, arguments: [u64; 6]) -> Result<u64, Error> {
     // SAFETY: the callers below pass numbers, and buffers that are borrowed for the call.
     Error::from_register(unsafe { Syscall::call(call, arguments) })
 }
@@ -207,6 +212,14 @@ pub fn revoke_capability(slot: u64) -> Result<u64, Error> {
 /// Those of the capabilities; [`Error::WrongState`] for another thread that runs.
 pub fn set_fault_handler(thread: u64, endpoint: u64) -> Result<u64, Error> {
     plain(SystemCall::SetFaultHandler, [thread, endpoint, 0, 0, 0, 0])
+}
+
+/// As [`set_fault_handler`]; if a reply takes longer than so many nanoseconds, the program is shut down.
+///
+/// # Errors
+/// As for [`set_fault_handler`].
+pub fn set_fault_handler_within(thread: u64, endpoint: u64, nanoseconds: u64) -> Result<u64, Error> {
+    plain(SystemCall::SetFaultHandler, [thread, endpoint, nanoseconds, 0, 0, 0])
 }
 
 /// Lets a suspended thread run.

@@ -131,6 +131,19 @@ impl Model {
         Ok(())
     }
 
+    /// Another holder of what a holder has.
+    pub fn bind_again(&mut self, holder: u64, other: u64) -> Result<(), Error> {
+        let found = self.nodes.values().find(|node| node.place == Where::Holder(holder)).copied();
+        let node = found.ok_or(Error::NoSuchSlot)?;
+        if !self.can_share(node.object) {
+            return Err(Error::Exhausted);
+        }
+        self.nodes.insert(self.next_node, ModelNode { place: Where::Holder(other), ..node });
+        self.next_node += 1;
+        self.held.insert(other, node.object);
+        Ok(())
+    }
+
     /// The holder gives its capability up.
     pub fn unbind(&mut self, holder: u64) -> Result<(), Error> {
         self.held.remove(&holder);

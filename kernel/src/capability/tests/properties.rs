@@ -42,6 +42,10 @@ enum Operation {
         from: (usize, u64),
     },
     /// Of the bindings that were ever made, the one with this number modulo their count.
+    BindAgain {
+        choice: usize,
+    },
+    /// Chosen in the same way.
     Unbind {
         choice: usize,
     },
@@ -70,6 +74,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         5 => from().prop_map(|from| Operation::Delete { from }),
         2 => from().prop_map(|from| Operation::Revoke { from }),
         5 => from().prop_map(|from| Operation::Bind { from }),
+        2 => any::<usize>().prop_map(|choice| Operation::BindAgain { choice }),
         2 => any::<usize>().prop_map(|choice| Operation::Unbind { choice }),
         1 => (1..QUOTAS.len()).prop_map(|space| Operation::End { space }),
     ]
@@ -130,6 +135,7 @@ impl Run {
                     self.holders.insert(holder, (binding, capability));
                 }))
             }
+            Operation::BindAgain { choice } => Answer::Nothing(self.bind_again(choice)),
             Operation::Unbind { choice } => match choice.checked_rem(self.bindings.len()) {
                 Some(holder) => {
                     self.holders.remove(&(holder as u64));
@@ -138,6 +144,18 @@ impl Run {
                 None => Answer::Nothing(Err(Error::NoSuchSlot)),
             },
         }
+    }
+
+    fn bind_again(&mut self, choice: usize) -> Result<(), Error> {
+        let known = choice.checked_rem(self.bindings.len()).ok_or(Error::NoSuchSlot)?;
+        let (binding, capability) = self.holders.get(&(known as u64)).ok_or(Error::NoSuchSlot)?;
+        let capability = capability.share()?;
+        let holder = self.bindings.len() as u64;
+        let again = self.world.forest.bind_again(*binding, holder)?;
+        assert_ne!(again, *binding);
+        self.bindings.push(again);
+        self.holders.insert(holder, (again, capability));
+        Ok(())
     }
 
     /// Drops what was removed and clears the bindings that are reported.
@@ -196,6 +214,10 @@ fn apply_to_model(model: &mut Model, operation: Operation, bindings: usize, chos
         Operation::Revoke { from } => Answer::Gone(model.revoke(from.0, from.1)),
         Operation::End { space } => Answer::Gone(Ok(model.end(space))),
         Operation::Bind { from } => Answer::Nothing(model.bind(from.0, from.1, bindings as u64)),
+        Operation::BindAgain { choice } => Answer::Nothing(match choice.checked_rem(bindings) {
+            Some(holder) => model.bind_again(holder as u64, bindings as u64),
+            None => Err(Error::NoSuchSlot),
+        }),
         Operation::Unbind { choice } => Answer::Nothing(match choice.checked_rem(bindings) {
             Some(holder) => model.unbind(holder as u64),
             None => Err(Error::NoSuchSlot),

@@ -48,6 +48,8 @@ impl World {
 }
 
 impl Object for Probe {
+    type Holder = u64;
+
     fn share(&self) -> Option<Self> {
         let count = &self.world.counts[self.object];
         if self.object == OBJECTS - 1 && count.load(Ordering::Relaxed) >= SHARE_LIMIT {

@@ -1,0 +1,54 @@
+//! Waits that end at a deadline: for signals, and for fault handlers.
+//!
+//! Such a thread is in its CPU's timer list besides the place that owns it. The flag that says so belongs to that CPU, which
+//! alone takes it out of the list: when the deadline comes, or when the thread comes back to become ready. A deadline that
+//! comes while somebody hands the thread over finds nobody waiting, and does nothing.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::Error;
+
+use super::cancel::take_out;
+use crate::arch::ticks;
+use crate::cpu::ThisCpu;
+use crate::program;
+use crate::sched::{self, Next};
+use crate::thread::{Thread, Wait};
+use crate::time::{self, clock};
+use crate::trap::TrapFrame as _;
+
+/// Limits the wait that the running thread, or one that has just left this CPU, is about to begin.
+pub(super) fn limit_wait(cpu: &ThisCpu, thread: &Arc<Thread>, nanoseconds: u64) {
+    thread.attention().limit_wait(true);
+    thread.set_deadline(ticks().saturating_add(clock().ticks_in(nanoseconds)));
+    time::arm(cpu, thread.deadline());
+    cpu.local().timers.borrow_mut().insert(Arc::clone(thread));
+}
+
+/// Makes a thread stop waiting; `false` if somebody else has it by now and is waking it.
+#[must_use]
+pub fn stop_waiting(thread: &Thread) -> bool {
+    // The caller's reference owns it from now on.
+    take_out(thread).is_some()
+}
+
+/// The deadline of a wait has come; the thread has just left the timer list.
+pub fn time_out(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    thread.attention().limit_wait(false);
+    if !stop_waiting(&thread) {
+        return Next::Stay;
+    }
+    match thread.wait() {
+        Wait::ToSendFault | Wait::ForFaultReply => {
+            thread.clear_server();
+            program::end_unanswered(cpu, thread);
+            Next::Choose
+        }
+        _ => {
+            // SAFETY: the thread waited, so it is off every CPU, and this is its owner now.
+            unsafe { &mut *thread.frame_pointer() }.set_system_call_result(Error::WouldBlock.to_register());
+            thread.set_wait(Wait::Nothing);
+            sched::wake(cpu, thread)
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Notifications: words of bits that are set by signals, from anywhere, and taken by whoever waits.
+//!
+//! A signal never waits and needs no thread: interrupts and timers signal too. It only takes the notification's lock, and
+//! what holds that lock runs with interrupts off.
+
+use alloc::sync::Arc;
+use core::sync::atomic::AtomicUsize;
+
+use gatehouse_abi::{Error, MessageTag};
+use intrusive_collections::LinkedList;
+use spin::Mutex;
+
+use super::cancel;
+use super::limit;
+use super::switch::block_current;
+use crate::arch::Frame;
+use crate::cpu::ThisCpu;
+use crate::object::Close;
+use crate::sched::{self, Next};
+use crate::thread::{QueueAdapter, Thread, Wait};
+use crate::trap::TrapFrame as _;
+
+/// What a signal through a capability without a badge sets.
+const NO_BADGE: u64 = 1;
+
+/// Bits that were signalled and not yet taken, or threads that wait for some.
+#[derive(Debug)]
+pub struct Notification {
+    state: Mutex<State>,
+    capabilities: AtomicUsize,
+}
+
+/// Either there are bits, or there are waiters, or neither.
+struct State {
+    bits: u64,
+    waiters: LinkedList<QueueAdapter>,
+    /// Cleared with the last capability.
+    open: bool,
+}
+
+impl core::fmt::Debug for State {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let waiters = self.waiters.iter().count();
+        write!(out, "State({waiters} waiters, bits: {:#x}, open: {})", self.bits, self.open)
+    }
+}
+
+impl Notification {
+    /// A notification with one capability and no bits.
+    #[must_use]
+    pub fn new() -> Self {
+        let state = State { bits: 0, waiters: LinkedList::new(QueueAdapter::new()), open: true };
+        Self { state: Mutex::new(state), capabilities: AtomicUsize::new(1) }
+    }
+
+    /// Sets the bits of a badge (0 counts as 1). The thread that has waited longest gets all bits that are set. May be
+    /// called by interrupt handlers, but not by those of NMI and machine check.
+    pub fn signal(&self, cpu: &ThisCpu, badge: u64) -> Next {
+        let waiter = {
+            let mut state = self.state.lock();
+            state.bits |= if badge == 0 { NO_BADGE } else { badge };
+            let Some(waiter) = state.waiters.pop_front() else { return Next::Stay };
+            waiter.clear_notification();
+            hand_bits(&waiter, core::mem::take(&mut state.bits));
+            waiter
+        };
+        waiter.set_wait(Wait::Nothing);
+        sched::wake(cpu, waiter)
+    }
+
+    /// Takes a thread out of its wait here.
+    pub(super) fn remove(&self, thread: &Thread) -> Option<Arc<Thread>> {
+        let mut state = self.state.lock();
+        let mut cursor = state.waiters.front_mut();
+        while let Some(other) = cursor.get() {
+            if core::ptr::eq(other, thread) {
+                thread.clear_notification();
+                return cursor.remove();
+            }
+            cursor.move_next();
+        }
+        None
+    }
+}
+
+impl Default for Notification {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Close for Notification {
+    fn capabilities(&self) -> &AtomicUsize {
+        &self.capabilities
+    }
+
+    fn close(&self, cpu: &ThisCpu) {
+        let mut waiters = LinkedList::new(QueueAdapter::new());
+        cancel::while_stable(|| {
+            let mut state = self.state.lock();
+            state.open = false;
+            waiters = state.waiters.take();
+            waiters.iter().for_each(Thread::clear_notification);
+        });
+        while let Some(waiter) = waiters.pop_front() {
+            cancel::abandon(cpu, waiter);
+        }
+    }
+}
+
+/// The answer to a thread that waited: a message without words, whose badge are the bits.
+fn hand_bits(waiter: &Thread, bits: u64) {
+    // SAFETY: the thread was in the list of waiters, so it is off every CPU, and the caller has just become its owner.
+    unsafe { &mut *waiter.frame_pointer() }.set_message(MessageTag::default(), bits, [0; 4]);
+}
+
+/// The running thread takes the bits that are set, or waits for some: at most so many nanoseconds, not at all for 0,
+/// for ever for `u64::MAX`.
+pub fn wait(cpu: &ThisCpu, frame: &mut Frame, notification: &Notification, nanoseconds: u64) -> Next {
+    let mut state = notification.state.lock();
+    if state.bits != 0 {
+        frame.set_message(MessageTag::default(), core::mem::take(&mut state.bits), [0; 4]);
+        return Next::Stay;
+    }
+    let refusal = match nanoseconds {
+        _ if !state.open => Some(Error::Gone),
+        0 => Some(Error::WouldBlock),
+        _ => None,
+    };
+    if let Some(error) = refusal {
+        frame.set_system_call_result(error.to_register());
+        return Next::Stay;
+    }
+    let Some(thread) = block_current(cpu, Wait::ForNotification) else { unreachable!("a running thread waits") };
+    if nanoseconds != u64::MAX {
+        limit::limit_wait(cpu, &thread, nanoseconds);
+    }
+    thread.set_notification(notification);
+    state.waiters.push_back(thread);
+    Next::Choose
+}

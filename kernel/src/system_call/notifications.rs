@@ -1,0 +1,48 @@
+//! Calls about notifications.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::Error;
+
+use super::capabilities::{insert, slot};
+use super::dispatch::Outcome;
+use crate::arch::Frame;
+use crate::capability::Rights;
+use crate::cpu::ThisCpu;
+use crate::ipc::{Notification, notification};
+use crate::object::{Counted, KernelObject};
+use crate::thread::Thread;
+use crate::trap::TrapFrame as _;
+
+pub(super) fn create(thread: &Thread) -> Result<u64, Error> {
+    insert(thread.program(), KernelObject::Notification(Counted::first(Notification::new())))
+}
+
+/// The notification behind a slot of the thread's program, and the capability's badge.
+fn find(thread: &Thread, number: u64, right: Rights) -> Result<(Arc<Notification>, u64), Error> {
+    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
+        KernelObject::Notification(notification) if capability.rights.contains(right) => {
+            Ok((Arc::clone(notification.object()), capability.badge))
+        }
+        KernelObject::Notification(_) => Err(Error::NoRight),
+        _ => Err(Error::BadCapability),
+    });
+    found.unwrap_or(Err(Error::BadCapability))
+}
+
+pub(super) fn signal(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, number: u64) -> Outcome {
+    match find(thread, number, Rights::SEND) {
+        Ok((notification, badge)) => {
+            frame.set_system_call_result(0);
+            Outcome::Then(notification.signal(cpu, badge))
+        }
+        Err(error) => Outcome::Refused(error),
+    }
+}
+
+pub(super) fn wait(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, number: u64, nanoseconds: u64) -> Outcome {
+    match find(thread, number, Rights::RECEIVE) {
+        Ok((notification, _)) => Outcome::Then(notification::wait(cpu, frame, &notification, nanoseconds)),
+        Err(error) => Outcome::Refused(error),
+    }
+}

@@ -1,0 +1,28 @@
+//! Number to handler, for the calls on objects that are no endpoints.
+
+use gatehouse_abi::SystemCall;
+
+use super::dispatch::{Outcome, still_running};
+use super::{control, notifications};
+use crate::arch::Frame;
+use crate::cpu::ThisCpu;
+use crate::thread::Thread;
+
+/// Handles one of these calls; `None` if it is another one.
+pub(super) fn object_call(
+    cpu: &ThisCpu,
+    thread: &Thread,
+    call: SystemCall,
+    frame: &mut Frame,
+    arguments: &[u64; 6],
+) -> Option<Outcome> {
+    let [first, second, ..] = *arguments;
+    Some(match call {
+        SystemCall::CreateNotification => notifications::create(thread).into(),
+        SystemCall::Signal => notifications::signal(cpu, thread, frame, first),
+        SystemCall::Wait => notifications::wait(cpu, thread, frame, first, second),
+        SystemCall::KillProgram => still_running(cpu, control::kill_program(cpu, thread, first)),
+        SystemCall::SuspendThread => control::suspend_thread(cpu, thread, frame, first),
+        _ => return None,
+    })
+}

@@ -1,0 +1,123 @@
+//! Where a thread belongs, and what it needs besides a CPU when it becomes ready: one word, so that one comparison says that
+//! it belongs to a CPU and needs nothing, as a rule.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use percpu::CpuIndex;
+
+/// The CPU in the low half, and above it the reasons not to run the thread at once.
+#[derive(Debug)]
+pub struct Attention(AtomicU64);
+
+/// What keeps a thread from being switched to by the shortest way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Special {
+    /// There is floating-point state to save and load. Set by its owner.
+    FloatingPoint = 1 << 32,
+    /// FS and GS bases are loaded by MSR, this processor having no instructions for it. Set from the beginning.
+    BasesByMsr = 1 << 33,
+    /// It is to stop. Changed under the lock of the program's life.
+    Stop = 1 << 34,
+    /// A deadline limits its wait: it is in a timer list. Changed by the CPU of that list.
+    Limit = 1 << 35,
+}
+
+/// The CPU's part of the word.
+const CPU: u64 = u32::MAX as u64;
+/// What is to be looked at whenever the thread becomes ready.
+const WHEN_READY: u64 = Special::Stop as u64 | Special::Limit as u64;
+
+impl Attention {
+    /// A thread of this CPU that needs nothing else.
+    #[must_use]
+    pub fn new(cpu: CpuIndex) -> Self {
+        Self(AtomicU64::new(u64::from(cpu.get())))
+    }
+
+    /// The CPU.
+    #[must_use]
+    #[inline(always)]
+    pub fn cpu(&self) -> CpuIndex {
+        CpuIndex::new(self.0.load(Ordering::SeqCst) as u32)
+    }
+
+    /// Sets the CPU.
+    pub fn set_cpu(&self, cpu: CpuIndex) {
+        // In one step: others read it at any time.
+        let with_cpu = |word: u64| Some(word & !CPU | u64::from(cpu.get()));
+        let _always = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, with_cpu);
+    }
+
+    /// Whether the thread belongs to the CPU with this index and nothing special is to be done when it runs there.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_plain_on(&self, index: u64) -> bool {
+        self.0.load(Ordering::Relaxed) == index
+    }
+
+    /// Whether nothing is to be looked at when it becomes ready.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_nothing(&self) -> bool {
+        self.0.load(Ordering::SeqCst) & WHEN_READY == 0
+    }
+
+    /// Whether it is to stop.
+    #[must_use]
+    pub fn is_stop_wanted(&self) -> bool {
+        self.has(Special::Stop)
+    }
+
+    /// Sets whether it is to stop.
+    pub fn want_stop(&self, wanted: bool) {
+        self.put(Special::Stop, wanted);
+    }
+
+    /// Whether its deadline ends its wait in [`crate::ipc`].
+    #[must_use]
+    pub fn is_wait_limited(&self) -> bool {
+        self.has(Special::Limit)
+    }
+
+    /// Sets whether its deadline does.
+    pub fn limit_wait(&self, limited: bool) {
+        self.put(Special::Limit, limited);
+    }
+
+    /// Sets or clears a reason.
+    pub fn put(&self, reason: Special, present: bool) {
+        if present {
+            self.0.fetch_or(reason as u64, Ordering::SeqCst);
+        } else if self.has(reason) {
+            self.0.fetch_and(!(reason as u64), Ordering::SeqCst);
+        }
+    }
+
+    fn has(&self, reason: Special) -> bool {
+        self.0.load(Ordering::SeqCst) & reason as u64 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attention, Special};
+    use percpu::CpuIndex;
+
+    #[test]
+    fn reasons_and_the_cpu_do_not_disturb_each_other() {
+        let attention = Attention::new(CpuIndex::new(7));
+        assert!(attention.is_nothing() && attention.is_plain_on(7) && !attention.is_plain_on(8));
+        attention.want_stop(true);
+        attention.limit_wait(true);
+        attention.set_cpu(CpuIndex::new(9));
+        assert!(attention.is_stop_wanted() && attention.is_wait_limited() && attention.cpu() == CpuIndex::new(9));
+        attention.want_stop(false);
+        assert!(!attention.is_stop_wanted() && attention.is_wait_limited() && !attention.is_nothing());
+        attention.limit_wait(false);
+        attention.limit_wait(false);
+        assert!(attention.is_nothing() && attention.is_plain_on(9));
+        attention.put(Special::FloatingPoint, true);
+        assert!(attention.is_nothing() && !attention.is_plain_on(9));
+    }
+}

@@ -1,0 +1,38 @@
+//! Capabilities and the objects behind them: each program checks one kind, with its errors.
+
+use ci::machine::Machine;
+use integration_tests::boot_and_pass;
+
+/// Boots the program as the first one, on four CPUs and on one.
+fn holds(program: &str) {
+    for cpus in [4, 1] {
+        let transcript = boot_and_pass(&Machine::new().smp(cpus).command_line(format!("init={program}")));
+        let line = format!("{program}: all cases hold on {cpus} CPUs");
+        assert!(transcript.console_contains(&line), "{transcript}");
+    }
+}
+
+#[test]
+fn fault_handlers_go_with_their_capabilities() {
+    holds("handler_binding");
+}
+
+#[test]
+fn handlers_that_take_too_long_end_the_program() {
+    holds("handler_deadline");
+}
+
+#[test]
+fn signals_reach_whoever_waits_and_no_wait_is_left() {
+    holds("notifications");
+}
+
+#[test]
+fn ends_that_bring_other_ends_do_not_nest() {
+    holds("long_chains");
+}
+
+#[test]
+fn threads_stop_and_go_on_and_programs_are_killed() {
+    holds("suspension");
+}
