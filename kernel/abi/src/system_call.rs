@@ -86,11 +86,22 @@ pub enum SystemCall {
     /// `()`: writes the [`crate::ThreadRegisters`] of the thread whose fault the caller received last to the caller's
     /// UTCB, at offset 0.
     ReadFaultRegisters = 32,
+    /// `(nanoseconds)`: sleeps until the clock ([`Self::Clock`]) shows at least that.
+    SleepUntil = 33,
+    /// `(cpu)`: makes a timer that fires on a CPU ([`crate::ANY_CPU`]: the one that the caller runs on); answers its slot.
+    CreateTimer = 34,
+    /// `(timer, nanoseconds, flags)`: sets a timer to fire once, when the clock shows that or, with [`TIMER_RELATIVE`], so
+    /// long from now. Answers 1 if it was set already and does not fire for that any more, else 0. From any CPU.
+    SetTimer = 35,
+    /// `(timer)`: clears a timer. Answers 1 if it was set and does not fire for that any more, else 0. From any CPU.
+    CancelTimer = 36,
+    /// `(timer)`: writes a [`crate::TimerFirings`] to the caller's UTCB, at offset 0; answers how often the timer has fired.
+    ReadTimer = 37,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 38] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -124,6 +135,11 @@ impl SystemCall {
         Self::ReadMemory,
         Self::WriteMemory,
         Self::ReadFaultRegisters,
+        Self::SleepUntil,
+        Self::CreateTimer,
+        Self::SetTimer,
+        Self::CancelTimer,
+        Self::ReadTimer,
     ];
 
     /// The call with this number.
@@ -137,6 +153,9 @@ impl SystemCall {
 pub const BASE_FS: u64 = 0;
 /// [`SystemCall::SetBase`]: the GS base.
 pub const BASE_GS: u64 = 1;
+
+/// [`SystemCall::SetTimer`]: the time counts from now.
+pub const TIMER_RELATIVE: u64 = 1;
 
 #[cfg(test)]
 mod tests {

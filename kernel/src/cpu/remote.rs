@@ -8,13 +8,16 @@ use smp::ipi::PendingSet;
 use crate::memory::frame::FrameCache;
 use crate::sched::Inbox;
 use crate::thread::Thread;
+use crate::time::Timer;
 
 /// One CPU as others see it.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Remote {
     pending: PendingSet,
-    inbox: Inbox,
+    inbox: Inbox<Thread>,
+    /// Its timers that other CPUs set or cleared.
+    timers: Inbox<Timer>,
     /// Programs are ending that may have threads here.
     reap: AtomicBool,
     flushes: FlushCounters,
@@ -54,6 +57,7 @@ impl Remote {
         Self {
             pending: PendingSet::new(),
             inbox: Inbox::new(),
+            timers: Inbox::new(),
             reap: AtomicBool::new(false),
             flushes: FlushCounters::default(),
             online: AtomicBool::new(false),
@@ -77,6 +81,12 @@ impl Remote {
     /// Takes all threads that were handed over, oldest first. Only on the owning CPU.
     pub fn take_threads(&self, each: impl FnMut(Arc<Thread>)) {
         self.inbox.take_all(each);
+    }
+
+    /// Where other CPUs put timers of this one that they set or cleared. Only the owning CPU takes.
+    #[must_use]
+    pub const fn timers(&self) -> &Inbox<Timer> {
+        &self.timers
     }
 
     /// Asks this CPU to look for threads of ending programs; the caller pokes it afterwards.

@@ -22,6 +22,7 @@ pub fn ipi(cpu: &ThisCpu) -> Next {
         match kind {
             Kind::Reschedule => next = next.and(sched::drain_inbox(cpu)),
             Kind::TlbShootdown => serve_flush(cpu),
+            Kind::Timer => time::changed_elsewhere(cpu),
             Kind::Stop => stop_cpu(),
             // Nobody posts the first two; the last is for its own sake.
             Kind::CallFunction | Kind::Dump | Kind::Ping => {}

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use super::TimerCapability;
 use crate::capability::Object;
 use crate::cpu;
 use crate::ipc::{self, Endpoint};
@@ -17,6 +18,8 @@ pub enum KernelObject {
     Thread(Arc<Thread>),
     /// A program: its memory and its capabilities.
     Program(Arc<Program>),
+    /// A timer.
+    Timer(TimerCapability),
 }
 
 impl Object for KernelObject {
@@ -28,6 +31,7 @@ impl Object for KernelObject {
             }
             Self::Thread(thread) => Self::Thread(Arc::clone(thread)),
             Self::Program(program) => Self::Program(Arc::clone(program)),
+            Self::Timer(timer) => Self::Timer(timer.clone()),
         })
     }
 }

@@ -7,5 +7,6 @@ mod information;
 mod memory;
 mod messages;
 mod programs;
+mod timers;
 
 pub use dispatch::{call, dispatch, null, reply_receive, reply_receive_to, time_out};

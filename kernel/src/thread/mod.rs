@@ -9,6 +9,6 @@ mod thread;
 mod utcb;
 mod wait;
 
-pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Thread, TimerAdapter, count};
+pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Thread, ThreadTimerAdapter, count};
 pub use utcb::Utcb;
 pub use wait::Wait;

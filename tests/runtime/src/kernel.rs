@@ -102,6 +102,11 @@ impl<D: Door> Calls<D> {
         let _ = Self::call_with_numbers(SystemCall::Sleep, [nanoseconds, 0, 0, 0, 0, 0]);
     }
 
+    /// Sleeps until the clock shows at least that.
+    pub fn sleep_until(nanoseconds: u64) {
+        let _ = Self::call_with_numbers(SystemCall::SleepUntil, [nanoseconds, 0, 0, 0, 0, 0]);
+    }
+
     /// Starts a program from the boot archive on CPU `cpu` or [`crate::abi::ANY_CPU`]; answers its number.
     ///
     /// # Errors
