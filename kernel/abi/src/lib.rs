@@ -19,7 +19,7 @@ pub use information::{
     SystemInformation,
 };
 pub use message::{FaultMessage, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME, ThreadRegisters, UTCB_BASE};
-pub use program::{ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
+pub use program::{ALL_OTHER_CPUS, ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
 pub use system_call::{BASE_FS, BASE_GS, SystemCall, TIMER_RELATIVE};
 pub use timer::TimerFirings;
 pub use trap_number::TrapNumber;

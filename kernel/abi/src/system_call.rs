@@ -97,11 +97,15 @@ pub enum SystemCall {
     CancelTimer = 36,
     /// `(timer)`: writes a [`crate::TimerFirings`] to the caller's UTCB, at offset 0; answers how often the timer has fired.
     ReadTimer = 37,
+    /// `(cpu)`: interrupts another CPU, or all others ([`crate::ALL_OTHER_CPUS`]), and waits until the handlers there have
+    /// answered; answers the ticks of the time-stamp counter that it took. For one CPU, word 0 of the caller's UTCB holds
+    /// the ticks until the handler there ran.
+    PingCpu = 38,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -140,6 +144,7 @@ impl SystemCall {
         Self::SetTimer,
         Self::CancelTimer,
         Self::ReadTimer,
+        Self::PingCpu,
     ];
 
     /// The call with this number.

@@ -55,6 +55,7 @@ pub fn run_now(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 #[inline(always)]
 pub fn switch_directly(cpu: &ThisCpu, next: Arc<Thread>, settle: impl FnOnce(&Thread, Arc<Thread>)) -> Next {
     if cpu.kernel().remote().root() != next.root() {
+        cpu.kernel().remote().set_entering(next.root());
         // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
         unsafe { load_address_space(next.root()) };
         cpu.kernel().remote().set_root(next.root());
@@ -90,6 +91,7 @@ fn exchange_fpu(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
 #[inline(always)]
 fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
     if cpu.kernel().remote().root() != thread.root() {
+        cpu.kernel().remote().set_entering(thread.root());
         // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
         unsafe { load_address_space(thread.root()) };
         cpu.kernel().remote().set_root(thread.root());
@@ -125,6 +127,8 @@ pub(super) fn leave_address_space(cpu: &ThisCpu) {
         // SAFETY: the kernel's own tables live for ever.
         unsafe { load_address_space(root) };
         cpu.kernel().remote().set_root(root);
+        // Only now: until then this CPU had the program's.
+        cpu.kernel().remote().set_entering(root);
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SystemCall};
 
-use super::{calls, capabilities, information, memory, messages, programs, timers};
+use super::{calls, capabilities, cpus, information, memory, messages, programs, timers};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::ipc;
@@ -130,6 +130,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::SetTimer => timers::set(cpu, thread, &arguments).into(),
         SystemCall::CancelTimer => timers::cancel(cpu, thread, first).into(),
         SystemCall::ReadTimer => timers::read(thread, first).into(),
+        SystemCall::PingCpu => cpus::ping(cpu, thread, first).into(),
     };
     match outcome {
         Outcome::Value(value) => frame.set_system_call_result(value),

@@ -2,6 +2,7 @@
 
 mod calls;
 mod capabilities;
+mod cpus;
 mod dispatch;
 mod information;
 mod memory;
