@@ -52,8 +52,15 @@ impl Kinds {
     }
 
     /// The kinds in the set, in the order of [`Kind::ALL`].
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = Kind> {
-        Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            // Only bits of kinds are ever set, so that a bit's number finds its kind.
+            let kind = Kind::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(*kind)
+        })
     }
 }
 

@@ -154,17 +154,23 @@ impl Clock for Machine {
     }
 }
 
-impl Exchange<Operation> for Machine {
+impl Exchange for Machine {
+    type Cpu = usize;
+
     fn cpus(&self) -> u32 {
         self.cpus.len() as u32
     }
 
-    fn mailbox(&self, cpu: CpuIndex) -> Option<&Mailbox> {
-        self.cpus.get(cpu.as_usize()).map(|cpu| &cpu.mailbox)
+    fn find(&self, cpu: CpuIndex) -> Option<usize> {
+        Some(cpu.as_usize()).filter(|index| *index < self.cpus.len())
     }
 
-    fn poke(&self, cpu: CpuIndex) {
-        let cpu = &self.cpus[cpu.as_usize()];
+    fn mailbox(&self, index: usize) -> &Mailbox {
+        &self.cpus[index].mailbox
+    }
+
+    fn poke(&self, index: usize) {
+        let cpu = &self.cpus[index];
         if cpu.pending.post(Kind::CallFunction) {
             cpu.interrupts.fetch_add(1, Ordering::AcqRel);
         }

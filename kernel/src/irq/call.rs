@@ -8,7 +8,7 @@ use smp::ipi::Kind;
 use smp::tlb::Flush;
 
 use crate::arch::{LastEntry, ticks};
-use crate::cpu::{self, ThisCpu};
+use crate::cpu::{self, Block, ThisCpu};
 use crate::lockdown;
 use crate::sched::poke;
 use crate::time::clock;
@@ -54,21 +54,26 @@ struct Others<'cpu> {
     kind: Kind,
 }
 
-impl Exchange<Operation> for Others<'_> {
+impl Exchange for Others<'_> {
+    type Cpu = &'static Block;
+
     fn cpus(&self) -> u32 {
         cpu::all().len() as u32
     }
 
     #[inline(always)]
-    fn mailbox(&self, target: CpuIndex) -> Option<&Mailbox> {
-        cpu::by_index(target).map(|block| block.kernel().remote().mailbox())
+    fn find(&self, target: CpuIndex) -> Option<&'static Block> {
+        cpu::by_index(target)
     }
 
     #[inline(always)]
-    fn poke(&self, target: CpuIndex) {
-        if let Some(block) = cpu::by_index(target) {
-            poke(self.cpu, block, self.kind);
-        }
+    fn mailbox(&self, target: &'static Block) -> &Mailbox {
+        target.kernel().remote().mailbox()
+    }
+
+    #[inline(always)]
+    fn poke(&self, target: &'static Block) {
+        poke(self.cpu, target, self.kind);
     }
 }
 
@@ -105,7 +110,7 @@ pub fn answer_calls(cpu: &ThisCpu) {
     cpu.kernel().remote().mailbox().answer(outbox, |operation: Operation| operation.run(cpu));
 }
 
-fn outbox_of(block: &'static cpu::Block) -> &'static Outbox<Operation> {
+fn outbox_of(block: &'static Block) -> &'static Outbox<Operation> {
     block.kernel().remote().outbox()
 }
 

@@ -17,7 +17,7 @@ pub fn reap(cpu: &ThisCpu) -> Next {
     let ending = |thread: &Thread| thread.program().is_ending();
     let mut gone = Vec::new();
     local.run_queue.take_matching(ending, |thread| gone.push(thread));
-    local.timers.borrow_mut().take_matching(ending, |thread| gone.push(thread));
+    local.timers.take_matching(ending, |thread| gone.push(thread));
     let mut next = Next::Stay;
     if cpu.current().is_some_and(ending) {
         gone.extend(forget_current(cpu));

@@ -59,24 +59,32 @@ pub fn arm(cpu: &ThisCpu, moment: u64) {
 
 /// The timer's interrupt: drops each entry that is due and completes its action, ends the slice if that is due, and arms
 /// the timer for what comes next.
+#[inline(always)]
 pub fn timer_interrupt(cpu: &ThisCpu) -> Next {
     let local = cpu.local();
     local.armed.set(u64::MAX);
     let now = ticks();
-    let mut next = Next::Stay;
-    loop {
-        let due = local.timers.borrow_mut().pop_due(now);
-        next = next.and(match due {
-            None => break,
-            Some(Due::Thread(thread)) => sched::deadline_reached(cpu, thread),
-            Some(Due::Timer(timer)) => expire(cpu, timer),
-        });
-    }
+    let mut next = if local.timers.next() <= now { complete_due(cpu, now) } else { Next::Stay };
     if local.slice_end.get() <= now {
         local.slice_end.set(u64::MAX);
         next = next.and(sched::slice_ended(cpu));
     }
-    arm(cpu, local.timers.borrow().next().min(local.slice_end.get()));
+    let moment = local.timers.next().min(local.slice_end.get());
+    if moment != u64::MAX {
+        arm(cpu, moment);
+    }
+    next
+}
+
+#[inline(never)]
+fn complete_due(cpu: &ThisCpu, now: u64) -> Next {
+    let mut next = Next::Stay;
+    while let Some(due) = cpu.local().timers.pop_due(now) {
+        next = next.and(match due {
+            Due::Thread(thread) => sched::deadline_reached(cpu, thread),
+            Due::Timer(timer) => expire(cpu, timer),
+        });
+    }
     next
 }
 
@@ -87,7 +95,7 @@ pub fn wait_until(cpu: &ThisCpu, moment: u64) -> Option<Arc<Thread>> {
     let thread = sched::detach_current(cpu)?;
     thread.set_deadline(moment);
     arm(cpu, moment);
-    cpu.local().timers.borrow_mut().insert(Arc::clone(&thread));
+    cpu.local().timers.insert(Arc::clone(&thread));
     Some(thread)
 }
 

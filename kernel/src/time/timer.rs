@@ -178,7 +178,7 @@ impl Timer {
     /// Puts the entry where it belongs by now. Only on the home.
     fn place(self: &Arc<Self>, cpu: &ThisCpu) {
         let wanted = self.setting.wanted();
-        let mut timers = cpu.local().timers.borrow_mut();
+        let timers = &cpu.local().timers;
         if self.link.is_linked() {
             if self.entry.get() == wanted {
                 return;
@@ -188,7 +188,6 @@ impl Timer {
         if wanted != OFF {
             self.entry.set(wanted);
             timers.insert_timer(Arc::clone(self));
-            drop(timers);
             arm(cpu, wanted);
         }
     }

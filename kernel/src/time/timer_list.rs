@@ -1,5 +1,7 @@
 //! What waits for a moment in time on one CPU.
 
+use core::cell::{Cell, RefCell};
+
 use alloc::sync::Arc;
 
 use super::deadline_tree::{DeadlineTree, Timed};
@@ -7,14 +9,16 @@ use super::timer::{Timer, TimerAdapter};
 use crate::thread::{Thread, ThreadTimerAdapter};
 
 /// Threads that wait and timers that are set, by the moment at which they are due; equal moments in the order of their
-/// numbers.
+/// numbers. It belongs to one CPU.
 #[derive(Debug)]
 pub struct TimerList {
-    threads: DeadlineTree<Thread, ThreadTimerAdapter>,
-    timers: DeadlineTree<Timer, TimerAdapter>,
+    /// The earliest moment of both trees, where the timer interrupt finds it by one load.
+    next: Cell<u64>,
+    threads: RefCell<DeadlineTree<Thread, ThreadTimerAdapter>>,
+    timers: RefCell<DeadlineTree<Timer, TimerAdapter>>,
 }
 
-// SAFETY: the trees hold `Arc`s; they belong to one CPU at a time.
+// SAFETY: the trees hold `Arc`s; the list belongs to one CPU at a time.
 unsafe impl Send for TimerList {}
 
 /// An entry whose moment has come.
@@ -30,51 +34,58 @@ impl TimerList {
     /// An empty list.
     #[must_use]
     pub fn new() -> Self {
-        Self { threads: DeadlineTree::default(), timers: DeadlineTree::default() }
-    }
-
-    /// Takes a thread in, with its deadline set.
-    pub fn insert(&mut self, thread: Arc<Thread>) {
-        self.threads.insert(thread);
-    }
-
-    /// Takes a timer in, with its entry set.
-    pub fn insert_timer(&mut self, timer: Arc<Timer>) {
-        self.timers.insert(timer);
+        Self { next: Cell::new(u64::MAX), threads: RefCell::default(), timers: RefCell::default() }
     }
 
     /// The earliest moment; `u64::MAX` when nothing waits.
     #[must_use]
     #[inline(always)]
-    pub fn next(&self) -> u64 {
-        self.threads.earliest().min(self.timers.earliest())
+    pub const fn next(&self) -> u64 {
+        self.next.get()
+    }
+
+    /// Takes a thread in, with its deadline set.
+    pub fn insert(&self, thread: Arc<Thread>) {
+        self.next.set(self.next.get().min(thread.key().0));
+        self.threads.borrow_mut().insert(thread);
+    }
+
+    /// Takes a timer in, with its entry set.
+    pub fn insert_timer(&self, timer: Arc<Timer>) {
+        self.next.set(self.next.get().min(timer.key().0));
+        self.timers.borrow_mut().insert(timer);
     }
 
     /// Drops an entry that is due at `now`, if there is one, and answers whose it was.
-    #[inline(always)]
-    pub fn pop_due(&mut self, now: u64) -> Option<Due> {
-        if self.next() > now {
-            return None;
-        }
-        match self.threads.pop_due(now) {
-            Some(thread) => Some(Due::Thread(thread)),
-            None => self.timers.pop_due(now).map(Due::Timer),
-        }
+    pub fn pop_due(&self, now: u64) -> Option<Due> {
+        let thread = self.threads.borrow_mut().pop_due(now).map(Due::Thread);
+        let due = thread.or_else(|| self.timers.borrow_mut().pop_due(now).map(Due::Timer));
+        self.find_next();
+        due
     }
 
     /// Takes a thread out before its time.
-    pub fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
-        self.threads.remove((thread.deadline(), thread.number()))
+    pub fn remove(&self, thread: &Thread) -> Option<Arc<Thread>> {
+        let removed = self.threads.borrow_mut().remove(thread.key());
+        self.find_next();
+        removed
     }
 
     /// Takes a timer out before its time.
-    pub fn remove_timer(&mut self, timer: &Timer) -> Option<Arc<Timer>> {
-        self.timers.remove(timer.key())
+    pub fn remove_timer(&self, timer: &Timer) -> Option<Arc<Timer>> {
+        let removed = self.timers.borrow_mut().remove(timer.key());
+        self.find_next();
+        removed
     }
 
     /// Takes out every thread that the condition holds for.
-    pub fn take_matching(&mut self, condition: impl Fn(&Thread) -> bool, each: impl FnMut(Arc<Thread>)) {
-        self.threads.take_matching(condition, each);
+    pub fn take_matching(&self, condition: impl Fn(&Thread) -> bool, each: impl FnMut(Arc<Thread>)) {
+        self.threads.borrow_mut().take_matching(condition, each);
+        self.find_next();
+    }
+
+    fn find_next(&self) {
+        self.next.set(self.threads.borrow().earliest().min(self.timers.borrow().earliest()));
     }
 }
 

@@ -44,24 +44,38 @@ impl Mailbox {
         outbox: impl Fn(CpuIndex) -> Option<&'m Outbox<O>>,
         mut run: impl FnMut(O),
     ) -> usize {
-        let mut ran = 0;
-        for (number, word) in core::iter::once(&self.first).chain(&self.more).enumerate() {
-            // Acquire is the business of `take`; a bit that is set after this look comes with an interrupt of its own.
-            while let bits @ 1.. = word.load(Ordering::Relaxed) {
-                let caller = CpuIndex::new(number as u32 * WORD_BITS + bits.trailing_zeros());
-                self.serving.store(caller.get() + 1, Ordering::Relaxed);
-                if self.take(caller)
-                    && let Some(outbox) = outbox(caller)
-                {
-                    if let Some(operation) = outbox.operation() {
-                        run(operation);
-                        ran += 1;
-                    }
-                    outbox.count_done();
-                }
-            }
+        let mut ran = self.answer_word(&self.first, 0, &outbox, &mut run);
+        for (number, word) in self.more.iter().enumerate() {
+            ran += self.answer_word(word, (number as u32 + 1) * WORD_BITS, &outbox, &mut run);
         }
-        if ran > 0 {
+        ran
+    }
+
+    /// The requests of the CPUs from `base` on.
+    #[inline(always)]
+    fn answer_word<'m, O: Copy + 'm>(
+        &self,
+        word: &AtomicU64,
+        base: u32,
+        outbox: &impl Fn(CpuIndex) -> Option<&'m Outbox<O>>,
+        run: &mut impl FnMut(O),
+    ) -> usize {
+        let mut ran = 0;
+        // The look needs no order: `fetch_and` acquires, and a bit that is set after it comes with an interrupt of its own.
+        while let bits @ 1.. = word.load(Ordering::Relaxed) {
+            let caller = CpuIndex::new(base + bits.trailing_zeros());
+            self.serving.store(caller.get() + 1, Ordering::Relaxed);
+            // The lowest bit.
+            let bit = bits & bits.wrapping_neg();
+            if word.fetch_and(!bit, Ordering::Acquire) & bit != 0
+                && let Some(outbox) = outbox(caller)
+            {
+                if let Some(operation) = outbox.operation() {
+                    run(operation);
+                    ran += 1;
+                }
+                outbox.count_done();
+            }
             self.serving.store(0, Ordering::Relaxed);
         }
         ran
@@ -73,17 +87,25 @@ impl Mailbox {
         core::iter::once(&self.first).chain(&self.more).all(|word| word.load(Ordering::Relaxed) == 0)
     }
 
-    /// Leaves a CPU's request; `false` for a CPU that the mailbox was not made for.
-    pub(super) fn put(&self, caller: CpuIndex) -> bool {
-        let Some((word, bit)) = self.place(caller) else { return false };
+    /// Leaves a CPU's request.
+    ///
+    /// # Panics
+    /// For a CPU that the mailbox was not made for.
+    #[inline]
+    pub(super) fn put(&self, caller: CpuIndex) {
+        let (word, bit) = self.place(caller);
         // Release: who takes the request sees the operation.
         word.fetch_or(bit, Ordering::Release);
-        true
     }
 
     /// Takes a CPU's request away, to carry it out or to take it back; `false` if it is not there any more.
+    ///
+    /// # Panics
+    /// As [`Self::put`].
+    #[inline]
     pub(super) fn take(&self, caller: CpuIndex) -> bool {
-        self.place(caller).is_some_and(|(word, bit)| word.fetch_and(!bit, Ordering::Acquire) & bit != 0)
+        let (word, bit) = self.place(caller);
+        word.fetch_and(!bit, Ordering::Acquire) & bit != 0
     }
 
     /// Whether the CPU's request is being carried out; out of date at once.
@@ -91,11 +113,12 @@ impl Mailbox {
         self.serving.load(Ordering::Relaxed) == caller.get() + 1
     }
 
-    fn place(&self, caller: CpuIndex) -> Option<(&AtomicU64, u64)> {
+    #[inline]
+    fn place(&self, caller: CpuIndex) -> (&AtomicU64, u64) {
         let bit = 1 << (caller.get() % WORD_BITS);
         match (caller.get() / WORD_BITS) as usize {
-            0 => Some((&self.first, bit)),
-            number => self.more.get(number - 1).map(|word| (word, bit)),
+            0 => (&self.first, bit),
+            number => (&self.more[number - 1], bit),
         }
     }
 }
@@ -129,7 +152,7 @@ mod loom_tests {
                     let (mailbox, outboxes, sum) = (Arc::clone(&mailbox), Arc::clone(&outboxes), Arc::clone(&sum));
                     thread::spawn(move || {
                         ask(&outboxes[caller], caller + 1);
-                        assert!(mailbox.put(CpuIndex::new(caller as u32)));
+                        mailbox.put(CpuIndex::new(caller as u32));
                         outboxes[caller].is_settled().then(|| sum.load(Ordering::Relaxed))
                     })
                 })
@@ -175,7 +198,7 @@ mod loom_tests {
                 })
             };
             ask(&outbox, 1);
-            assert!(mailbox.put(CpuIndex::BOOT));
+            mailbox.put(CpuIndex::BOOT);
             let taken_back = mailbox.take(CpuIndex::BOOT);
             if taken_back {
                 outbox.count_taken_back();
@@ -184,7 +207,7 @@ mod loom_tests {
             if outbox.is_settled() {
                 outbox.write(10);
                 outbox.count_sent();
-                assert!(mailbox.put(CpuIndex::BOOT));
+                mailbox.put(CpuIndex::BOOT);
                 expected += 10;
             }
             target.join().unwrap();

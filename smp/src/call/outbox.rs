@@ -33,21 +33,25 @@ impl<O: Copy> Outbox<O> {
     }
 
     /// Takes the outbox for a call; `false` if one is being made.
+    #[inline]
     pub(super) fn claim(&self) -> bool {
         !self.in_use.swap(true, Ordering::Acquire)
     }
 
     /// Gives the outbox back. Only by who has claimed it.
+    #[inline]
     pub(super) fn release(&self) {
         self.in_use.store(false, Ordering::Release);
     }
 
     /// Whether all requests that were sent have been carried out or taken back. What the targets did is visible then.
+    #[inline]
     pub(super) fn is_settled(&self) -> bool {
         self.done.load(Ordering::Acquire) == self.sent.load(Ordering::Relaxed)
     }
 
     /// Puts the operation in for the requests that follow. Only by who has claimed it, while it is settled.
+    #[inline]
     pub(super) fn write(&self, operation: O) {
         assert!(self.is_settled(), "a request is out");
         self.sent.store(0, Ordering::Relaxed);
@@ -57,22 +61,26 @@ impl<O: Copy> Outbox<O> {
     }
 
     /// Counts a request that is about to be sent. Only by who has claimed it.
+    #[inline]
     pub(super) fn count_sent(&self) {
         self.sent.store(self.sent.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// Counts a request as never sent: it was taken back. Only by who has claimed it.
+    #[inline]
     pub(super) fn count_taken_back(&self) {
         self.sent.store(self.sent.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
     }
 
     /// The operation. Only by a target that has taken a request and not yet counted it done.
+    #[inline]
     pub(super) fn operation(&self) -> Option<O> {
         // SAFETY: the request is out until it is counted done, so nobody writes; taking it acquired what the caller wrote.
         self.operation.with(|place| unsafe { *place })
     }
 
     /// Counts a request as carried out, and publishes what it did.
+    #[inline]
     pub(super) fn count_done(&self) {
         self.done.fetch_add(1, Ordering::AcqRel);
     }

@@ -10,17 +10,26 @@ use crate::CpuSet;
 use crate::clock::{Clock, Wait};
 
 /// How a caller reaches other CPUs.
-pub trait Exchange<O> {
+pub trait Exchange {
+    /// A CPU that is there and online.
+    type Cpu: Copy;
+
     /// How many CPUs there are, online or not.
     fn cpus(&self) -> u32;
 
-    /// A CPU's mailbox; nothing when there is no such CPU, or it is not online.
-    fn mailbox(&self, cpu: CpuIndex) -> Option<&Mailbox>;
+    /// The CPU with this index; nothing when there is no such CPU, or it is not online.
+    fn find(&self, cpu: CpuIndex) -> Option<Self::Cpu>;
+
+    /// A CPU's mailbox.
+    fn mailbox(&self, cpu: Self::Cpu) -> &Mailbox;
 
     /// Makes a CPU look into its mailbox soon: posts to its [`PendingSet`](crate::ipi::PendingSet), and sends the
     /// interrupt if the set was empty. If the interrupt cannot be sent, the CPU is one that does not answer.
-    fn poke(&self, cpu: CpuIndex);
+    fn poke(&self, cpu: Self::Cpu);
 }
+
+/// Polls before the clock is asked how long they take. An answer that comes at once costs no look at the clock.
+const POLLS_WITHOUT_CLOCK: u32 = 64;
 
 /// The CPUs that had not done what they were called for when the time was over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,8 +41,14 @@ pub struct Unanswered {
 }
 
 impl Unanswered {
+    #[inline]
     fn is_empty(&self) -> bool {
         self.not_begun.is_empty() && self.running.is_empty()
+    }
+
+    #[cold]
+    fn add_missing(&mut self, cpu: CpuIndex) {
+        self.not_begun.insert(cpu);
     }
 
     /// All of them.
@@ -65,7 +80,7 @@ pub struct Call<'c, O, X: ?Sized, C: ?Sized> {
     pub limit_ns: u64,
 }
 
-impl<O: Copy, X: Exchange<O> + ?Sized, C: Clock + ?Sized> Call<'_, O, X, C> {
+impl<O: Copy, X: Exchange + ?Sized, C: Clock + ?Sized> Call<'_, O, X, C> {
     /// Runs an operation on the targets and waits until all have done it.
     ///
     /// What was written before is visible to the operation; what it wrote is visible after the call. The caller may be
@@ -77,6 +92,7 @@ impl<O: Copy, X: Exchange<O> + ?Sized, C: Clock + ?Sized> Call<'_, O, X, C> {
     /// # Errors
     /// The CPUs that did not answer in time, or cannot be reached. A CPU that is still running the operation of an earlier call
     /// makes the caller wait for that first, in the same time; nobody has begun then.
+    #[inline]
     pub fn make(
         &self,
         targets: impl IntoIterator<Item = CpuIndex>,
@@ -84,50 +100,60 @@ impl<O: Copy, X: Exchange<O> + ?Sized, C: Clock + ?Sized> Call<'_, O, X, C> {
         mut poll: impl FnMut(),
     ) -> Result<(), Unanswered> {
         let outbox = self.outbox;
-        let mut wait = Wait::new(self.clock, self.limit_ns);
         let nobody = |targets| Unanswered { not_begun: CpuSet::from_iter(targets), running: CpuSet::new() };
         if !outbox.claim() {
             return Err(nobody(targets.into_iter()));
         }
-        if !outbox.is_settled()
-            && !wait.until(|| {
-                poll();
-                outbox.is_settled()
-            })
-        {
+        if !outbox.is_settled() && !self.wait(&mut poll) {
             outbox.release();
             return Err(nobody(targets.into_iter()));
         }
-        let mut missing = CpuSet::new();
+        let mut unanswered = Unanswered::default();
         outbox.write(operation);
-        for cpu in targets {
-            // Counted first: the target may be done before the next line.
-            outbox.count_sent();
-            if self.exchange.mailbox(cpu).is_some_and(|mailbox| mailbox.put(self.caller)) {
-                self.exchange.poke(cpu);
-            } else {
-                outbox.count_taken_back();
-                missing.insert(cpu);
+        for index in targets {
+            match self.exchange.find(index) {
+                Some(cpu) => {
+                    // Counted first: the target may be done before the next line.
+                    outbox.count_sent();
+                    self.exchange.mailbox(cpu).put(self.caller);
+                    self.exchange.poke(cpu);
+                }
+                None => unanswered.add_missing(index),
             }
         }
-        let all_done = outbox.is_settled()
-            || wait.until(|| {
-                poll();
-                outbox.is_settled()
-            });
-        let mut unanswered = Unanswered { not_begun: missing, running: CpuSet::new() };
-        if !all_done {
+        if !outbox.is_settled() && !self.wait(&mut poll) {
             self.take_back(&mut unanswered);
         }
         outbox.release();
         if unanswered.is_empty() { Ok(()) } else { Err(unanswered) }
     }
 
+    /// Waits until all requests are settled, or the time is over; tells whether they are.
+    #[inline]
+    fn wait(&self, poll: &mut impl FnMut()) -> bool {
+        for _ in 0..POLLS_WITHOUT_CLOCK {
+            core::hint::spin_loop();
+            if self.outbox.is_settled() {
+                return true;
+            }
+            poll();
+        }
+        self.wait_long(poll)
+    }
+
+    #[inline(never)]
+    fn wait_long(&self, poll: &mut impl FnMut()) -> bool {
+        Wait::new(self.clock, self.limit_ns).until(|| {
+            poll();
+            self.outbox.is_settled()
+        })
+    }
+
     /// The time is over: takes back what nobody has begun, and names who has begun and not ended.
     #[cold]
     fn take_back(&self, unanswered: &mut Unanswered) {
         let cpus = (0..self.exchange.cpus()).map(CpuIndex::new);
-        for (cpu, mailbox) in cpus.filter_map(|cpu| Some((cpu, self.exchange.mailbox(cpu)?))) {
+        for (cpu, mailbox) in cpus.filter_map(|cpu| Some((cpu, self.exchange.mailbox(self.exchange.find(cpu)?)))) {
             if mailbox.take(self.caller) {
                 self.outbox.count_taken_back();
                 unanswered.not_begun.insert(cpu);
