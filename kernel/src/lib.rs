@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod arch;
+mod atomic;
 pub mod boot;
 pub mod capability;
 pub mod console;

@@ -214,6 +214,12 @@ impl<K> ProcessorBlock<K> {
         unsafe { self.header.task_state.set_privilege_stack(self.header.fallback) };
     }
 
+    /// Whether ring-3 entries go to the fallback stack: no thread runs here. Any CPU may ask; out of date at once.
+    #[must_use]
+    pub fn runs_nothing(&self) -> bool {
+        self.header.task_state.privilege_stack() == self.header.fallback.address()
+    }
+
     /// The address of the GDT.
     #[must_use]
     pub fn segments_address(&self) -> u64 {

@@ -90,6 +90,7 @@ const SHORTHAND_ALL_EXCLUDING_SELF: u32 = 0b11 << 18;
 ///
 /// # Errors
 /// When the command or the destination is not one that the ICR can express.
+#[inline]
 pub const fn encode_x2apic(command: Command, destination: Destination) -> Result<u64, EncodeError> {
     let low = match low_half(command, destination) {
         Ok(low) => low as u64,
@@ -106,6 +107,7 @@ pub const fn encode_x2apic(command: Command, destination: Destination) -> Result
 ///
 /// # Errors
 /// When the command or the destination is not one that the ICR can express.
+#[inline]
 pub const fn encode_xapic(command: Command, destination: Destination) -> Result<XApicBits, EncodeError> {
     let low = match low_half(command, destination) {
         Ok(low) => low,
@@ -119,6 +121,7 @@ pub const fn encode_xapic(command: Command, destination: Destination) -> Result<
 }
 
 /// Bits 31:0, which are the same in both modes.
+#[inline]
 const fn low_half(command: Command, destination: Destination) -> Result<u32, EncodeError> {
     let command_bits = match command {
         Command::Init => DELIVERY_INIT,

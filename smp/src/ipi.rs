@@ -20,12 +20,14 @@ pub enum Kind {
     Dump = 4,
     /// Nothing is to be done: for measuring, and to end a halt.
     Ping = 5,
+    /// Another CPU has set a timer of it.
+    Timer = 6,
 }
 
 impl Kind {
     /// Every kind, in the order of the numbers.
-    pub const ALL: [Self; 6] =
-        [Self::Reschedule, Self::CallFunction, Self::TlbShootdown, Self::Stop, Self::Dump, Self::Ping];
+    pub const ALL: [Self; 7] =
+        [Self::Reschedule, Self::CallFunction, Self::TlbShootdown, Self::Stop, Self::Dump, Self::Ping, Self::Timer];
 
     const fn bit(self) -> u32 {
         1 << self as u8
@@ -50,8 +52,15 @@ impl Kinds {
     }
 
     /// The kinds in the set, in the order of [`Kind::ALL`].
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = Kind> {
-        Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            // Only bits of kinds are ever set, so that a bit's number finds its kind.
+            let kind = Kind::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(*kind)
+        })
     }
 }
 

@@ -1,14 +1,12 @@
 //! TLB shootdown: other CPUs forget translations that the page tables no longer have.
 //!
-//! The caller changes the page tables, flushes its own TLB, and calls [`shoot_down`]; it frees the pages only
-//! after that succeeded. A CPU that does not answer may still use the old translations.
+//! The caller changes the page tables, flushes its own TLB, and makes a [`Call`](crate::call::Call) with a [`Flush`] as its
+//! operation; it frees the pages only after that succeeded. A CPU that does not answer may still use the old
+//! translations.
 
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr4, Cr4Flags};
-
-use crate::call::{Exchange, Targets, Unanswered, call};
-use crate::clock::Clock;
 
 /// Bytes of the smallest page.
 const PAGE_SIZE: u64 = 4096;
@@ -69,27 +67,6 @@ impl Flush {
             }
         }
     }
-}
-
-/// Makes the targets flush, and waits until all have, at most `limit_ns` nanoseconds. The calling CPU's own TLB
-/// is the caller's to flush. `poll` is as for [`call`].
-///
-/// # Errors
-/// The CPUs that did not answer in time, or cannot be reached.
-pub fn shoot_down<O, X, C>(
-    exchange: &X,
-    targets: Targets<'_>,
-    flush: Flush,
-    clock: &C,
-    limit_ns: u64,
-    poll: impl FnMut(),
-) -> Result<(), Unanswered>
-where
-    O: From<Flush>,
-    X: Exchange<O> + ?Sized,
-    C: Clock + ?Sized,
-{
-    call(exchange, targets, O::from(flush), clock, limit_ns, poll)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use smp::call::{Exchange, Mailbox, Targets, Unanswered, call};
+use smp::call::{Call, Exchange, Mailbox, Outbox, Unanswered};
 use smp::ipi::{Kind, PendingSet};
-use smp::tlb::{Flush, shoot_down};
+use smp::tlb::Flush;
 use smp::{Clock, CpuIndex, CpuSet};
 use x86_64::VirtAddr;
 
@@ -15,7 +15,7 @@ use x86_64::VirtAddr;
 const PLENTY_NS: u64 = 20_000_000_000;
 const SHORT_NS: u64 = 20_000_000;
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Operation {
     /// Adds to the CPU's sum.
     Add(u64),
@@ -24,21 +24,29 @@ enum Operation {
     Tlb(Flush),
 }
 
-impl From<Flush> for Operation {
-    fn from(flush: Flush) -> Self {
-        Self::Tlb(flush)
-    }
-}
-
-#[derive(Default)]
 struct Cpu {
-    mailbox: Mailbox<Operation>,
+    mailbox: Mailbox,
+    outbox: Outbox<Operation>,
     pending: PendingSet,
     /// Hardware interrupts under way.
     interrupts: AtomicUsize,
     sum: AtomicU64,
     ran: AtomicUsize,
     flushed_pages: AtomicU64,
+}
+
+impl Cpu {
+    fn new(cpus: usize) -> Self {
+        Self {
+            mailbox: Mailbox::new(cpus),
+            outbox: Outbox::new(),
+            pending: PendingSet::new(),
+            interrupts: AtomicUsize::new(0),
+            sum: AtomicU64::new(0),
+            ran: AtomicUsize::new(0),
+            flushed_pages: AtomicU64::new(0),
+        }
+    }
 }
 
 /// Threads that play the CPUs.
@@ -52,19 +60,19 @@ struct Machine {
 impl Machine {
     fn new(count: usize) -> Self {
         Self {
-            cpus: (0..count).map(|_| Cpu::default()).collect(),
+            cpus: (0..count).map(|_| Cpu::new(count)).collect(),
             start: Instant::now(),
             off: AtomicBool::new(false),
             let_go: AtomicBool::new(false),
         }
     }
 
-    fn run(&self, index: usize, operation: &Operation) {
+    fn run(&self, index: usize, operation: Operation) {
         let cpu = &self.cpus[index];
         cpu.ran.fetch_add(1, Ordering::Relaxed);
         match operation {
             Operation::Add(number) => {
-                cpu.sum.fetch_add(*number, Ordering::Relaxed);
+                cpu.sum.fetch_add(number, Ordering::Relaxed);
             }
             Operation::Hold => {
                 while !self.let_go.load(Ordering::Acquire) {
@@ -72,7 +80,7 @@ impl Machine {
                 }
             }
             Operation::Tlb(Flush::Range { pages, .. }) => {
-                cpu.flushed_pages.fetch_add(u64::from(*pages), Ordering::Relaxed);
+                cpu.flushed_pages.fetch_add(u64::from(pages), Ordering::Relaxed);
             }
             Operation::Tlb(_) => panic!("the test flushes ranges only"),
         }
@@ -85,9 +93,14 @@ impl Machine {
         while cpu.interrupts.load(Ordering::Acquire) > 0 {
             cpu.interrupts.fetch_sub(1, Ordering::AcqRel);
             if cpu.pending.take().contains(Kind::CallFunction) {
-                cpu.mailbox.answer(|operation| self.run(index, operation));
+                self.answer(index);
             }
         }
+    }
+
+    fn answer(&self, index: usize) {
+        let outbox = |caller: CpuIndex| self.cpus.get(caller.as_usize()).map(|cpu| &cpu.outbox);
+        self.cpus[index].mailbox.answer(outbox, |operation| self.run(index, operation));
     }
 
     fn idle(&self, index: usize) {
@@ -98,12 +111,15 @@ impl Machine {
         self.handle_interrupts(index);
     }
 
-    fn call(&self, caller: usize, targets: Targets<'_>, operation: Operation, limit_ns: u64) -> Result<(), Unanswered> {
+    fn call(&self, caller: usize, targets: &CpuSet, operation: Operation, limit_ns: u64) -> Result<(), Unanswered> {
         let poll = || {
-            self.cpus[caller].mailbox.answer(|operation| self.run(caller, operation));
+            self.answer(caller);
             thread::yield_now();
         };
-        call(self, targets, operation, self, limit_ns, poll)
+        let outbox = &self.cpus[caller].outbox;
+        let caller = CpuIndex::new(caller as u32);
+        let call = Call { exchange: self, caller, outbox, clock: self, limit_ns };
+        call.make(targets.iter(), operation, poll)
     }
 
     /// Runs `boot` as CPU 0, and CPUs 1 to `answering - 1` idle beside it; further CPUs exist and never answer.
@@ -138,13 +154,23 @@ impl Clock for Machine {
     }
 }
 
-impl Exchange<Operation> for Machine {
-    fn mailbox(&self, cpu: CpuIndex) -> Option<&Mailbox<Operation>> {
-        self.cpus.get(cpu.as_usize()).map(|cpu| &cpu.mailbox)
+impl Exchange for Machine {
+    type Cpu = usize;
+
+    fn cpus(&self) -> u32 {
+        self.cpus.len() as u32
     }
 
-    fn poke(&self, cpu: CpuIndex) {
-        let cpu = &self.cpus[cpu.as_usize()];
+    fn find(&self, cpu: CpuIndex) -> Option<usize> {
+        Some(cpu.as_usize()).filter(|index| *index < self.cpus.len())
+    }
+
+    fn mailbox(&self, index: usize) -> &Mailbox {
+        &self.cpus[index].mailbox
+    }
+
+    fn poke(&self, index: usize) {
+        let cpu = &self.cpus[index];
         if cpu.pending.post(Kind::CallFunction) {
             cpu.interrupts.fetch_add(1, Ordering::AcqRel);
         }
@@ -159,13 +185,11 @@ fn set(cpus: &[u32]) -> CpuSet {
 fn one_a_set_and_all_others_run_it_once_each() {
     let machine = Machine::new(4);
     machine.with_idle_cpus(4, |machine| {
-        machine.call(0, Targets::One(CpuIndex::new(2)), Operation::Add(1), PLENTY_NS).unwrap();
+        machine.call(0, &set(&[2]), Operation::Add(1), PLENTY_NS).unwrap();
         assert_eq!(machine.sums(), [0, 0, 1, 0]);
-        machine.call(0, Targets::Set(&set(&[1, 2])), Operation::Add(10), PLENTY_NS).unwrap();
+        machine.call(0, &set(&[1, 2]), Operation::Add(10), PLENTY_NS).unwrap();
         assert_eq!(machine.sums(), [0, 10, 11, 0]);
-        let online = CpuSet::first(4);
-        let others = Targets::AllOthers { online: &online, caller: CpuIndex::BOOT };
-        machine.call(0, others, Operation::Add(100), PLENTY_NS).unwrap();
+        machine.call(0, &set(&[1, 2, 3]), Operation::Add(100), PLENTY_NS).unwrap();
         assert_eq!(machine.sums(), [0, 110, 111, 100]);
     });
 }
@@ -174,7 +198,7 @@ fn one_a_set_and_all_others_run_it_once_each() {
 fn the_caller_among_the_targets_answers_itself() {
     let machine = Machine::new(2);
     machine.with_idle_cpus(2, |machine| {
-        machine.call(0, Targets::Set(&set(&[0, 1])), Operation::Add(3), PLENTY_NS).unwrap();
+        machine.call(0, &set(&[0, 1]), Operation::Add(3), PLENTY_NS).unwrap();
         assert_eq!(machine.sums(), [3, 3]);
     });
 }
@@ -182,7 +206,7 @@ fn the_caller_among_the_targets_answers_itself() {
 #[test]
 fn nobody_to_call_is_done_at_once() {
     let machine = Machine::new(1);
-    assert_eq!(machine.call(0, Targets::Set(&CpuSet::new()), Operation::Add(1), 0), Ok(()));
+    assert_eq!(machine.call(0, &CpuSet::new(), Operation::Add(1), 0), Ok(()));
 }
 
 #[test]
@@ -190,7 +214,7 @@ fn who_does_not_answer_is_named_and_never_runs_it() {
     let machine = Machine::new(4);
     machine.with_idle_cpus(3, |machine| {
         // CPU 3 is deaf, CPU 9 does not exist.
-        let refused = machine.call(0, Targets::Set(&set(&[1, 2, 3, 9])), Operation::Add(5), 3_000_000_000).unwrap_err();
+        let refused = machine.call(0, &set(&[1, 2, 3, 9]), Operation::Add(5), 3_000_000_000).unwrap_err();
         assert_eq!(refused, Unanswered { not_begun: set(&[3, 9]), running: CpuSet::new() });
         assert_eq!(refused.to_string(), "call not answered by CPUs {3, 9}, still running on {}");
         assert_eq!(machine.sums(), [0, 5, 5, 0]);
@@ -205,13 +229,35 @@ fn who_does_not_answer_is_named_and_never_runs_it() {
 fn who_is_still_running_it_is_told_apart() {
     let machine = Machine::new(2);
     machine.with_idle_cpus(2, |machine| {
-        let target = Targets::One(CpuIndex::new(1));
+        let target = &set(&[1]);
         // Several tries: the host may not let CPU 1 begin within the time.
         let hold = |_| machine.call(0, target, Operation::Hold, SHORT_NS).unwrap_err();
         let refused = (0..500).map(hold).find(|refused| !refused.running.is_empty()).expect("CPU 1 never began");
         assert_eq!(refused, Unanswered { not_begun: CpuSet::new(), running: set(&[1]) });
+        // Until it has ended that, nothing else is begun anywhere.
+        let refused = machine.call(0, &set(&[1]), Operation::Add(7), SHORT_NS).unwrap_err();
+        assert_eq!(refused, Unanswered { not_begun: set(&[1]), running: CpuSet::new() });
         machine.let_go.store(true, Ordering::Release);
         machine.call(0, target, Operation::Add(1), PLENTY_NS).unwrap();
+        assert_eq!(machine.sums(), [0, 1]);
+    });
+}
+
+#[test]
+fn cpus_beyond_the_first_word_call_and_are_called() {
+    let machine = Machine::new(131);
+    thread::scope(|scope| {
+        for index in [0, 63, 64, 129] {
+            scope.spawn({
+                let machine = &machine;
+                move || machine.idle(index)
+            });
+        }
+        let _off = SwitchOff(&machine);
+        for caller in [130, 65, 1] {
+            machine.call(caller, &set(&[0, 63, 64, 129]), Operation::Add(caller as u64), PLENTY_NS).unwrap();
+        }
+        assert_eq!([0, 63, 64, 129].map(|index: usize| machine.sums()[index]), [196; 4]);
     });
 }
 
@@ -226,9 +272,10 @@ fn cpus_that_call_each_other_at_once_all_come_through() {
         for caller in 0..CPUS {
             let (machine, online, finished) = (&machine, &online, &finished);
             scope.spawn(move || {
-                let others = Targets::AllOthers { online, caller: CpuIndex::new(caller as u32) };
+                let mut others = online.clone();
+                others.remove(CpuIndex::new(caller as u32));
                 // Not unwrapped here: the others wait below for every CPU to finish.
-                let result = (0..ROUNDS).try_for_each(|_| machine.call(caller, others, Operation::Add(1), PLENTY_NS));
+                let result = (0..ROUNDS).try_for_each(|_| machine.call(caller, &others, Operation::Add(1), PLENTY_NS));
                 finished.fetch_add(1, Ordering::AcqRel);
                 while finished.load(Ordering::Acquire) < CPUS {
                     machine.handle_interrupts(caller);
@@ -248,8 +295,7 @@ fn a_shootdown_is_a_call() {
     let machine = Machine::new(3);
     machine.with_idle_cpus(3, |machine| {
         let flush = Flush::range(VirtAddr::new(0x1000), 5 * 4096);
-        let targets = set(&[1, 2]);
-        shoot_down(machine, Targets::Set(&targets), flush, machine, PLENTY_NS, thread::yield_now).unwrap();
+        machine.call(0, &set(&[1, 2]), Operation::Tlb(flush), PLENTY_NS).unwrap();
         let pages: Vec<_> = machine.cpus.iter().map(|cpu| cpu.flushed_pages.load(Ordering::Relaxed)).collect();
         assert_eq!(pages, [0, 5, 5]);
     });

@@ -5,7 +5,8 @@ use std::mem::offset_of;
 use std::path::Path;
 
 use gatehouse_abi::{
-    CpuInformation, Error, FaultMessage, ProgramEnd, SystemCall, SystemInformation, ThreadRegisters, TrapNumber,
+    CpuInformation, Error, FaultMessage, ProgramEnd, SystemCall, SystemInformation, ThreadRegisters, TimerFirings,
+    TrapNumber,
 };
 
 fn page() -> String {
@@ -118,6 +119,7 @@ fn layouts() {
         "FaultMessage",
         fields!(FaultMessage { cause, address, program_counter, access, stack_pointer, flags, thread, cpu }),
     );
+    check("TimerFirings", fields!(TimerFirings { count, due, fired }));
     check(
         "ThreadRegisters",
         fields!(ThreadRegisters { general, instruction_pointer, stack_pointer, flags, fs_base, gs_base }),

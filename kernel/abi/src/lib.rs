@@ -9,6 +9,7 @@ mod information;
 mod message;
 mod program;
 mod system_call;
+mod timer;
 mod trap_number;
 
 pub use capability::{SLOT_FIRST_FREE, SLOT_FIRST_THREAD, SLOT_NONE, SLOT_OWN_PROGRAM, rights};
@@ -18,6 +19,7 @@ pub use information::{
     SystemInformation,
 };
 pub use message::{FaultMessage, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME, ThreadRegisters, UTCB_BASE};
-pub use program::{ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
-pub use system_call::{BASE_FS, BASE_GS, SystemCall};
+pub use program::{ALL_OTHER_CPUS, ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
+pub use system_call::{BASE_FS, BASE_GS, SystemCall, TIMER_RELATIVE};
+pub use timer::TimerFirings;
 pub use trap_number::TrapNumber;

@@ -4,6 +4,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// [`crate::SystemCall::SpawnThread`] and [`crate::SystemCall::SpawnProgram`]: any CPU will do.
 pub const ANY_CPU: u64 = u64::MAX;
+/// In place of a CPU index: every CPU that runs but the caller's.
+pub const ALL_OTHER_CPUS: u64 = u64::MAX - 1;
 
 /// [`crate::SystemCall::SpawnProgram`]: the kernel prints no line when the program is shut down; whoever started it tells.
 pub const SPAWN_QUIET: u64 = 1;

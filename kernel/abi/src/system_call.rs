@@ -99,11 +99,26 @@ pub enum SystemCall {
     /// `(thread slot)`: stops a thread, the calling one for [`crate::SLOT_NONE`], until [`Self::ResumeThread`]. One that
     /// waits stops when its wait is over.
     SuspendThread = 37,
+    /// `(nanoseconds)`: sleeps until the clock ([`Self::Clock`]) shows at least that.
+    SleepUntil = 38,
+    /// `(cpu)`: makes a timer that fires on a CPU ([`crate::ANY_CPU`]: the one that the caller runs on); answers its slot.
+    CreateTimer = 39,
+    /// `(timer, nanoseconds, flags)`: sets a timer to fire once, when the clock shows that or, with [`TIMER_RELATIVE`], so
+    /// long from now. Answers 1 if it was set already and does not fire for that any more, else 0. From any CPU.
+    SetTimer = 40,
+    /// `(timer)`: clears a timer. Answers 1 if it was set and does not fire for that any more, else 0. From any CPU.
+    CancelTimer = 41,
+    /// `(timer)`: writes a [`crate::TimerFirings`] to the caller's UTCB, at offset 0; answers how often the timer has fired.
+    ReadTimer = 42,
+    /// `(cpu)`: interrupts another CPU, or all others ([`crate::ALL_OTHER_CPUS`]), and waits until the handlers there have
+    /// answered; answers the ticks of the time-stamp counter that it took. For one CPU, word 0 of the caller's UTCB holds
+    /// the ticks until the handler there ran.
+    PingCpu = 43,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 44] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -142,6 +157,12 @@ impl SystemCall {
         Self::Wait,
         Self::KillProgram,
         Self::SuspendThread,
+        Self::SleepUntil,
+        Self::CreateTimer,
+        Self::SetTimer,
+        Self::CancelTimer,
+        Self::ReadTimer,
+        Self::PingCpu,
     ];
 
     /// The call with this number.
@@ -155,6 +176,9 @@ impl SystemCall {
 pub const BASE_FS: u64 = 0;
 /// [`SystemCall::SetBase`]: the GS base.
 pub const BASE_GS: u64 = 1;
+
+/// [`SystemCall::SetTimer`]: the time counts from now.
+pub const TIMER_RELATIVE: u64 = 1;
 
 #[cfg(test)]
 mod tests {

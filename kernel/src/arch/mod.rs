@@ -5,6 +5,6 @@
 pub mod x86_64;
 
 pub use x86_64::{
-    Arch, FpuState, Frame, InstructionInfo, UserBases, Verdict, exit, fpu_allow, fpu_forbid, idle_frame,
+    Arch, FpuState, Frame, InstructionInfo, LastEntry, UserBases, Verdict, exit, fpu_allow, fpu_forbid, idle_frame,
     instruction_info, leave_through, load_address_space, stop_cpu, ticks,
 };

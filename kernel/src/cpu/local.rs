@@ -27,7 +27,7 @@ pub struct Local {
     /// What is ready to run here.
     pub run_queue: RunQueue,
     /// What waits for a moment in time here.
-    pub timers: RefCell<TimerList>,
+    pub timers: TimerList,
     /// When the running thread's slice is over, in clock ticks; `u64::MAX` while nobody else is ready.
     pub slice_end: Cell<u64>,
     /// What the hardware timer is armed for, in clock ticks; `u64::MAX` when it is not.
@@ -49,7 +49,7 @@ impl Local {
             current: Cell::new(core::ptr::null()),
             fpu_allowed: Cell::new(false),
             run_queue: RunQueue::new(),
-            timers: RefCell::new(TimerList::new()),
+            timers: TimerList::new(),
             slice_end: Cell::new(u64::MAX),
             armed: Cell::new(u64::MAX),
             departures: RefCell::new(Departures::new()),

@@ -3,29 +3,35 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use alloc::sync::Arc;
+use smp::call::{Mailbox, Outbox};
 use smp::ipi::PendingSet;
 
 use super::Rounds;
+use crate::irq::Operation;
 use crate::memory::frame::FrameCache;
 use crate::sched::Inbox;
 use crate::thread::Thread;
+use crate::time::Timer;
 
 /// One CPU as others see it.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Remote {
     pending: PendingSet,
-    inbox: Inbox,
+    inbox: Inbox<Thread>,
+    /// Its timers that other CPUs set or cleared.
+    timers: Inbox<Timer>,
     /// Programs are ending that may have threads here.
     reap: AtomicBool,
     /// Threads are to stop that may be ready here.
     parking: Rounds,
-    flushes: FlushCounters,
+    mailbox: Mailbox,
     online: AtomicBool,
     online_ns: AtomicU64,
     /// Asked of this CPU by NMI.
     nmi_requests: AtomicU64,
     own: Own,
+    outbox: OwnLine<Outbox<Operation>>,
 }
 
 /// What the owner writes and others only read, kept off the line that others write.
@@ -36,34 +42,39 @@ struct Own {
     switches: AtomicU64,
     /// The page-table root that is loaded, or was until a moment ago.
     root: AtomicU64,
+    /// The page-table root that is loaded, or will be in a moment.
+    entering: AtomicU64,
+    pinged_at: AtomicU64,
 }
 
-/// How far this CPU is with flushing its TLB.
-#[derive(Debug, Default)]
-struct FlushCounters {
-    /// Somebody asked since the last flush began.
-    wanted: AtomicBool,
-    /// Kernel pages, too.
-    global: AtomicBool,
-    started: AtomicU64,
-    done: AtomicU64,
-}
+/// What is kept off the lines of its neighbours: others count here what they have done for this CPU.
+#[derive(Debug)]
+#[repr(align(64))]
+struct OwnLine<T>(T);
 
 /// [`Remote::request_by_nmi`]: stop for ever.
 pub const NMI_STOP: u64 = 1;
 
 impl Remote {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(cpus: usize) -> Self {
         Self {
             pending: PendingSet::new(),
             inbox: Inbox::new(),
+            timers: Inbox::new(),
             reap: AtomicBool::new(false),
             parking: Rounds::default(),
-            flushes: FlushCounters::default(),
+            mailbox: Mailbox::new(cpus),
             online: AtomicBool::new(false),
             online_ns: AtomicU64::new(0),
             nmi_requests: AtomicU64::new(0),
-            own: Own { frame_cache: FrameCache::new(), switches: AtomicU64::new(0), root: AtomicU64::new(0) },
+            own: Own {
+                frame_cache: FrameCache::new(),
+                switches: AtomicU64::new(0),
+                root: AtomicU64::new(0),
+                entering: AtomicU64::new(0),
+                pinged_at: AtomicU64::new(0),
+            },
+            outbox: OwnLine(Outbox::new()),
         }
     }
 
@@ -83,6 +94,12 @@ impl Remote {
         self.inbox.take_all(each);
     }
 
+    /// Where other CPUs put timers of this one that they set or cleared. Only the owning CPU takes.
+    #[must_use]
+    pub const fn timers(&self) -> &Inbox<Timer> {
+        &self.timers
+    }
+
     /// Asks this CPU to look for threads of ending programs; the caller pokes it afterwards.
     pub fn ask_to_reap(&self) {
         self.reap.store(true, Ordering::SeqCst);
@@ -99,36 +116,29 @@ impl Remote {
         &self.parking
     }
 
-    /// Asks for a flush and answers the number of the one that began last: a flush with a higher number sees every
-    /// page-table change made before this call. The caller pokes the CPU afterwards.
+    /// Who asks something of this CPU.
     #[must_use]
-    pub fn ask_for_flush(&self, global: bool) -> u64 {
-        if global {
-            self.flushes.global.store(true, Ordering::SeqCst);
-        }
-        let before = self.flushes.started.load(Ordering::SeqCst);
-        self.flushes.wanted.store(true, Ordering::SeqCst);
-        before
+    #[inline(always)]
+    pub const fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
     }
 
-    /// The number of the flush that was completed last.
+    /// What this CPU asks of others.
     #[must_use]
-    pub fn flushes_done(&self) -> u64 {
-        self.flushes.done.load(Ordering::SeqCst)
+    #[inline(always)]
+    pub const fn outbox(&self) -> &Outbox<Operation> {
+        &self.outbox.0
     }
 
-    /// Runs a flush of the TLB if anybody asked for one; `flush` is told whether of kernel pages too. Only on the
-    /// owning CPU.
-    pub fn flush_if_wanted(&self, flush: impl FnOnce(bool)) {
-        if !self.flushes.wanted.load(Ordering::SeqCst) {
-            return;
-        }
-        // Who asks from here on asks for another one.
-        self.flushes.wanted.store(false, Ordering::SeqCst);
-        let global = self.flushes.global.swap(false, Ordering::SeqCst);
-        let number = self.flushes.started.fetch_add(1, Ordering::SeqCst) + 1;
-        flush(global);
-        self.flushes.done.store(number, Ordering::SeqCst);
+    /// The time-stamp counter at the last ping.
+    #[must_use]
+    pub fn pinged_at(&self) -> u64 {
+        self.own.pinged_at.load(Ordering::Relaxed)
+    }
+
+    /// Notes a ping. Only on the owning CPU.
+    pub fn set_pinged_at(&self, ticks: u64) {
+        self.own.pinged_at.store(ticks, Ordering::Relaxed);
     }
 
     /// Whether the CPU takes threads.
@@ -182,6 +192,20 @@ impl Remote {
     #[inline(always)]
     pub fn root(&self) -> u64 {
         self.own.root.load(Ordering::Relaxed)
+    }
+
+    /// Tells which page-table root is loaded next: right before it is. Only on the owning CPU.
+    #[inline(always)]
+    pub fn set_entering(&self, root: u64) {
+        self.own.entering.store(root, Ordering::Relaxed);
+    }
+
+    /// Whether the CPU may use translations made of the tables below a root. Loading them serialises, so a CPU that is not
+    /// seen in them by who has changed them, and waited for that to be visible, loads them after the change.
+    #[must_use]
+    #[inline(always)]
+    pub fn may_translate_by(&self, root: u64) -> bool {
+        self.own.entering.load(Ordering::Relaxed) == root || self.own.root.load(Ordering::Relaxed) == root
     }
 
     /// Tells which page-table root is loaded: right after it is. Only on the owning CPU.

@@ -22,10 +22,10 @@ pub struct KernelCpu {
 }
 
 impl KernelCpu {
-    /// A record of a CPU that has done nothing yet.
+    /// A record of a CPU that has done nothing yet, on a machine with so many.
     #[must_use]
-    pub fn new(local: Local, apic: LocalApic) -> Self {
-        Self { local: OwnerOnly(local), remote: Remote::new(), apic, nmi: NmiState::default() }
+    pub fn new(local: Local, apic: LocalApic, cpus: usize) -> Self {
+        Self { local: OwnerOnly(local), remote: Remote::new(cpus), apic, nmi: NmiState::default() }
     }
 
     /// What other CPUs may touch.

@@ -22,7 +22,7 @@ pub(super) fn limit_wait(cpu: &ThisCpu, thread: &Arc<Thread>, nanoseconds: u64) 
     thread.attention().limit_wait(true);
     thread.set_deadline(ticks().saturating_add(clock().ticks_in(nanoseconds)));
     time::arm(cpu, thread.deadline());
-    cpu.local().timers.borrow_mut().insert(Arc::clone(thread));
+    cpu.local().timers.insert(Arc::clone(thread));
 }
 
 /// Makes a thread stop waiting; `false` if somebody else has it by now and is waking it.

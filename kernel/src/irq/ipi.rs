@@ -2,7 +2,7 @@
 
 use smp::ipi::Kind;
 
-use super::flush::serve_flush;
+use super::call::answer_calls;
 use crate::arch::stop_cpu;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
@@ -21,10 +21,11 @@ pub fn ipi(cpu: &ThisCpu) -> Next {
     for kind in cpu.kernel().remote().pending().take().iter() {
         match kind {
             Kind::Reschedule => next = next.and(sched::drain_inbox(cpu)),
-            Kind::TlbShootdown => serve_flush(cpu),
+            Kind::TlbShootdown | Kind::CallFunction | Kind::Ping => answer_calls(cpu),
+            Kind::Timer => time::changed_elsewhere(cpu),
             Kind::Stop => stop_cpu(),
-            // Nobody posts the first two; the last is for its own sake.
-            Kind::CallFunction | Kind::Dump | Kind::Ping => {}
+            // Nobody posts it: registers are asked for by NMI.
+            Kind::Dump => {}
         }
     }
     next

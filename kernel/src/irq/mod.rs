@@ -1,9 +1,13 @@
 //! What comes from outside the instruction stream: other CPUs, the timer, devices.
 
+mod call;
 mod device;
-mod flush;
 mod ipi;
+mod ping;
+mod shootdown;
 
+pub use call::{Operation, all_others, answer_calls, call};
 pub use device::{controller_error, device};
-pub use flush::{flush_kernel_pages, flush_program, serve_flush};
 pub use ipi::{ipi, timer};
+pub use ping::{Ping, ping, ping_all};
+pub use shootdown::{flush_kernel_pages, flush_program, flush_program_range};

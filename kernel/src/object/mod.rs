@@ -5,8 +5,10 @@ mod counted;
 mod object;
 mod removed;
 mod space;
+mod timer;
 
 pub use counted::{Close, Counted};
 pub use object::KernelObject;
 pub use removed::drop_removed;
 pub use space::{FOREST, Space, new_space};
+pub use timer::TimerCapability;

@@ -2,7 +2,7 @@
 
 use alloc::sync::{Arc, Weak};
 
-use super::Counted;
+use super::{Counted, TimerCapability};
 use crate::capability::Object;
 use crate::ipc::{Endpoint, Notification};
 use crate::program::Program;
@@ -19,6 +19,8 @@ pub enum KernelObject {
     Program(Arc<Program>),
     /// Bits that are signalled and waited for.
     Notification(Counted<Notification>),
+    /// A timer.
+    Timer(TimerCapability),
 }
 
 impl Object for KernelObject {
@@ -31,6 +33,7 @@ impl Object for KernelObject {
             Self::Thread(thread) => Self::Thread(Arc::clone(thread)),
             Self::Program(program) => Self::Program(Arc::clone(program)),
             Self::Notification(notification) => Self::Notification(notification.again()),
+            Self::Timer(timer) => Self::Timer(timer.clone()),
         })
     }
 }

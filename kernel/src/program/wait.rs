@@ -6,11 +6,10 @@ use alloc::sync::Arc;
 use gatehouse_abi::ProgramEnd;
 
 use super::Program;
-use crate::arch::ticks;
 use crate::cpu::ThisCpu;
 use crate::sched;
 use crate::thread::Thread;
-use crate::time::{self, clock};
+use crate::time;
 
 /// What came of asking.
 #[derive(Debug)]
@@ -36,13 +35,12 @@ pub fn wait_for_child(cpu: &ThisCpu, program: &Arc<Program>, nanoseconds: u64) -
     if life.end.is_some() || life.children == 0 || life.waiter.is_some() || nanoseconds == 0 {
         return Waited::Nothing;
     }
-    let Some(thread) = sched::detach_current(cpu) else { return Waited::Nothing };
+    let thread = match nanoseconds {
+        u64::MAX => sched::detach_current(cpu),
+        _ => time::wait_until(cpu, time::moment_after(nanoseconds)),
+    };
+    let Some(thread) = thread else { return Waited::Nothing };
     thread.waits_for_program().set(true);
-    if nanoseconds != u64::MAX {
-        thread.set_deadline(ticks().saturating_add(clock().ticks_in(nanoseconds)));
-        time::arm(cpu, thread.deadline());
-        cpu.local().timers.borrow_mut().insert(Arc::clone(&thread));
-    }
     life.waiter = Some(thread);
     Waited::Waits
 }

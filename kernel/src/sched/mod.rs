@@ -12,7 +12,7 @@ mod run_queue;
 mod suspend;
 mod switch;
 
-pub use inbox::Inbox;
+pub use inbox::{Inbox, InboxEntry};
 pub use next::Next;
 pub use poke::poke;
 pub use ready::{deadline_reached, drain_inbox, enqueue, hand_over, slice_ended, wake, yield_now};

@@ -2,18 +2,25 @@
 
 use smp::icr::{Command, Destination};
 use smp::ipi::Kind;
+use smp::local_apic::SendError;
 
 use crate::arch::x86_64::vectors;
 use crate::cpu::{Block, ThisCpu};
 use crate::lockdown;
 
 /// Tells `target` why it is wanted, by an interrupt unless one is under way already.
+#[inline]
 pub fn poke(cpu: &ThisCpu, target: &Block, kind: Kind) {
     if !target.kernel().remote().pending().post(kind) {
         return;
     }
     let sent = cpu.kernel().apic().send(Command::Fixed(vectors::IPI), Destination::Physical(target.apic_id()));
     if let Err(error) = sent {
-        lockdown::broken(format_args!("no interrupt can be sent to CPU {}: {error}", target.index()));
+        refused(target, error);
     }
+}
+
+#[cold]
+fn refused(target: &Block, error: SendError) -> ! {
+    lockdown::broken(format_args!("no interrupt can be sent to CPU {}: {error}", target.index()))
 }

@@ -53,7 +53,7 @@ pub fn wake(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 /// A thread that arrived or was woken: it leaves the timer list, and runs unless its program is ending.
 fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     if thread.is_timed() {
-        drop(cpu.local().timers.borrow_mut().remove(&thread));
+        drop(cpu.local().timers.remove(&thread));
     }
     thread.waits_for_program().set(false);
     if thread.program().is_ending() {
@@ -111,8 +111,9 @@ pub fn deadline_reached(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 }
 
 /// The running thread had its share: others of its priority go first.
+#[inline(always)]
 pub fn slice_ended(cpu: &ThisCpu) -> Next {
-    yield_now(cpu)
+    if cpu.local().run_queue.highest().is_some() { yield_now(cpu) } else { Next::Stay }
 }
 
 /// The running thread goes behind all others of its priority.

@@ -17,7 +17,7 @@ pub fn reap(cpu: &ThisCpu) -> Next {
     let ending = |thread: &Thread| thread.program().is_ending();
     let mut gone = Vec::new();
     local.run_queue.take_matching(ending, |thread| gone.push(thread));
-    local.timers.borrow_mut().take_matching(ending, |thread| gone.push(thread));
+    local.timers.take_matching(ending, |thread| gone.push(thread));
     let mut next = Next::Stay;
     if cpu.current().is_some_and(ending) {
         gone.extend(forget_current(cpu));
@@ -61,8 +61,8 @@ pub fn wait_until_left(cpu: &ThisCpu, root: u64) {
     let deadline = time::nanoseconds_since_start() + LEAVING_DEADLINE;
     for block in cpu::all().iter().filter(|block| block.index() != cpu.index()) {
         while block.kernel().remote().may_use_root(root) {
-            // That CPU may be waiting for this one to flush.
-            irq::serve_flush(cpu);
+            // That CPU may be waiting for this one.
+            irq::answer_calls(cpu);
             if time::nanoseconds_since_start() > deadline {
                 lockdown::broken(format_args!("CPU {} does not leave the page tables of a program", block.index()));
             }

@@ -86,6 +86,7 @@ pub unsafe fn switch_directly<const PLAIN: bool>(
 fn load_root(cpu: &ThisCpu, thread: &Thread) {
     let root = thread.root();
     if cpu.kernel().remote().root() != root {
+        cpu.kernel().remote().set_entering(root);
         // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
         unsafe { load_address_space(root) };
         cpu.kernel().remote().set_root(root);
@@ -145,6 +146,8 @@ pub(super) fn leave_address_space(cpu: &ThisCpu) {
         // SAFETY: the kernel's own tables live for ever.
         unsafe { load_address_space(root) };
         cpu.kernel().remote().set_root(root);
+        // Only now: until then this CPU had the program's.
+        cpu.kernel().remote().set_entering(root);
     }
 }
 

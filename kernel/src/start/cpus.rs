@@ -19,13 +19,15 @@ const FALLBACK_STACK_BYTES: u64 = 4 * 1024;
 /// # Panics
 /// If memory runs out: says how much each CPU needs.
 pub(super) fn make_blocks(ids: impl Iterator<Item = ApicId>, apic: LocalApic) -> Box<[&'static Block]> {
-    ids.enumerate()
-        .map(|(index, apic_id)| make_block(CpuIndex::new(index as u32), apic_id, apic))
+    let ids: Vec<_> = ids.collect();
+    ids.iter()
+        .enumerate()
+        .map(|(index, apic_id)| make_block(CpuIndex::new(index as u32), *apic_id, apic, ids.len()))
         .collect::<Vec<_>>()
         .into()
 }
 
-fn make_block(index: CpuIndex, apic_id: ApicId, apic: LocalApic) -> &'static Block {
+fn make_block(index: CpuIndex, apic_id: ApicId, apic: LocalApic, cpus: usize) -> &'static Block {
     let interrupt_stack = stack(index, INTERRUPT_STACK_BYTES);
     let stacks = IstStacks {
         nmi: [stack(index, IST_STACK_BYTES), stack(index, IST_STACK_BYTES)],
@@ -33,7 +35,7 @@ fn make_block(index: CpuIndex, apic_id: ApicId, apic: LocalApic) -> &'static Blo
         machine_check: stack(index, IST_STACK_BYTES),
         debug: stack(index, IST_STACK_BYTES),
     };
-    let kernel = KernelCpu::new(Local::new(index, interrupt_stack.top()), apic);
+    let kernel = KernelCpu::new(Local::new(index, interrupt_stack.top()), apic, cpus);
     let fallback = stack(index, FALLBACK_STACK_BYTES);
     let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback, kernel };
     // SAFETY: the stacks are fresh and belong to this block alone.

@@ -3,12 +3,12 @@
 use gatehouse_abi::{BASE_FS, BASE_GS, Error};
 use percpu::CpuIndex;
 
-use crate::arch::{Frame, Verdict, exit, ticks};
+use crate::arch::{Frame, Verdict, exit};
 use crate::cpu::{self, ThisCpu};
 use crate::memory::layout::PAGE_SIZE;
 use crate::sched::{self, Next};
 use crate::thread::Thread;
-use crate::time::{self, clock};
+use crate::time;
 use crate::trap::TrapFrame as _;
 use crate::{console, user_copy};
 
@@ -29,12 +29,11 @@ pub(super) fn debug_write(thread: &Thread, address: u64, length: u64) -> Result<
     Ok(length)
 }
 
-pub(super) fn sleep(cpu: &ThisCpu, frame: &mut Frame, nanoseconds: u64) -> Next {
+/// Waits until a moment, in clock ticks.
+pub(super) fn sleep(cpu: &ThisCpu, frame: &mut Frame, moment: u64) -> Next {
     frame.set_system_call_result(0);
-    let Some(thread) = sched::detach_current(cpu) else { return Next::Choose };
-    thread.set_deadline(ticks().saturating_add(clock().ticks_in(nanoseconds)));
-    time::arm(cpu, thread.deadline());
-    cpu.local().timers.borrow_mut().insert(thread);
+    // The timer list owns the thread from here on.
+    drop(time::wait_until(cpu, moment));
     Next::Choose
 }
 

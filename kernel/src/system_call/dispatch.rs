@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SystemCall};
 
-use super::{calls, capabilities, control, information, memory, messages, objects, programs};
+use super::{calls, capabilities, control, cpus, information, memory, messages, objects, programs, timers};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
@@ -92,7 +92,8 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::Clock => Outcome::Value(time::nanoseconds_since_start()),
         SystemCall::CpuNumber => Outcome::Value(u64::from(cpu.index().get())),
         SystemCall::SpawnThread => programs::spawn_thread(cpu, thread, frame),
-        SystemCall::Sleep => return calls::sleep(cpu, frame, first),
+        SystemCall::Sleep => return calls::sleep(cpu, frame, time::moment_after(first)),
+        SystemCall::SleepUntil => return calls::sleep(cpu, frame, time::moment_at(first)),
         SystemCall::SpawnProgram => programs::spawn_program(cpu, thread, frame),
         SystemCall::WaitProgram => programs::wait_program(cpu, thread, first, second),
         SystemCall::Record => calls::record(thread, first, second).into(),
@@ -112,6 +113,11 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
         SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
         SystemCall::ReadFaultRegisters => messages::read_fault_registers(thread).into(),
+        SystemCall::CreateTimer => timers::create(cpu, thread, first).into(),
+        SystemCall::SetTimer => timers::set(cpu, thread, &arguments).into(),
+        SystemCall::CancelTimer => timers::cancel(cpu, thread, first).into(),
+        SystemCall::ReadTimer => timers::read(thread, first).into(),
+        SystemCall::PingCpu => cpus::ping(cpu, thread, first).into(),
         _ => match objects::object_call(cpu, thread, call, frame, &arguments) {
             Some(outcome) => outcome,
             None => unreachable!("every call has a handler"),

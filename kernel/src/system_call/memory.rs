@@ -6,7 +6,7 @@ use gatehouse_abi::{Error, UTCB_BASE};
 use x86_64::VirtAddr;
 
 use crate::cpu::ThisCpu;
-use crate::irq::flush_program;
+use crate::irq::flush_program_range;
 use crate::memory::address_space::{PageState, Unmapped};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{AddressSpace, Frame, Rights};
@@ -46,8 +46,8 @@ fn take(program: &Program, address: u64, length: u64) -> Result<Vec<Unmapped>, E
 }
 
 /// Frees what was taken away, once no CPU can reach it any more.
-fn free(cpu: &ThisCpu, program: &Program, taken: Vec<Unmapped>) {
-    flush_program(cpu, program);
+fn free(cpu: &ThisCpu, program: &Program, address: u64, length: u64, taken: Vec<Unmapped>) {
+    flush_program_range(cpu, program, VirtAddr::new(address), length);
     // SAFETY: every CPU that runs the program has just forgotten its translations.
     taken.into_iter().for_each(|page| drop(unsafe { page.after_flush() }));
 }
@@ -61,7 +61,7 @@ pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64
     let done = map_fresh(program, address, length)?;
     if done < length {
         let taken = take(program, address, done)?;
-        free(cpu, program, taken);
+        free(cpu, program, address, done, taken);
         return Err(Error::OutOfMemory);
     }
     Ok(address)
@@ -93,6 +93,6 @@ pub(super) fn unmap(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -
         return Err(Error::NotFound);
     }
     let count = taken.len() as u64;
-    free(cpu, thread.program(), taken);
+    free(cpu, thread.program(), address, length, taken);
     Ok(count * PAGE_SIZE)
 }

@@ -3,6 +3,7 @@
 mod calls;
 mod capabilities;
 mod control;
+mod cpus;
 mod dispatch;
 mod information;
 mod memory;
@@ -10,5 +11,6 @@ mod messages;
 mod notifications;
 mod objects;
 mod programs;
+mod timers;
 
 pub use dispatch::{call, dispatch, null, reply_receive, reply_receive_to, time_out};

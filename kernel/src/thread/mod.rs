@@ -13,6 +13,6 @@ mod wait;
 
 pub use attention::{Attention, Special};
 pub use suspension::Suspension;
-pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Thread, TimerAdapter, count};
+pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Thread, ThreadTimerAdapter, count};
 pub use utcb::Utcb;
 pub use wait::Wait;

@@ -16,6 +16,8 @@ use crate::arch::{FpuState, Frame, UserBases};
 use crate::ipc::{Endpoint, FaultHandler, Notification};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
+use crate::sched::InboxEntry;
+use crate::time::{Key, Timed};
 
 /// Priorities: 0 is the lowest.
 pub const PRIORITIES: usize = 64;
@@ -93,8 +95,7 @@ pub struct Thread {
     suspension: Suspension,
     queue_link: LinkedListAtomicLink,
     timer_link: RBTreeAtomicLink,
-    /// The next in the inbox.
-    pub inbox_next: AtomicPtr<Thread>,
+    inbox_next: AtomicPtr<Thread>,
 }
 
 // SAFETY: the cells belong to the CPU that owns the thread at the moment; handing over goes through atomics with release
@@ -108,10 +109,10 @@ mod adapters {
     use super::{Arc, LinkedListAtomicLink, RBTreeAtomicLink, Thread, intrusive_adapter};
 
     intrusive_adapter!(pub QueueAdapter = Arc<Thread>: Thread { queue_link => LinkedListAtomicLink });
-    intrusive_adapter!(pub TimerAdapter = Arc<Thread>: Thread { timer_link => RBTreeAtomicLink });
+    intrusive_adapter!(pub ThreadTimerAdapter = Arc<Thread>: Thread { timer_link => RBTreeAtomicLink });
 }
 
-pub use adapters::{QueueAdapter, TimerAdapter};
+pub use adapters::{QueueAdapter, ThreadTimerAdapter};
 
 impl core::fmt::Debug for QueueAdapter {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -119,17 +120,30 @@ impl core::fmt::Debug for QueueAdapter {
     }
 }
 
-impl core::fmt::Debug for TimerAdapter {
+impl core::fmt::Debug for ThreadTimerAdapter {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        out.write_str("TimerAdapter")
+        out.write_str("ThreadTimerAdapter")
     }
 }
 
-impl<'thread> KeyAdapter<'thread> for TimerAdapter {
-    type Key = (u64, u64);
+impl<'thread> KeyAdapter<'thread> for ThreadTimerAdapter {
+    type Key = Key;
 
-    fn get_key(&self, thread: &'thread Thread) -> (u64, u64) {
-        (thread.deadline.get(), thread.number)
+    fn get_key(&self, thread: &'thread Thread) -> Key {
+        thread.key()
+    }
+}
+
+impl Timed for Thread {
+    fn key(&self) -> Key {
+        (self.deadline.get(), self.number)
+    }
+}
+
+// SAFETY: the link is used by inboxes alone, and whoever puts a thread into one owns it.
+unsafe impl InboxEntry for Thread {
+    fn inbox_next(&self) -> &AtomicPtr<Self> {
+        &self.inbox_next
     }
 }
 

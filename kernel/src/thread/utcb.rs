@@ -1,6 +1,6 @@
 //! The message buffer that a thread shares with the kernel: one page of its program, never unmapped while the thread lives.
 
-use gatehouse_abi::ThreadRegisters;
+use gatehouse_abi::{ThreadRegisters, TimerFirings};
 
 use crate::memory::layout::PAGE_SIZE;
 
@@ -60,5 +60,11 @@ impl Utcb {
     pub fn set_registers(self, registers: &ThreadRegisters) {
         // SAFETY: inside the page, and aligned.
         unsafe { self.0.cast::<ThreadRegisters>().write_volatile(*registers) };
+    }
+
+    /// Writes what a timer has done at offset 0.
+    pub fn set_timer_firings(self, firings: &TimerFirings) {
+        // SAFETY: inside the page, and aligned.
+        unsafe { self.0.cast::<TimerFirings>().write_volatile(*firings) };
     }
 }

@@ -1,9 +1,19 @@
 //! Time: the machine's clock, and what each CPU does when a moment comes.
+//!
+//! Each CPU has a list of entries by the moment at which they are due, and a one-shot hardware timer that is armed for the
+//! earliest. The interrupt drops the due entry, completes its action, and advances to the next. An entry is a thread that
+//! waits, or a [`Timer`], which any CPU may set and clear.
 
+mod deadline_tree;
+mod hardware_timer;
 mod machine_clock;
+mod setting;
 mod timer;
 mod timer_list;
 
+pub use deadline_tree::{DeadlineTree, Key, Timed};
+pub use hardware_timer::{HardwareTimer, arm, install_timer, start_slice, timer_interrupt, wait_until};
 pub use machine_clock::{clock, install_clock, nanoseconds_since_start};
-pub use timer::{HardwareTimer, arm, install_timer, start_slice, timer_interrupt};
-pub use timer_list::TimerList;
+pub use setting::Setting;
+pub use timer::{Action, Firings, Timer, TimerAdapter, changed_elsewhere, moment_after, moment_at};
+pub use timer_list::{Due, TimerList};

@@ -1,83 +1,236 @@
-//! One CPU's timer: a one-shot that is armed for the earliest thing that matters, and for nothing else.
+//! Kernel timers: set from any CPU, fire on their own.
 
-use smp::local_apic::TimerMode;
-use spin::Once;
+use core::cell::Cell;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use super::clock;
-use crate::arch::{ticks, x86_64::vectors};
-use crate::cpu::ThisCpu;
-use crate::sched::{self, Next};
+use alloc::sync::Arc;
 
-/// How the hardware timer is programmed; the same on every CPU.
+use intrusive_collections::{KeyAdapter, RBTreeAtomicLink};
+use percpu::CpuIndex;
+use smp::ipi::Kind;
+
+use super::deadline_tree::{Key, Timed};
+use super::setting::{OFF, Setting};
+use super::{arm, clock};
+use crate::arch::ticks;
+use crate::cpu::{self, ThisCpu};
+use crate::sched::{InboxEntry, Next, poke};
+
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+/// What happens when a timer fires: on the timer's CPU, in the timer interrupt, after the timer was dropped from the list.
 #[derive(Clone, Copy, Debug)]
-pub enum HardwareTimer {
-    /// Compares with the time-stamp counter.
-    Deadline,
-    /// Counts down at a rate of its own: timer ticks a clock tick, times 2^32.
-    CountDown {
-        /// The ratio.
-        ratio_32: u64,
-    },
+pub enum Action {
+    /// Nothing but that it is counted.
+    Count,
+    /// A call of the kernel's own, with an argument.
+    Call(fn(&ThisCpu, u64) -> Next, u64),
 }
 
-static TIMER: Once<HardwareTimer> = Once::new();
+/// A one-shot timer.
+///
+/// It fires on one CPU, its home; only the home touches its place in the list. [`Setting`] is what all share.
+#[derive(Debug)]
+pub struct Timer {
+    setting: Setting,
+    home: CpuIndex,
+    action: Action,
+    number: u64,
+    /// The moment at which it stands in the home's list. Only the home's.
+    entry: Cell<u64>,
+    link: RBTreeAtomicLink,
+    inbox_next: AtomicPtr<Self>,
+    fired: AtomicU64,
+    /// What it was set to when it fired last.
+    moment: AtomicU64,
+    /// When that was.
+    fired_at: AtomicU64,
+}
 
-/// How long a thread runs while others of its priority are ready: 10 ms.
-pub const SLICE_NANOSECONDS: u64 = 10_000_000;
+// SAFETY: `entry` and `link` are the home's alone; the rest is atomic or constant.
+unsafe impl Sync for Timer {}
+// SAFETY: nothing in a timer is tied to the CPU that makes or frees it.
+unsafe impl Send for Timer {}
 
-/// Makes the timer known, once, before any thread runs; and sets the calling CPU's up. Every CPU calls this.
-pub fn install_timer(cpu: &ThisCpu, timer: HardwareTimer) {
-    let timer = TIMER.call_once(|| timer);
-    cpu.kernel().apic().set_timer(match timer {
-        HardwareTimer::Deadline => TimerMode::TscDeadline { vector: vectors::TIMER },
-        HardwareTimer::CountDown { .. } => TimerMode::OneShot { vector: vectors::TIMER },
+mod adapter {
+    #![expect(missing_docs, reason = "the macro documents neither the type nor its items")]
+    use super::{Arc, RBTreeAtomicLink, Timer};
+    use intrusive_collections::intrusive_adapter;
+
+    intrusive_adapter!(pub TimerAdapter = Arc<Timer>: Timer { link => RBTreeAtomicLink });
+}
+
+pub use adapter::TimerAdapter;
+
+impl core::fmt::Debug for TimerAdapter {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str("TimerAdapter")
+    }
+}
+
+impl<'timer> KeyAdapter<'timer> for TimerAdapter {
+    type Key = Key;
+
+    fn get_key(&self, timer: &'timer Timer) -> Key {
+        timer.key()
+    }
+}
+
+impl Timed for Timer {
+    fn key(&self) -> Key {
+        (self.entry.get(), self.number)
+    }
+}
+
+// SAFETY: the link is used by inboxes alone, and a timer is in one inbox at a time: `Setting::tell_home` lets one caller
+// put it in, and the home takes it out before it says that it heard.
+unsafe impl InboxEntry for Timer {
+    fn inbox_next(&self) -> &AtomicPtr<Self> {
+        &self.inbox_next
+    }
+}
+
+/// How often a timer has fired, and when it did last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Firings {
+    /// How often.
+    pub count: u64,
+    /// What it was set to the last time, in clock ticks.
+    pub moment: u64,
+    /// When it fired, in clock ticks.
+    pub fired_at: u64,
+}
+
+impl Timer {
+    /// A timer that is not set. `home` is a CPU that is online.
+    #[must_use]
+    pub fn new(home: CpuIndex, action: Action) -> Arc<Self> {
+        Arc::new(Self {
+            setting: Setting::new(),
+            home,
+            action,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            entry: Cell::new(OFF),
+            link: RBTreeAtomicLink::new(),
+            inbox_next: AtomicPtr::new(core::ptr::null_mut()),
+            fired: AtomicU64::new(0),
+            moment: AtomicU64::new(0),
+            fired_at: AtomicU64::new(0),
+        })
+    }
+
+    /// Sets it to fire at a moment, in clock ticks, or soon if that has passed. Answers whether it was set before, and
+    /// does not fire for that any more.
+    ///
+    /// From any CPU; another CPU is poked.
+    pub fn set(self: &Arc<Self>, cpu: &ThisCpu, moment: u64) -> bool {
+        let was_set = self.setting.replace(moment.min(OFF - 1));
+        if self.home == cpu.index() {
+            self.place(cpu);
+        } else {
+            self.tell_home(cpu, true);
+        }
+        was_set
+    }
+
+    /// Clears it. Answers whether it was set; it does not fire for that any more. `false` says that it has fired, or is
+    /// about to.
+    ///
+    /// From any CPU; no other is poked: the home meets the entry sooner or later and drops it.
+    pub fn cancel(self: &Arc<Self>, cpu: &ThisCpu) -> bool {
+        let was_set = self.setting.replace(OFF);
+        if was_set {
+            if self.home == cpu.index() {
+                self.place(cpu);
+            } else {
+                self.tell_home(cpu, false);
+            }
+        }
+        was_set
+    }
+
+    /// Clears it for good, soon: nobody will use it any more, and the home's list shall not keep it.
+    pub fn abandon(self: &Arc<Self>, cpu: &ThisCpu) {
+        if self.cancel(cpu) && self.home != cpu.index() {
+            self.tell_home(cpu, true);
+        }
+    }
+
+    /// How often it has fired. While it may be firing the three numbers need not belong together.
+    #[must_use]
+    pub fn firings(&self) -> Firings {
+        Firings {
+            count: self.fired.load(Ordering::Acquire),
+            moment: self.moment.load(Ordering::Relaxed),
+            fired_at: self.fired_at.load(Ordering::Relaxed),
+        }
+    }
+
+    fn tell_home(self: &Arc<Self>, cpu: &ThisCpu, hurry: bool) {
+        let Some(home) = cpu::by_index(self.home) else { unreachable!("timers are made for CPUs that are online") };
+        self.setting.tell_home(
+            hurry,
+            || home.kernel().remote().timers().put(Arc::clone(self)),
+            || poke(cpu, home, Kind::Timer),
+        );
+    }
+
+    /// Puts the entry where it belongs by now. Only on the home.
+    fn place(self: &Arc<Self>, cpu: &ThisCpu) {
+        let wanted = self.setting.wanted();
+        let timers = &cpu.local().timers;
+        if self.link.is_linked() {
+            if self.entry.get() == wanted {
+                return;
+            }
+            drop(timers.remove_timer(self));
+        }
+        if wanted != OFF {
+            self.entry.set(wanted);
+            timers.insert_timer(Arc::clone(self));
+            arm(cpu, wanted);
+        }
+    }
+
+    /// Its moment has come; it has just been dropped from the list. Only on the home.
+    fn expire(self: &Arc<Self>, cpu: &ThisCpu) -> Next {
+        let moment = self.entry.get();
+        if !self.setting.fire(moment) {
+            self.place(cpu);
+            return Next::Stay;
+        }
+        self.moment.store(moment, Ordering::Relaxed);
+        self.fired_at.store(ticks(), Ordering::Relaxed);
+        // Release: who sees the count sees the two moments, or later ones.
+        self.fired.store(self.fired.load(Ordering::Relaxed) + 1, Ordering::Release);
+        match self.action {
+            Action::Count => Next::Stay,
+            Action::Call(function, argument) => function(cpu, argument),
+        }
+    }
+}
+
+/// A timer's entry has just been dropped from this CPU's list: completes its action.
+pub(super) fn expire(cpu: &ThisCpu, timer: Arc<Timer>) -> Next {
+    timer.expire(cpu)
+}
+
+/// Takes in what other CPUs did to this CPU's timers.
+pub fn changed_elsewhere(cpu: &ThisCpu) {
+    cpu.kernel().remote().timers().take_all(|timer: Arc<Timer>| {
+        timer.setting.heard();
+        timer.place(cpu);
     });
 }
 
-/// Arms this CPU's timer for a moment, in clock ticks, unless it is armed for an earlier one.
-pub fn arm(cpu: &ThisCpu, moment: u64) {
-    if moment >= cpu.local().armed.get() {
-        return;
-    }
-    cpu.local().armed.set(moment);
-    match TIMER.get() {
-        Some(HardwareTimer::Deadline) => cpu.kernel().apic().arm_deadline(moment),
-        Some(HardwareTimer::CountDown { ratio_32 }) => {
-            let clock_ticks = moment.saturating_sub(ticks());
-            let count = (u128::from(clock_ticks) * u128::from(*ratio_32)) >> 32;
-            // A count of 0 would disarm it. One that is too long ends early, and the interrupt arms it again.
-            cpu.kernel().apic().arm_one_shot(u32::try_from(count).unwrap_or(u32::MAX).max(1));
-        }
-        None => unreachable!("the timer is installed before anything waits"),
-    }
+/// The moment so many nanoseconds after the clock's start, in clock ticks; saturates below [`OFF`].
+#[must_use]
+pub fn moment_at(nanoseconds: u64) -> u64 {
+    clock().moment_at(nanoseconds).min(OFF - 1)
 }
 
-/// The timer's interrupt: drops each entry that is due and completes its action, ends the slice if that is due, and arms
-/// the timer for what comes next.
-pub fn timer_interrupt(cpu: &ThisCpu) -> Next {
-    let local = cpu.local();
-    local.armed.set(u64::MAX);
-    let now = ticks();
-    let mut next = Next::Stay;
-    loop {
-        let due = local.timers.borrow_mut().pop_due(now);
-        let Some(thread) = due else { break };
-        next = next.and(sched::deadline_reached(cpu, thread));
-    }
-    if local.slice_end.get() <= now {
-        local.slice_end.set(u64::MAX);
-        next = next.and(sched::slice_ended(cpu));
-    }
-    arm(cpu, local.timers.borrow().next().min(local.slice_end.get()));
-    next
-}
-
-/// Starts a slice if none runs: somebody else is ready.
-pub fn start_slice(cpu: &ThisCpu) {
-    let local = cpu.local();
-    if local.slice_end.get() == u64::MAX {
-        let end = ticks() + clock().ticks_in(SLICE_NANOSECONDS);
-        local.slice_end.set(end);
-        arm(cpu, end);
-    }
+/// The moment so many nanoseconds from now, in clock ticks; saturates below [`OFF`].
+#[must_use]
+pub fn moment_after(nanoseconds: u64) -> u64 {
+    ticks().saturating_add(clock().ticks_in(nanoseconds)).min(OFF - 1)
 }

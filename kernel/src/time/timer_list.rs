@@ -1,62 +1,91 @@
 //! What waits for a moment in time on one CPU.
 
+use core::cell::{Cell, RefCell};
+
 use alloc::sync::Arc;
 
-use intrusive_collections::{Bound, RBTree};
+use super::deadline_tree::{DeadlineTree, Timed};
+use super::timer::{Timer, TimerAdapter};
+use crate::thread::{Thread, ThreadTimerAdapter};
 
-use crate::thread::{Thread, TimerAdapter};
-
-/// Threads by the moment at which they are to be woken; equal moments in the order of the threads' numbers.
+/// Threads that wait and timers that are set, by the moment at which they are due; equal moments in the order of their
+/// numbers. It belongs to one CPU.
 #[derive(Debug)]
-pub struct TimerList(RBTree<TimerAdapter>);
+pub struct TimerList {
+    /// The earliest moment of both trees, where the timer interrupt finds it by one load.
+    next: Cell<u64>,
+    threads: RefCell<DeadlineTree<Thread, ThreadTimerAdapter>>,
+    timers: RefCell<DeadlineTree<Timer, TimerAdapter>>,
+}
 
-// SAFETY: the tree holds `Arc`s; it belongs to one CPU at a time.
+// SAFETY: the trees hold `Arc`s; the list belongs to one CPU at a time.
 unsafe impl Send for TimerList {}
+
+/// An entry whose moment has come.
+#[derive(Debug)]
+pub enum Due {
+    /// A thread is to be woken.
+    Thread(Arc<Thread>),
+    /// A timer is to fire, if it is still set to this moment.
+    Timer(Arc<Timer>),
+}
 
 impl TimerList {
     /// An empty list.
     #[must_use]
     pub fn new() -> Self {
-        Self(RBTree::new(TimerAdapter::new()))
-    }
-
-    /// Takes a thread in, with its deadline set.
-    pub fn insert(&mut self, thread: Arc<Thread>) {
-        self.0.insert(thread);
+        Self { next: Cell::new(u64::MAX), threads: RefCell::default(), timers: RefCell::default() }
     }
 
     /// The earliest moment; `u64::MAX` when nothing waits.
     #[must_use]
-    pub fn next(&self) -> u64 {
-        self.0.front().get().map_or(u64::MAX, Thread::deadline)
+    #[inline(always)]
+    pub const fn next(&self) -> u64 {
+        self.next.get()
     }
 
-    /// Drops the entry that is due at `now`, if any, and answers whose it was.
-    pub fn pop_due(&mut self, now: u64) -> Option<Arc<Thread>> {
-        if self.next() > now {
-            return None;
-        }
-        self.0.front_mut().remove()
+    /// Takes a thread in, with its deadline set.
+    pub fn insert(&self, thread: Arc<Thread>) {
+        self.next.set(self.next.get().min(thread.key().0));
+        self.threads.borrow_mut().insert(thread);
+    }
+
+    /// Takes a timer in, with its entry set.
+    pub fn insert_timer(&self, timer: Arc<Timer>) {
+        self.next.set(self.next.get().min(timer.key().0));
+        self.timers.borrow_mut().insert(timer);
+    }
+
+    /// Drops an entry that is due at `now`, if there is one, and answers whose it was.
+    pub fn pop_due(&self, now: u64) -> Option<Due> {
+        let thread = self.threads.borrow_mut().pop_due(now).map(Due::Thread);
+        let due = thread.or_else(|| self.timers.borrow_mut().pop_due(now).map(Due::Timer));
+        self.find_next();
+        due
     }
 
     /// Takes a thread out before its time.
-    pub fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
-        let key = (thread.deadline(), thread.number());
-        self.0.lower_bound_mut(Bound::Included(&key)).remove().inspect(|found| {
-            debug_assert_eq!(found.number(), thread.number());
-        })
+    pub fn remove(&self, thread: &Thread) -> Option<Arc<Thread>> {
+        let removed = self.threads.borrow_mut().remove(thread.key());
+        self.find_next();
+        removed
+    }
+
+    /// Takes a timer out before its time.
+    pub fn remove_timer(&self, timer: &Timer) -> Option<Arc<Timer>> {
+        let removed = self.timers.borrow_mut().remove(timer.key());
+        self.find_next();
+        removed
     }
 
     /// Takes out every thread that the condition holds for.
-    pub fn take_matching(&mut self, condition: impl Fn(&Thread) -> bool, mut each: impl FnMut(Arc<Thread>)) {
-        let mut cursor = self.0.front_mut();
-        while let Some(thread) = cursor.get() {
-            if condition(thread) {
-                cursor.remove().into_iter().for_each(&mut each);
-            } else {
-                cursor.move_next();
-            }
-        }
+    pub fn take_matching(&self, condition: impl Fn(&Thread) -> bool, each: impl FnMut(Arc<Thread>)) {
+        self.threads.borrow_mut().take_matching(condition, each);
+        self.find_next();
+    }
+
+    fn find_next(&self) {
+        self.next.set(self.threads.borrow().earliest().min(self.timers.borrow().earliest()));
     }
 }
 

@@ -1,23 +1,28 @@
 //! Running something on other CPUs and waiting until they have done it.
 //!
 //! ```text
-//!  caller                                   each target
+//!  caller                                        each target
 //!  call(targets, operation):
-//!    puts a request into each mailbox
-//!    pokes each target  ─────────────────►  interrupt: Mailbox::answer
-//!    waits, and answers its own mailbox       Posted → Running   (compare-exchange)
-//!    (poll), so that two CPUs that call         runs the operation
-//!    each other both come through             Running → Done, counts down
+//!    the operation into its own outbox
+//!    its bit into each target's mailbox,
+//!    pokes each  ─────────────────────────────►  interrupt: Mailbox::answer, for each bit:
+//!    waits, and answers its own mailbox            clears the bit (the request is taken)
+//!    (poll), so that two CPUs that call            runs the operation in that CPU's outbox
+//!    each other both come through                  counts it done there
 //!    all done, or the time is over:
-//!    Posted → Cancelled (compare-exchange)   a cancelled request is dropped unrun
+//!    clears the bits that still stand              a bit that is gone is no request any more
 //! ```
 //!
-//! After the call each target has run the operation, or runs it at that moment and is named, or never will and
-//! is named.
+//! After the call each target has run the operation, or runs it at that moment and is named, or never will and is named.
+//!
+//! Nothing is allocated: a CPU has one outbox, so it makes one call at a time, and a mailbox has one bit for each CPU that
+//! may call. Taking a request and taking it back both clear its bit by a read-modify-write, so one of them wins. The bit's
+//! release and acquire carry the operation to the target, those of the count carry back what it did.
 
 mod mailbox;
-mod request;
+mod outbox;
 mod send;
 
 pub use mailbox::Mailbox;
-pub use send::{Exchange, Targets, Unanswered, call};
+pub use outbox::Outbox;
+pub use send::{Call, Exchange, Unanswered};

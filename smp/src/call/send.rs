@@ -1,51 +1,35 @@
 //! The caller's side.
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 
 use percpu::CpuIndex;
 
-use super::mailbox::{Delivery, Mailbox};
-use super::request::{Progress, Request};
+use super::mailbox::Mailbox;
+use super::outbox::Outbox;
 use crate::CpuSet;
 use crate::clock::{Clock, Wait};
 
 /// How a caller reaches other CPUs.
-pub trait Exchange<O> {
-    /// A CPU's mailbox; nothing when there is no such CPU, or it is not online.
-    fn mailbox(&self, cpu: CpuIndex) -> Option<&Mailbox<O>>;
+pub trait Exchange {
+    /// A CPU that is there and online.
+    type Cpu: Copy;
+
+    /// How many CPUs there are, online or not.
+    fn cpus(&self) -> u32;
+
+    /// The CPU with this index; nothing when there is no such CPU, or it is not online.
+    fn find(&self, cpu: CpuIndex) -> Option<Self::Cpu>;
+
+    /// A CPU's mailbox.
+    fn mailbox(&self, cpu: Self::Cpu) -> &Mailbox;
 
     /// Makes a CPU look into its mailbox soon: posts to its [`PendingSet`](crate::ipi::PendingSet), and sends the
     /// interrupt if the set was empty. If the interrupt cannot be sent, the CPU is one that does not answer.
-    fn poke(&self, cpu: CpuIndex);
+    fn poke(&self, cpu: Self::Cpu);
 }
 
-/// Whom a call is for.
-#[derive(Clone, Copy, Debug)]
-pub enum Targets<'s> {
-    /// One CPU.
-    One(CpuIndex),
-    /// A set of CPUs. The caller may be among them: it answers itself by its `poll`.
-    Set(&'s CpuSet),
-    /// Every CPU that is online, but one.
-    AllOthers {
-        /// The CPUs that are online.
-        online: &'s CpuSet,
-        /// The CPU that calls.
-        caller: CpuIndex,
-    },
-}
-
-impl Targets<'_> {
-    fn collect(self) -> Vec<CpuIndex> {
-        match self {
-            Self::One(cpu) => alloc::vec![cpu],
-            Self::Set(cpus) => cpus.iter().collect(),
-            Self::AllOthers { online, caller } => online.iter().filter(|cpu| *cpu != caller).collect(),
-        }
-    }
-}
+/// Polls before the clock is asked how long they take. An answer that comes at once costs no look at the clock.
+const POLLS_WITHOUT_CLOCK: u32 = 64;
 
 /// The CPUs that had not done what they were called for when the time was over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,8 +41,19 @@ pub struct Unanswered {
 }
 
 impl Unanswered {
+    #[inline]
     fn is_empty(&self) -> bool {
         self.not_begun.is_empty() && self.running.is_empty()
+    }
+
+    #[cold]
+    fn add_missing(&mut self, cpu: CpuIndex) {
+        self.not_begun.insert(cpu);
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = CpuIndex> {
+        self.not_begun.iter().chain(self.running.iter())
     }
 }
 
@@ -70,57 +65,105 @@ impl fmt::Display for Unanswered {
 
 impl core::error::Error for Unanswered {}
 
-/// Runs an operation on the targets and waits until all have done it, at most `limit_ns` nanoseconds.
-///
-/// What was written before is visible to the operation; what it wrote is visible after the call.
-///
-/// `poll` is called again and again while the caller waits, and answers the caller's own mailbox (and whatever
-/// else must not wait): that is what keeps two CPUs that call each other from waiting for each other.
-///
-/// # Errors
-/// The CPUs that did not answer in time, or cannot be reached.
-pub fn call<O, X, C>(
-    exchange: &X,
-    targets: Targets<'_>,
-    operation: O,
-    clock: &C,
-    limit_ns: u64,
-    mut poll: impl FnMut(),
-) -> Result<(), Unanswered>
-where
-    X: Exchange<O> + ?Sized,
-    C: Clock + ?Sized,
-{
-    let targets = targets.collect();
-    let request = Arc::new(Request::new(operation, targets.len()));
-    for (position, cpu) in targets.iter().enumerate() {
-        match exchange.mailbox(*cpu) {
-            Some(mailbox) => {
-                mailbox.put(Delivery { request: Arc::clone(&request), position });
-                exchange.poke(*cpu);
-            }
-            None => {
-                request.cancel(position);
+/// A call that is to be made.
+#[derive(Debug)]
+pub struct Call<'c, O, X: ?Sized, C: ?Sized> {
+    /// How to reach the others.
+    pub exchange: &'c X,
+    /// The CPU that calls: the one that runs this code.
+    pub caller: CpuIndex,
+    /// The caller's outbox.
+    pub outbox: &'c Outbox<O>,
+    /// What time it is.
+    pub clock: &'c C,
+    /// How long to wait, in nanoseconds.
+    pub limit_ns: u64,
+}
+
+impl<O: Copy, X: Exchange + ?Sized, C: Clock + ?Sized> Call<'_, O, X, C> {
+    /// Runs an operation on the targets and waits until all have done it.
+    ///
+    /// What was written before is visible to the operation; what it wrote is visible after the call. The caller may be
+    /// among the targets: it answers itself by `poll`.
+    ///
+    /// `poll` is called again and again while the caller waits, and answers the caller's own mailbox (and whatever
+    /// else must not wait): that is what keeps two CPUs that call each other from waiting for each other. It makes no call.
+    ///
+    /// # Errors
+    /// The CPUs that did not answer in time, or cannot be reached. A CPU that is still running the operation of an earlier call
+    /// makes the caller wait for that first, in the same time; nobody has begun then.
+    #[inline]
+    pub fn make(
+        &self,
+        targets: impl IntoIterator<Item = CpuIndex>,
+        operation: O,
+        mut poll: impl FnMut(),
+    ) -> Result<(), Unanswered> {
+        let outbox = self.outbox;
+        let nobody = |targets| Unanswered { not_begun: CpuSet::from_iter(targets), running: CpuSet::new() };
+        if !outbox.claim() {
+            return Err(nobody(targets.into_iter()));
+        }
+        if !outbox.is_settled() && !self.wait(&mut poll) {
+            outbox.release();
+            return Err(nobody(targets.into_iter()));
+        }
+        let mut unanswered = Unanswered::default();
+        outbox.write(operation);
+        for index in targets {
+            match self.exchange.find(index) {
+                Some(cpu) => {
+                    // Counted first: the target may be done before the next line.
+                    outbox.count_sent();
+                    self.exchange.mailbox(cpu).put(self.caller);
+                    self.exchange.poke(cpu);
+                }
+                None => unanswered.add_missing(index),
             }
         }
+        if !outbox.is_settled() && !self.wait(&mut poll) {
+            self.take_back(&mut unanswered);
+        }
+        outbox.release();
+        if unanswered.is_empty() { Ok(()) } else { Err(unanswered) }
     }
 
-    Wait::new(clock, limit_ns).until(|| {
-        poll();
-        request.is_finished()
-    });
-
-    let mut unanswered = Unanswered::default();
-    for (position, cpu) in targets.iter().enumerate() {
-        match request.cancel(position) {
-            Progress::Done => {}
-            Progress::Running => {
-                unanswered.running.insert(*cpu);
+    /// Waits until all requests are settled, or the time is over; tells whether they are.
+    #[inline]
+    fn wait(&self, poll: &mut impl FnMut()) -> bool {
+        for _ in 0..POLLS_WITHOUT_CLOCK {
+            core::hint::spin_loop();
+            if self.outbox.is_settled() {
+                return true;
             }
-            Progress::Cancelled | Progress::Posted => {
-                unanswered.not_begun.insert(*cpu);
+            poll();
+        }
+        self.wait_long(poll)
+    }
+
+    #[inline(never)]
+    fn wait_long(&self, poll: &mut impl FnMut()) -> bool {
+        Wait::new(self.clock, self.limit_ns).until(|| {
+            poll();
+            self.outbox.is_settled()
+        })
+    }
+
+    /// The time is over: takes back what nobody has begun, and names who has begun and not ended.
+    #[cold]
+    fn take_back(&self, unanswered: &mut Unanswered) {
+        let cpus = (0..self.exchange.cpus()).map(CpuIndex::new);
+        for (cpu, mailbox) in cpus.filter_map(|cpu| Some((cpu, self.exchange.mailbox(self.exchange.find(cpu)?)))) {
+            if mailbox.take(self.caller) {
+                self.outbox.count_taken_back();
+                unanswered.not_begun.insert(cpu);
+            } else if mailbox.is_serving(self.caller) && !self.outbox.is_settled() {
+                unanswered.running.insert(cpu);
             }
         }
+        if self.outbox.is_settled() {
+            // Who was named as running has ended meanwhile.
+            unanswered.running = CpuSet::new();
+        }
     }
-    if unanswered.is_empty() { Ok(()) } else { Err(unanswered) }
 }

@@ -142,6 +142,7 @@ impl<R: RegisterAccess> LocalApic<R> {
     ///
     /// # Errors
     /// When the mode cannot express the command, or, in xAPIC mode, the previous one never left.
+    #[inline]
     pub fn send(&self, command: Command, destination: Destination) -> Result<(), SendError> {
         match self.mode {
             Mode::X2Apic => {

@@ -102,6 +102,11 @@ impl<D: Door> Calls<D> {
         let _ = Self::call_with_numbers(SystemCall::Sleep, [nanoseconds, 0, 0, 0, 0, 0]);
     }
 
+    /// Sleeps until the clock shows at least that.
+    pub fn sleep_until(nanoseconds: u64) {
+        let _ = Self::call_with_numbers(SystemCall::SleepUntil, [nanoseconds, 0, 0, 0, 0, 0]);
+    }
+
     /// Starts a program from the boot archive on CPU `cpu` or [`crate::abi::ANY_CPU`]; answers its number.
     ///
     /// # Errors
@@ -239,6 +244,16 @@ impl<D: Door> Calls<D> {
     /// [`Error::NoSuchCpu`].
     pub fn move_to_cpu(cpu: u64) -> Result<u64, Error> {
         Self::call_with_numbers(SystemCall::MoveToCpu, [cpu, 0, 0, 0, 0, 0])
+    }
+
+    /// Interrupts another CPU, or all others ([`crate::abi::ALL_OTHER_CPUS`]), and waits until they have answered; answers the
+    /// ticks of the time-stamp counter that it took. For one CPU, word 0 of the thread's message buffer holds the ticks
+    /// until the handler there ran.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchCpu`], [`Error::Gone`] when a CPU does not answer.
+    pub fn ping_cpu(cpu: u64) -> Result<u64, Error> {
+        Self::call_with_numbers(SystemCall::PingCpu, [cpu, 0, 0, 0, 0, 0])
     }
 
     /// Maps fresh zeroed pages, readable and writable. [`crate::memory::Memory`] is the owned form.

@@ -57,6 +57,7 @@ mod panic;
 pub mod register_pattern;
 pub mod thread;
 pub mod time;
+pub mod timer;
 
 pub use gatehouse_abi as abi;
 

@@ -50,17 +50,43 @@ impl TscClock {
         self.hertz
     }
 
-    /// The duration of so many ticks, in nanoseconds.
+    /// The duration of so many ticks, in whole nanoseconds; saturates.
     #[must_use]
     pub const fn nanoseconds(&self, ticks: u64) -> u64 {
-        ((ticks as u128 * self.nanoseconds_32 as u128) >> 32) as u64
+        let nanoseconds = (ticks as u128 * self.nanoseconds_32 as u128) >> 32;
+        if nanoseconds > u64::MAX as u128 { u64::MAX } else { nanoseconds as u64 }
     }
 
-    /// The ticks in so many nanoseconds; saturates.
+    /// Ticks whose [`duration`](Self::nanoseconds) is at least so many nanoseconds, and hardly more; saturates. Waits that
+    /// are made of it do not end early by this clock.
     #[must_use]
     pub const fn ticks_in(&self, nanoseconds: u64) -> u64 {
+        let mut ticks = self.about(nanoseconds);
+        loop {
+            let reached = self.nanoseconds(ticks);
+            if reached >= nanoseconds || ticks == u64::MAX {
+                return ticks;
+            }
+            ticks = ticks.saturating_add(self.about(nanoseconds - reached)).saturating_add(1);
+        }
+    }
+
+    /// Ticks in so many nanoseconds, rounded down, to a few parts in ten billion.
+    const fn about(&self, nanoseconds: u64) -> u64 {
         let ticks = (nanoseconds as u128 * self.ticks_32 as u128) >> 32;
         if ticks > u64::MAX as u128 { u64::MAX } else { ticks as u64 }
+    }
+
+    /// The value of the time-stamp counter so many nanoseconds after the clock started; saturates.
+    #[must_use]
+    pub const fn moment_at(&self, nanoseconds: u64) -> u64 {
+        self.start.saturating_add(self.ticks_in(nanoseconds))
+    }
+
+    /// Nanoseconds from the start of the clock to a value of the time-stamp counter; 0 for one before.
+    #[must_use]
+    pub const fn time_of(&self, moment: u64) -> u64 {
+        self.nanoseconds(moment.saturating_sub(self.start))
     }
 
     /// Nanoseconds since the clock started.
@@ -189,6 +215,21 @@ mod tests {
                 assert!(error <= expected / 100_000_000 + 1, "{hertz} Hz, {seconds} s: {error} ns");
                 let error = clock.ticks_in(expected).abs_diff(seconds * hertz);
                 assert!(error <= seconds * hertz / 10_000_000 + 1, "{hertz} Hz, {seconds} s: {error} ticks");
+            }
+        }
+    }
+
+    #[test]
+    fn waits_are_never_shorter_than_asked() {
+        for hertz in [1_000_000_000, 2_596_123_457, 24_000_000, 3, 5_000_000_000] {
+            let clock = TscClock::new(hertz);
+            for nanoseconds in [0, 1, 2, 3, 999, 1_000_003, 1_000_000_007, 86_400_000_000_001, 31_557_600_000_000_019] {
+                let ticks = clock.ticks_in(nanoseconds);
+                assert!(clock.nanoseconds(ticks) >= nanoseconds, "{hertz} Hz, {nanoseconds} ns");
+                assert!(
+                    ticks < 2 || clock.nanoseconds(ticks - 2) <= nanoseconds,
+                    "{hertz} Hz, {nanoseconds} ns: too long"
+                );
             }
         }
     }

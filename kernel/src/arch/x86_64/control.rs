@@ -56,17 +56,3 @@ pub unsafe fn load_address_space(root: u64) {
     // SAFETY: by the contract. Memory accesses may not be moved over it, so no `nomem`.
     unsafe { asm!("mov cr3, {}", in(reg) root, options(nostack, preserves_flags)) };
 }
-
-/// Makes the calling CPU forget all translations but the kernel's global ones.
-pub fn flush_user() {
-    x86_64::instructions::tlb::flush_all();
-}
-
-/// Makes the calling CPU forget all translations.
-pub fn flush_everything() {
-    // SAFETY: clearing and setting PGE changes no mapping; the kernel's tables have global pages on every CPU.
-    unsafe {
-        Cr4::update(|flags| flags.remove(Cr4Flags::PAGE_GLOBAL));
-        Cr4::update(|flags| flags.insert(Cr4Flags::PAGE_GLOBAL));
-    }
-}

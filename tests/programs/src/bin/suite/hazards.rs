@@ -66,6 +66,7 @@ pub(crate) const HAZARDS: &[Hazard] = &[
     exits("bad_arguments"),
     exits("threads"),
     exits("sleep_order"),
+    exits("timers"),
     exits("yield_storm"),
     exits("preempt"),
 ];

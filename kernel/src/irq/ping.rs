@@ -1,0 +1,42 @@
+//! How long an interrupt takes to another CPU and back.
+
+use percpu::CpuIndex;
+use smp::call::Unanswered;
+
+use super::call::{Operation, all_others, call};
+use crate::arch::ticks;
+use crate::cpu::{self, ThisCpu};
+
+/// How long a CPU may take to answer: 10 s, in nanoseconds.
+const DEADLINE: u64 = 10_000_000_000;
+
+/// What a ping took, in ticks of the time-stamp counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ping {
+    /// Until the handler there read its counter.
+    pub there: u64,
+    /// Until the caller knew.
+    pub round_trip: u64,
+}
+
+/// Interrupts a CPU that is online, and waits until it has answered. The calling CPU answers itself, without an interrupt.
+///
+/// # Errors
+/// The CPU, if it does not answer in 10 s.
+pub fn ping(cpu: &ThisCpu, target: CpuIndex) -> Result<Ping, Unanswered> {
+    let start = ticks();
+    call(cpu, [target], Operation::Ping, DEADLINE)?;
+    let round_trip = ticks() - start;
+    let arrived = cpu::by_index(target).map_or(start, |block| block.kernel().remote().pinged_at());
+    Ok(Ping { there: arrived.saturating_sub(start), round_trip })
+}
+
+/// Interrupts all CPUs but this one, and waits until all have answered; answers the ticks until then.
+///
+/// # Errors
+/// The CPUs that do not answer in 10 s.
+pub fn ping_all(cpu: &ThisCpu) -> Result<u64, Unanswered> {
+    let start = ticks();
+    call(cpu, all_others(cpu.index()), Operation::Ping, DEADLINE)?;
+    Ok(ticks() - start)
+}

@@ -1,0 +1,56 @@
+//! Calls about timers.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::{ANY_CPU, Error, TIMER_RELATIVE, TimerFirings};
+use percpu::CpuIndex;
+
+use super::capabilities::insert;
+use crate::capability::{Rights, Slot};
+use crate::cpu::{self, ThisCpu};
+use crate::object::{KernelObject, TimerCapability};
+use crate::thread::Thread;
+use crate::time::{self, Action, Timer, clock};
+
+/// The timer behind a slot.
+fn timer(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Timer>, Error> {
+    let slot = Slot::new(number).ok_or(Error::BadCapability)?;
+    let found = thread.program().capabilities().inspect(slot, |capability| match &capability.object {
+        KernelObject::Timer(timer) if capability.rights.contains(right) => Ok(Arc::clone(timer.timer())),
+        KernelObject::Timer(_) => Err(Error::NoRight),
+        _ => Err(Error::BadCapability),
+    });
+    found.unwrap_or(Err(Error::BadCapability))
+}
+
+pub(super) fn create(cpu: &ThisCpu, thread: &Thread, home: u64) -> Result<u64, Error> {
+    let home = match home {
+        ANY_CPU => cpu.index(),
+        index => u32::try_from(index).map(CpuIndex::new).map_err(|_| Error::NoSuchCpu)?,
+    };
+    if cpu::by_index(home).is_none() {
+        return Err(Error::NoSuchCpu);
+    }
+    insert(thread.program(), KernelObject::Timer(TimerCapability::new(Timer::new(home, Action::Count))))
+}
+
+pub(super) fn set(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [number, nanoseconds, flags, ..] = *arguments;
+    let moment = match flags {
+        0 => time::moment_at(nanoseconds),
+        TIMER_RELATIVE => time::moment_after(nanoseconds),
+        _ => return Err(Error::InvalidArgument),
+    };
+    Ok(u64::from(timer(thread, number, Rights::WRITE)?.set(cpu, moment)))
+}
+
+pub(super) fn cancel(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64, Error> {
+    Ok(u64::from(timer(thread, number, Rights::WRITE)?.cancel(cpu)))
+}
+
+pub(super) fn read(thread: &Thread, number: u64) -> Result<u64, Error> {
+    let firings = timer(thread, number, Rights::READ)?.firings();
+    let (due, fired) = (clock().time_of(firings.moment), clock().time_of(firings.fired_at));
+    thread.utcb().set_timer_firings(&TimerFirings { count: firings.count, due, fired });
+    Ok(firings.count)
+}

@@ -1,0 +1,110 @@
+//! What each call about timers answers, for timers of every CPU; and that timers which are set when their program ends
+//! neither fire into nothing nor stay.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+use gatehouse_runtime::abi::{ANY_CPU, Error, SLOT_FIRST_THREAD, SystemCall, TIMER_RELATIVE, rights};
+use gatehouse_runtime::door::{Door, Syscall};
+use gatehouse_runtime::message::{copy_capability, delete_capability, first_utcb};
+use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
+use gatehouse_runtime::timer::Timer;
+use gatehouse_runtime::{Kernel, entry};
+use programs::{check, cpus};
+
+entry!(run);
+
+fn run(_argument: u64) -> u64 {
+    for cpu in 0..cpus() {
+        one(cpu);
+    }
+    errors();
+    // Clocks that nobody will see: set for ever, and soon.
+    for cpu in 0..cpus() {
+        for nanoseconds in [u64::MAX, 3600 * SECOND, MILLISECOND] {
+            check!(timer(cpu).set_after(nanoseconds) == Ok(false), "a new timer is set");
+        }
+    }
+    sleep_until();
+    0
+}
+
+fn timer(cpu: u64) -> Timer {
+    let timer = Timer::create(cpu);
+    let Ok(timer) = timer else { programs::wrong(file!(), format_args!("no timer for CPU {cpu}: {timer:?}")) };
+    timer
+}
+
+fn one(cpu: u64) {
+    // SAFETY: this is the first thread.
+    let utcb = unsafe { first_utcb() };
+    let timer = timer(cpu);
+    let fires = |count| wait_until(10 * SECOND, || timer.count() == Ok(count));
+    check!(timer.cancel() == Ok(false), "a new timer is set");
+    check!(timer.count() == Ok(0), "a new timer has fired");
+
+    // A moment that has passed.
+    check!(timer.set_at(0) == Ok(false), "a new timer is set");
+    check!(fires(1), "CPU {cpu}: a timer set to the past does not fire");
+    check!(timer.cancel() == Ok(false), "a timer that has fired is set");
+
+    // Taken back, replaced by an earlier time, and by a later one.
+    check!(timer.set_after(3600 * SECOND) == Ok(false), "a timer that has fired is set");
+    check!(timer.cancel() == Ok(true) && timer.cancel() == Ok(false), "clearing does not say what was");
+    check!(timer.set_after(3600 * SECOND) == Ok(false), "a timer that was cleared is set");
+    let due = Kernel::clock() + MILLISECOND;
+    check!(timer.set_at(due) == Ok(true), "replacing does not say what was");
+    check!(fires(2), "CPU {cpu}: a timer set to an earlier time does not fire");
+    check!(Kernel::clock() >= due, "CPU {cpu}: early");
+    let firings = timer.firings(&utcb).unwrap_or_default();
+    // The kernel keeps the moment in ticks of its own, rounded up.
+    check!((due..due + 10).contains(&firings.due), "due {}, set to {due}", firings.due);
+    check!(firings.fired >= firings.due, "fired at {}, due at {}", firings.fired, firings.due);
+
+    let late = Kernel::clock() + 30 * MILLISECOND;
+    let first = timer.set_after(20 * MILLISECOND);
+    let second = timer.set_at(late);
+    check!(first == Ok(false), "a timer that has fired is set");
+    // A host that stands still for so long makes it fire twice; what is known of each setting must still be true.
+    let expected = if second == Ok(true) { 3 } else { 4 };
+    check!(fires(expected), "CPU {cpu}: a timer set to a later time does not fire");
+    check!(Kernel::clock() >= late, "CPU {cpu}: early");
+    check!(delete_capability(timer.slot()).is_ok(), "a timer's capability cannot be deleted");
+}
+
+fn errors() {
+    check!(Timer::create(cpus()) == Err(Error::NoSuchCpu), "a timer for a CPU that is not there");
+    check!(Timer::create(u64::MAX - 1) == Err(Error::NoSuchCpu), "a timer for a CPU that cannot be");
+    let own = timer(ANY_CPU);
+    for flags in [2, TIMER_RELATIVE | 4, u64::MAX] {
+        // SAFETY: the kernel writes to no memory.
+        let answer = unsafe { Syscall::call(SystemCall::SetTimer, [own.slot(), 0, flags, 0, 0, 0]) };
+        check!(Error::from_register(answer) == Err(Error::InvalidArgument), "flags {flags:#x}: {answer:#x}");
+    }
+    for slot in [0, SLOT_FIRST_THREAD, 4000, u64::MAX] {
+        let none = Timer::from_slot(slot);
+        check!(none.set_at(0) == Err(Error::BadCapability), "slot {slot:#x} can be set");
+        check!(none.cancel() == Err(Error::BadCapability), "slot {slot:#x} can be cleared");
+        check!(none.count() == Err(Error::BadCapability), "slot {slot:#x} can be read");
+    }
+    let read_only = copy_capability(own.slot(), rights::READ, 0, 0).map(Timer::from_slot);
+    let write_only = copy_capability(own.slot(), rights::WRITE, 0, 0).map(Timer::from_slot);
+    let (Ok(read_only), Ok(write_only)) = (read_only, write_only) else {
+        programs::wrong(file!(), format_args!("no copies: {read_only:?} {write_only:?}"))
+    };
+    check!(read_only.set_at(0) == Err(Error::NoRight), "set without the right");
+    check!(read_only.cancel() == Err(Error::NoRight), "cleared without the right");
+    check!(write_only.count() == Err(Error::NoRight), "read without the right");
+    check!(write_only.set_after(3600 * SECOND) == Ok(false), "it is set");
+    // The timer is the same one, and lives as long as any capability of it.
+    check!(delete_capability(own.slot()).is_ok(), "the original cannot be deleted");
+    check!(write_only.set_at(0) == Ok(true), "with its first capability the timer was cleared");
+    check!(wait_until(10 * SECOND, || read_only.count() == Ok(1)), "the timer is gone while capabilities are left");
+}
+
+fn sleep_until() {
+    let due = Kernel::clock() + 2 * MILLISECOND;
+    Kernel::sleep_until(due);
+    check!(Kernel::clock() >= due, "woken early");
+    // The past, and 0: come back.
+    Kernel::sleep_until(due);
+    Kernel::sleep_until(0);
+}

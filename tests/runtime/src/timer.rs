@@ -1,0 +1,78 @@
+//! Timers of the kernel.
+
+use crate::abi::{Error, SystemCall, TIMER_RELATIVE, TimerFirings};
+use crate::door::{Door, Syscall};
+use crate::message::Utcb;
+
+/// A timer that the program holds a capability of. Dropping the value leaves the timer as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timer(u64);
+
+fn call(call: SystemCall, arguments: [u64; 3]) -> Result<u64, Error> {
+    let [first, second, third] = arguments;
+    // SAFETY: the kernel writes to no memory of the program but, in one of these calls, to the message buffer.
+    Error::from_register(unsafe { Syscall::call(call, [first, second, third, 0, 0, 0]) })
+}
+
+impl Timer {
+    /// Makes a timer that fires on a CPU, or on the one that this thread runs on ([`crate::abi::ANY_CPU`]).
+    ///
+    /// # Errors
+    /// [`Error::NoSuchCpu`], [`Error::QuotaReached`], [`Error::OutOfMemory`].
+    pub fn create(cpu: u64) -> Result<Self, Error> {
+        call(SystemCall::CreateTimer, [cpu, 0, 0]).map(Self)
+    }
+
+    /// The slot of the capability.
+    #[must_use]
+    pub const fn slot(self) -> u64 {
+        self.0
+    }
+
+    /// The timer behind a slot.
+    #[must_use]
+    pub const fn from_slot(slot: u64) -> Self {
+        Self(slot)
+    }
+
+    /// Sets it to a time of the clock, in nanoseconds; tells whether it was set, and does not fire for that any more.
+    ///
+    /// # Errors
+    /// [`Error::BadCapability`], [`Error::NoRight`].
+    pub fn set_at(self, nanoseconds: u64) -> Result<bool, Error> {
+        call(SystemCall::SetTimer, [self.0, nanoseconds, 0]).map(|was_set| was_set == 1)
+    }
+
+    /// Sets it to a time from now, in nanoseconds; tells whether it was set, and does not fire for that any more.
+    ///
+    /// # Errors
+    /// [`Error::BadCapability`], [`Error::NoRight`].
+    pub fn set_after(self, nanoseconds: u64) -> Result<bool, Error> {
+        call(SystemCall::SetTimer, [self.0, nanoseconds, TIMER_RELATIVE]).map(|was_set| was_set == 1)
+    }
+
+    /// Clears it; tells whether it was set, and does not fire for that any more.
+    ///
+    /// # Errors
+    /// [`Error::BadCapability`], [`Error::NoRight`].
+    pub fn cancel(self) -> Result<bool, Error> {
+        call(SystemCall::CancelTimer, [self.0, 0, 0]).map(|was_set| was_set == 1)
+    }
+
+    /// What it has done so far; by way of the calling thread's message buffer.
+    ///
+    /// # Errors
+    /// [`Error::BadCapability`], [`Error::NoRight`].
+    pub fn firings(self, utcb: &Utcb) -> Result<TimerFirings, Error> {
+        call(SystemCall::ReadTimer, [self.0, 0, 0])?;
+        Ok(TimerFirings { count: utcb.get(0), due: utcb.get(1), fired: utcb.get(2) })
+    }
+
+    /// How often it has fired so far.
+    ///
+    /// # Errors
+    /// [`Error::BadCapability`], [`Error::NoRight`].
+    pub fn count(self) -> Result<u64, Error> {
+        call(SystemCall::ReadTimer, [self.0, 0, 0])
+    }
+}
