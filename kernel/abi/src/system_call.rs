@@ -84,8 +84,8 @@ pub enum SystemCall {
     ReadMemory = 30,
     /// `(program slot, address, buffer, length)`: writes another program's memory; at most 1 MiB.
     WriteMemory = 31,
-    /// `()`: writes the [`crate::ThreadRegisters`] of the thread whose fault the caller received last to the caller's
-    /// UTCB, at offset 0.
+    /// `(slot)`: writes the [`crate::ThreadRegisters`] of the thread whose fault the caller received last
+    /// ([`crate::SLOT_NONE`]), or whose reply was saved in a slot, to the caller's UTCB, at offset 0.
     ReadFaultRegisters = 32,
     /// `()`: makes a notification; answers its slot.
     CreateNotification = 33,
@@ -99,11 +99,19 @@ pub enum SystemCall {
     /// `(thread slot)`: stops a thread, the calling one for [`crate::SLOT_NONE`], until [`Self::ResumeThread`]. One that
     /// waits stops when its wait is over.
     SuspendThread = 37,
+    /// `(slot, program slot, destination)`: moves a capability to another program (which needs [`crate::rights::GRANT`]), or
+    /// within the caller's own space ([`crate::SLOT_NONE`]); to an empty slot, or any ([`crate::SLOT_ANY`]). Answers the new
+    /// slot.
+    MoveCapability = 38,
+    /// `()`: puts the right to reply to whom this thread received from last into a slot, which is answered.
+    SaveReply = 39,
+    /// `(slot, tag, word 0, word 1, word 2, word 3)`: [`Self::Reply`] by a slot, which is emptied.
+    ReplyTo = 40,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 41] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -142,6 +150,9 @@ impl SystemCall {
         Self::Wait,
         Self::KillProgram,
         Self::SuspendThread,
+        Self::MoveCapability,
+        Self::SaveReply,
+        Self::ReplyTo,
     ];
 
     /// The call with this number.

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SystemCall};
 
-use super::{calls, capabilities, control, information, memory, messages, objects, programs};
+use super::{calls, capabilities, control, information, memory, messages, objects, programs, saved_replies};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
@@ -111,7 +111,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::MapInto => capabilities::map_into(cpu, thread, &arguments).into(),
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
         SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
-        SystemCall::ReadFaultRegisters => messages::read_fault_registers(thread).into(),
+        SystemCall::ReadFaultRegisters => saved_replies::read_fault_registers(thread, first).into(),
         _ => match objects::object_call(cpu, thread, call, frame, &arguments) {
             Some(outcome) => outcome,
             None => unreachable!("every call has a handler"),

@@ -10,5 +10,6 @@ mod messages;
 mod notifications;
 mod objects;
 mod programs;
+mod saved_replies;
 
 pub use dispatch::{call, dispatch, null, reply_receive, reply_receive_to, time_out};
