@@ -184,7 +184,7 @@ fn too_late(cpu: u64) {
     child::delete(&[endpoint]);
 
     let (child, endpoint) = (child::start("saved_replies", UNDEFINED, cpu), child::endpoint());
-    check!(set_fault_handler_within(child.thread, endpoint, SECOND / 50) == Ok(0), "not bound");
+    check!(set_fault_handler_within(child.thread, endpoint, SECOND / 4) == Ok(0), "not bound");
     child::resume(&child);
     let _fault = child::fault(endpoint);
     let slot = saved();
