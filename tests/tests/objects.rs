@@ -36,3 +36,13 @@ fn ends_that_bring_other_ends_do_not_nest() {
 fn threads_stop_and_go_on_and_programs_are_killed() {
     holds("suspension");
 }
+
+#[test]
+fn capabilities_travel_in_messages_and_between_slots() {
+    holds("capability_transfer");
+}
+
+#[test]
+fn replies_can_be_put_aside() {
+    holds("saved_replies");
+}

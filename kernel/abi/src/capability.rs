@@ -24,5 +24,7 @@ pub const SLOT_OWN_PROGRAM: u64 = 1;
 pub const SLOT_FIRST_THREAD: u64 = 2;
 /// The first slot that is free in a new program: what is granted to it before it starts comes here, in order.
 pub const SLOT_FIRST_FREE: u64 = 3;
+/// Stands for any slot that is free, where one is to be filled.
+pub const SLOT_ANY: u64 = u64::MAX;
 /// Stands for "none" where a capability is optional.
 pub const SLOT_NONE: u64 = 0;

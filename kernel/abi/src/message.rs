@@ -7,6 +7,7 @@ use core::mem::offset_of;
 /// ```text
 ///   bits  0..=7   words, 0..=64: the first four travel in registers, the rest in the UTCB at the same offsets
 ///   bit   8       non-blocking: answer at once if nobody waits on the other side
+///   bits  9..=10  capabilities, 0..=3: their slots are in the UTCB, from word UTCB_CAPABILITIES on
 ///   bits 16..=31  label; 0xFFFF is a fault
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,9 +23,13 @@ impl MessageTag {
     pub const REGISTER_WORDS: u64 = 4;
     /// Where the label begins.
     pub const LABEL_SHIFT: u32 = 16;
+    /// The most capabilities of a message.
+    pub const MAX_CAPABILITIES: u64 = 3;
     const NON_BLOCKING: u64 = 1 << 8;
+    const CAPABILITIES_SHIFT: u32 = 9;
     /// Bits that mean something.
-    const MEANING: u64 = 0xffff << Self::LABEL_SHIFT | Self::NON_BLOCKING | 0xff;
+    const MEANING: u64 =
+        0xffff << Self::LABEL_SHIFT | Self::MAX_CAPABILITIES << Self::CAPABILITIES_SHIFT | Self::NON_BLOCKING | 0xff;
 
     /// A tag. Words beyond [`Self::MAX_WORDS`] are refused by the kernel.
     #[must_use]
@@ -36,6 +41,25 @@ impl MessageTag {
     #[must_use]
     pub const fn non_blocking(self) -> Self {
         Self(self.0 | Self::NON_BLOCKING)
+    }
+
+    /// The same message with so many capabilities, at most [`Self::MAX_CAPABILITIES`].
+    #[must_use]
+    pub const fn with_capabilities(self, count: u64) -> Self {
+        let others = self.0 & !(Self::MAX_CAPABILITIES << Self::CAPABILITIES_SHIFT);
+        Self(others | (count & Self::MAX_CAPABILITIES) << Self::CAPABILITIES_SHIFT)
+    }
+
+    /// How many capabilities.
+    #[must_use]
+    pub const fn capabilities(self) -> u64 {
+        self.0 >> Self::CAPABILITIES_SHIFT & Self::MAX_CAPABILITIES
+    }
+
+    /// Whether the message is more than registers hold.
+    #[must_use]
+    pub const fn needs_buffer(self) -> bool {
+        self.0 & (Self::MAX_CAPABILITIES << Self::CAPABILITIES_SHIFT | 0xff) > Self::REGISTER_WORDS
     }
 
     /// The register.
@@ -86,6 +110,13 @@ impl MessageTag {
 
 /// Where a program finds its message buffers (UTCBs), a page for each thread: the first thread's is the first.
 pub const UTCB_BASE: u64 = 0x7f00_0000_0000;
+
+/// The word of the message buffer from which on the slots of capabilities are: those to be sent, and, after a message was
+/// received, those where they arrived.
+pub const UTCB_CAPABILITIES: usize = 64;
+/// The word of the message buffer from which on a receiver names the slots that it is willing to receive capabilities in:
+/// an empty one, [`crate::SLOT_ANY`] for any that is free, or [`crate::SLOT_NONE`] for none.
+pub const UTCB_RECEIVE_SLOTS: usize = 68;
 
 /// Reply to a fault: the thread goes on where it was.
 pub const REPLY_RESUME: u16 = 0;
@@ -168,6 +199,12 @@ mod tests {
         let tag = MessageTag::new(0x1234, 7).non_blocking();
         assert_eq!((tag.label(), tag.words(), tag.is_non_blocking()), (0x1234, 7, true));
         assert_eq!(MessageTag::from_bits(tag.to_bits()), tag);
+        for count in 0..=MessageTag::MAX_CAPABILITIES {
+            let carries = tag.with_capabilities(3).with_capabilities(count);
+            assert_eq!((carries.label(), carries.words(), carries.capabilities()), (0x1234, 7, count));
+            assert_eq!(MessageTag::new(9, 4).non_blocking().with_capabilities(count).needs_buffer(), count > 0);
+        }
+        assert!(tag.is_non_blocking() && tag.needs_buffer() && !MessageTag::new(u16::MAX, 4).needs_buffer());
     }
 
     #[test]

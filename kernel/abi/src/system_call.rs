@@ -84,8 +84,8 @@ pub enum SystemCall {
     ReadMemory = 30,
     /// `(program slot, address, buffer, length)`: writes another program's memory; at most 1 MiB.
     WriteMemory = 31,
-    /// `()`: writes the [`crate::ThreadRegisters`] of the thread whose fault the caller received last to the caller's
-    /// UTCB, at offset 0.
+    /// `(slot)`: writes the [`crate::ThreadRegisters`] of the thread whose fault the caller received last
+    /// ([`crate::SLOT_NONE`]), or whose reply was saved in a slot, to the caller's UTCB, at offset 0.
     ReadFaultRegisters = 32,
     /// `()`: makes a notification; answers its slot.
     CreateNotification = 33,
@@ -114,11 +114,19 @@ pub enum SystemCall {
     /// answered; answers the ticks of the time-stamp counter that it took. For one CPU, word 0 of the caller's UTCB holds
     /// the ticks until the handler there ran.
     PingCpu = 43,
+    /// `(slot, program slot, destination)`: moves a capability to another program (which needs [`crate::rights::GRANT`]), or
+    /// within the caller's own space ([`crate::SLOT_NONE`]); to an empty slot, or any ([`crate::SLOT_ANY`]). Answers the new
+    /// slot.
+    MoveCapability = 44,
+    /// `()`: puts the right to reply to whom this thread received from last into a slot, which is answered.
+    SaveReply = 45,
+    /// `(slot, tag, word 0, word 1, word 2, word 3)`: [`Self::Reply`] by a slot, which is emptied.
+    ReplyTo = 46,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 47] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -163,6 +171,9 @@ impl SystemCall {
         Self::CancelTimer,
         Self::ReadTimer,
         Self::PingCpu,
+        Self::MoveCapability,
+        Self::SaveReply,
+        Self::ReplyTo,
     ];
 
     /// The call with this number.

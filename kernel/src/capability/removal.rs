@@ -40,8 +40,24 @@ impl<O: Object> Forest<O> {
     /// # Errors
     /// [`Error::NoSuchSlot`].
     pub fn delete(&self, space: &Arc<CapabilitySpace<O>>, slot: Slot) -> Result<Removed<'_, O>, Error> {
+        self.delete_if(space, slot, |_| true)
+    }
+
+    /// The same if the capability is as `condition` says, which runs under the locks and may call neither forest nor space.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSlot`], also for another capability.
+    pub fn delete_if(
+        &self,
+        space: &Arc<CapabilitySpace<O>>,
+        slot: Slot,
+        condition: impl FnOnce(&Capability<O>) -> bool,
+    ) -> Result<Removed<'_, O>, Error> {
         let mut head = None;
         let mut tree = self.lock();
+        if !space.inspect(slot, condition)? {
+            return Err(Error::NoSuchSlot);
+        }
         let entry = space.table.lock().take(slot).ok_or(Error::NoSuchSlot)?;
         delete_node(&mut tree, entry.node, entry.capability, &mut head);
         Ok(Removed { forest: self, head })

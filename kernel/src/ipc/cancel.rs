@@ -93,6 +93,10 @@ pub(super) fn take_out(thread: &Thread) -> Option<Arc<Thread>> {
             return removed;
         }
     }
+    if let Some(saved) = thread.saved_reply() {
+        // SAFETY: a saved reply takes the lock held here, and gives up its client, before it goes.
+        return unsafe { &*saved }.take_stable();
+    }
     let server = thread.server()?;
     // SAFETY: a server takes the lock held here, and gives up its clients, before it goes.
     unsafe { &*server }.take_this_client(thread)
@@ -106,9 +110,9 @@ pub fn inspect_client<R>(server: &Thread, look: impl FnOnce(&Thread) -> R) -> Op
 }
 
 /// Runs `change` while no pointer from a waiting thread is followed.
-pub(super) fn while_stable(change: impl FnOnce()) {
+pub(super) fn while_stable<R>(change: impl FnOnce() -> R) -> R {
     let _stable = CANCEL.lock();
-    change();
+    change()
 }
 
 /// A server's thread is going: whoever waits for its reply waits no longer.

@@ -2,6 +2,7 @@
 
 use gatehouse_abi::{FaultMessage, MessageTag, TrapNumber};
 
+use super::capability_transfer::copy_capabilities;
 use crate::arch::{Arch, Frame};
 use crate::thread::Thread;
 use crate::trap::{ArchTrap as _, TrapFrame as _};
@@ -30,8 +31,7 @@ pub(super) fn transfer(sender: &Thread, sending: Sending, receiver: &Thread, bad
     }
     // SAFETY: the caller owns the sender, and nobody else refers to its frame.
     let from = unsafe { &*sender.frame_pointer() };
-    let tag = from.message_tag();
-    copy_words(sender, receiver, tag);
+    let tag = copy_rest(sender, receiver, from.message_tag());
     // SAFETY: as for the sender.
     unsafe { &mut *receiver.frame_pointer() }.set_message(tag, badge, from.message_words());
 }
@@ -69,18 +69,20 @@ pub(super) fn transfer_fault(sender: &Thread, frame: &Frame, receiver: &Thread, 
     unsafe { &mut *receiver.frame_pointer() }.set_message(tag, badge, words);
 }
 
-/// Copies the words that do not travel in registers.
+/// Copies what does not travel in registers; answers the tag of the message as it arrives.
 #[inline(always)]
-pub(super) fn copy_words(sender: &Thread, receiver: &Thread, tag: MessageTag) {
-    if tag.words() > MessageTag::REGISTER_WORDS {
-        copy_long(sender, receiver, tag.words().min(MessageTag::MAX_WORDS));
-    }
+pub(super) fn copy_rest(sender: &Thread, receiver: &Thread, tag: MessageTag) -> MessageTag {
+    if tag.needs_buffer() { copy_buffer(sender, receiver, tag) } else { tag }
 }
 
 #[inline(never)]
-fn copy_long(sender: &Thread, receiver: &Thread, words: u64) {
+fn copy_buffer(sender: &Thread, receiver: &Thread, tag: MessageTag) -> MessageTag {
     let (from, to) = (sender.utcb(), receiver.utcb());
-    for word in MessageTag::REGISTER_WORDS as usize..words as usize {
+    for word in MessageTag::REGISTER_WORDS as usize..tag.words().min(MessageTag::MAX_WORDS) as usize {
         to.set(word, from.get(word));
+    }
+    match tag.capabilities() {
+        0 => tag,
+        count => tag.with_capabilities(copy_capabilities(sender, receiver, count)),
     }
 }

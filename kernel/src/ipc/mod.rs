@@ -14,6 +14,7 @@
 //! Getting a thread out of such a wait from outside is rare and takes one global lock, [`cancel`].
 
 mod cancel;
+pub mod capability_transfer;
 mod endpoint;
 mod fast_path;
 mod fault;
@@ -23,6 +24,7 @@ mod lone_receiver;
 mod message;
 pub mod notification;
 mod reply;
+mod saved_reply;
 mod switch;
 
 pub use cancel::{cancel, cancel_again, cancelled, inspect_client, release_clients};
@@ -34,3 +36,4 @@ pub use limit::{stop_waiting, time_out};
 pub use message::{Sending, fault_message};
 pub use notification::Notification;
 pub use reply::{reply, reply_receive};
+pub use saved_reply::SavedReply;

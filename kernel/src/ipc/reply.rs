@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use gatehouse_abi::{Error, REPLY_REGISTERS, REPLY_RESUME};
 
 use super::endpoint::{Endpoint, wait_as_receiver};
-use super::message::copy_words;
+use super::message::copy_rest;
 use super::switch::run_instead;
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -52,7 +52,7 @@ fn answer(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, frame: &Frame) ->
             return answer_fault(cpu, server, client, tag.label());
         }
     } else {
-        copy_words(server, &client, tag);
+        let tag = copy_rest(server, &client, tag);
         // SAFETY: the client waited for this reply, so it is off every CPU, and this is its owner now.
         unsafe { &mut *client.frame_pointer() }.set_message(tag, 0, frame.message_words());
     }

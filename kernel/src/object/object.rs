@@ -4,7 +4,7 @@ use alloc::sync::{Arc, Weak};
 
 use super::{Counted, TimerCapability};
 use crate::capability::Object;
-use crate::ipc::{Endpoint, Notification};
+use crate::ipc::{Endpoint, Notification, SavedReply};
 use crate::program::Program;
 use crate::thread::Thread;
 
@@ -17,6 +17,8 @@ pub enum KernelObject {
     Thread(Arc<Thread>),
     /// A program: its memory and its capabilities.
     Program(Arc<Program>),
+    /// The right to reply once.
+    Reply(Arc<SavedReply>),
     /// Bits that are signalled and waited for.
     Notification(Counted<Notification>),
     /// A timer.
@@ -32,6 +34,7 @@ impl Object for KernelObject {
             Self::Endpoint(endpoint) => Self::Endpoint(endpoint.again()),
             Self::Thread(thread) => Self::Thread(Arc::clone(thread)),
             Self::Program(program) => Self::Program(Arc::clone(program)),
+            Self::Reply(reply) => Self::Reply(Arc::clone(reply)),
             Self::Notification(notification) => Self::Notification(notification.again()),
             Self::Timer(timer) => Self::Timer(timer.clone()),
         })

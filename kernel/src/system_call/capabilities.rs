@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use gatehouse_abi::{Error, SLOT_NONE};
+use gatehouse_abi::{Error, SLOT_ANY, SLOT_NONE};
 
 use super::memory::map_in;
 use crate::capability::{self, Capability, Destination, Rights, Slot};
@@ -73,6 +73,18 @@ pub(super) fn copy(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> 
         FOREST.mint(from, slot(source)?, to, Destination::AnyFree, rights, badge)
     };
     made.map(Slot::number).map_err(refusal)
+}
+
+pub(super) fn transfer(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [source, target, destination, ..] = *arguments;
+    let own = thread.program();
+    let target = if target == SLOT_NONE { Arc::clone(own) } else { program(thread, target, Rights::GRANT)? };
+    let destination = match destination {
+        SLOT_ANY => Destination::AnyFree,
+        number => Destination::At(slot(number)?),
+    };
+    let moved = FOREST.transfer(own.capabilities(), slot(source)?, target.capabilities(), destination);
+    moved.map(Slot::number).map_err(refusal)
 }
 
 pub(super) fn delete(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64, Error> {

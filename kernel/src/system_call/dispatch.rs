@@ -4,7 +4,9 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SystemCall};
 
-use super::{calls, capabilities, control, cpus, information, memory, messages, objects, programs, timers};
+use super::{
+    calls, capabilities, control, cpus, information, memory, messages, objects, programs, saved_replies, timers,
+};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
@@ -112,7 +114,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::MapInto => capabilities::map_into(cpu, thread, &arguments).into(),
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
         SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
-        SystemCall::ReadFaultRegisters => messages::read_fault_registers(thread).into(),
+        SystemCall::ReadFaultRegisters => saved_replies::read_fault_registers(thread, first).into(),
         SystemCall::CreateTimer => timers::create(cpu, thread, first).into(),
         SystemCall::SetTimer => timers::set(cpu, thread, &arguments).into(),
         SystemCall::CancelTimer => timers::cancel(cpu, thread, first).into(),

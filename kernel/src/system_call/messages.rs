@@ -10,7 +10,7 @@ use crate::cpu::ThisCpu;
 use crate::ipc::{self, Endpoint};
 use crate::object::KernelObject;
 use crate::sched::Next;
-use crate::thread::{Thread, Wait};
+use crate::thread::Thread;
 use crate::trap::TrapFrame as _;
 
 /// The endpoint behind a slot of the thread's program, and the capability's badge.
@@ -38,6 +38,11 @@ pub(super) fn message_call(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -
     let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
     if call != SystemCall::Receive && frame.message_tag().words() > MessageTag::MAX_WORDS {
         return refuse(frame, Error::InvalidArgument);
+    }
+    if call != SystemCall::Receive
+        && let Err(error) = ipc::capability_transfer::check(thread, frame.message_tag())
+    {
+        return refuse(frame, error);
     }
     if call == SystemCall::Reply {
         return ipc::reply(cpu, frame, thread.take_client());
@@ -71,12 +76,4 @@ pub(super) fn reply_receive_to(cpu: &ThisCpu, frame: &mut Frame, client: Arc<Thr
             next
         }
     }
-}
-
-/// The registers of the thread whose fault the caller received last.
-pub(super) fn read_fault_registers(thread: &Thread) -> Result<u64, Error> {
-    let registers =
-        ipc::inspect_client(thread, |client| (client.wait() == Wait::ForFaultReply).then(|| client.registers()));
-    thread.utcb().set_registers(&registers.flatten().ok_or(Error::WrongState)?);
-    Ok(0)
 }

@@ -11,6 +11,7 @@ mod messages;
 mod notifications;
 mod objects;
 mod programs;
+mod saved_replies;
 mod timers;
 
 pub use dispatch::{call, dispatch, null, reply_receive, reply_receive_to, time_out};

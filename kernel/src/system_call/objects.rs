@@ -3,7 +3,7 @@
 use gatehouse_abi::SystemCall;
 
 use super::dispatch::{Outcome, still_running};
-use super::{control, notifications};
+use super::{capabilities, control, notifications, saved_replies};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::thread::Thread;
@@ -23,6 +23,9 @@ pub(super) fn object_call(
         SystemCall::Wait => notifications::wait(cpu, thread, frame, first, second),
         SystemCall::KillProgram => still_running(cpu, control::kill_program(cpu, thread, first)),
         SystemCall::SuspendThread => control::suspend_thread(cpu, thread, frame, first),
+        SystemCall::MoveCapability => capabilities::transfer(thread, arguments).into(),
+        SystemCall::SaveReply => still_running(cpu, saved_replies::save(cpu, thread)),
+        SystemCall::ReplyTo => saved_replies::reply_to(cpu, thread, frame, first),
         _ => return None,
     })
 }

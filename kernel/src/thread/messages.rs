@@ -8,7 +8,7 @@ use gatehouse_abi::{ThreadRegisters, TrapNumber};
 use spin::Mutex;
 
 use super::{Thread, Utcb, Wait};
-use crate::ipc::{Endpoint, FaultHandler, Notification};
+use crate::ipc::{Endpoint, FaultHandler, Notification, SavedReply};
 use crate::program::UtcbSlot;
 
 impl Thread {
@@ -70,6 +70,23 @@ impl Thread {
     /// It waits no longer for the notification, whose lock is held.
     pub fn clear_notification(&self) {
         self.notification.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// The object that holds the right to reply to it.
+    #[must_use]
+    pub fn saved_reply(&self) -> Option<*const SavedReply> {
+        let saved = self.saved_reply.load(Ordering::Acquire);
+        (!saved.is_null()).then_some(saved.cast_const())
+    }
+
+    /// The right to reply to it was saved. With the lock of `ipc::cancel` held.
+    pub fn set_saved_reply(&self, saved: &SavedReply) {
+        self.saved_reply.store(ptr::from_ref(saved).cast_mut(), Ordering::Release);
+    }
+
+    /// It was taken from where it was saved. With the lock of `ipc::cancel` held.
+    pub fn clear_saved_reply(&self) {
+        self.saved_reply.store(ptr::null_mut(), Ordering::Release);
     }
 
     /// The thread that owes it a reply.

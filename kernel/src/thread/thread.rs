@@ -13,7 +13,7 @@ use spin::Mutex;
 
 use super::{Attention, Special, Suspension, Wait};
 use crate::arch::{FpuState, Frame, UserBases};
-use crate::ipc::{Endpoint, FaultHandler, Notification};
+use crate::ipc::{Endpoint, FaultHandler, Notification, SavedReply};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
 use crate::sched::InboxEntry;
@@ -75,6 +75,8 @@ pub struct Thread {
     pub(super) endpoint: AtomicPtr<Endpoint>,
     /// The notification whose signal it waits for; null for none. Changed under the notification's lock.
     pub(super) notification: AtomicPtr<Notification>,
+    /// The object that holds the right to reply to it, if that was saved; else null. Changed under the lock of `ipc::cancel`.
+    pub(super) saved_reply: AtomicPtr<SavedReply>,
     /// The thread that owes it a reply.
     pub(super) server: AtomicPtr<Thread>,
     /// The thread that it owes a reply, owned.
@@ -169,6 +171,7 @@ impl Thread {
             badge: Cell::new(0),
             endpoint: AtomicPtr::new(ptr::null_mut()),
             notification: AtomicPtr::new(ptr::null_mut()),
+            saved_reply: AtomicPtr::new(ptr::null_mut()),
             server: AtomicPtr::new(ptr::null_mut()),
             client: AtomicPtr::new(ptr::null_mut()),
             utcb,

@@ -2,6 +2,7 @@
 
 use crate::abi::{
     Error, FaultMessage, MessageTag, SLOT_NONE, SPAWN_QUIET, SPAWN_SUSPENDED, SystemCall, ThreadRegisters,
+    UTCB_CAPABILITIES, UTCB_RECEIVE_SLOTS,
 };
 use crate::door::{Door, Syscall};
 
@@ -71,6 +72,32 @@ impl Utcb {
         assert!(word < WORDS);
         // SAFETY: inside the page, by the contract of `new`; volatile since the kernel reads it.
         unsafe { (self.0 as *mut u64).add(word).write_volatile(value) };
+    }
+
+    /// Names the slots of capabilities to be sent with the next message, whose tag has their count.
+    ///
+    /// # Panics
+    /// If there are more than a message holds.
+    pub fn send_capabilities(&self, slots: &[u64]) {
+        assert!(slots.len() as u64 <= MessageTag::MAX_CAPABILITIES);
+        slots.iter().enumerate().for_each(|(index, slot)| self.set(UTCB_CAPABILITIES + index, *slot));
+    }
+
+    /// Names the slots in which capabilities may be received; the rest are refused.
+    ///
+    /// # Panics
+    /// If there are more than a message holds.
+    pub fn accept_capabilities(&self, slots: &[u64]) {
+        assert!(slots.len() as u64 <= MessageTag::MAX_CAPABILITIES);
+        for index in 0..MessageTag::MAX_CAPABILITIES as usize {
+            self.set(UTCB_RECEIVE_SLOTS + index, slots.get(index).copied().unwrap_or(SLOT_NONE));
+        }
+    }
+
+    /// Where a capability of the message that was received last has arrived, of as many as its tag says.
+    #[must_use]
+    pub fn arrived_capability(&self, index: usize) -> u64 {
+        self.get(UTCB_CAPABILITIES + index)
     }
 
     /// The registers at offset 0, as [`read_fault_registers`] left them.
@@ -188,6 +215,38 @@ pub fn create_endpoint() -> Result<u64, Error> {
 /// Those of the capabilities.
 pub fn copy_capability(slot: u64, rights: u64, badge: u64, program: u64) -> Result<u64, Error> {
     plain(SystemCall::CopyCapability, [slot, rights, badge, program, 0, 0])
+}
+
+/// Moves a capability within the program's own space ([`SLOT_NONE`]), or to another's; see [`SystemCall::MoveCapability`].
+///
+/// # Errors
+/// Those of the capabilities.
+pub fn move_capability(slot: u64, program: u64, destination: u64) -> Result<u64, Error> {
+    plain(SystemCall::MoveCapability, [slot, program, destination, 0, 0, 0])
+}
+
+/// Puts the right to reply to the last message aside; answers its slot.
+///
+/// # Errors
+/// [`Error::WrongState`] if no reply is owed; [`Error::QuotaReached`], [`Error::OutOfMemory`].
+pub fn save_reply() -> Result<u64, Error> {
+    plain(SystemCall::SaveReply, [0; 6])
+}
+
+/// Replies by a right that was put aside, and is gone then.
+///
+/// # Errors
+/// [`Error::WrongState`] if nobody waits for it any more; those of the capability.
+pub fn reply_to(slot: u64, tag: MessageTag, [first, second, third, fourth]: [u64; 4]) -> Result<u64, Error> {
+    plain(SystemCall::ReplyTo, [slot, tag.to_bits(), first, second, third, fourth])
+}
+
+/// Puts the registers of a thread whose fault's reply was put aside into the caller's UTCB.
+///
+/// # Errors
+/// [`Error::WrongState`] if it is no fault's; those of the capability.
+pub fn read_saved_registers(slot: u64) -> Result<u64, Error> {
+    plain(SystemCall::ReadFaultRegisters, [slot, 0, 0, 0, 0, 0])
 }
 
 /// Deletes a capability.

@@ -15,7 +15,7 @@ entry!(run);
 /// What a second instance does: goes through so many undefined instructions.
 const FAULTS: u64 = 200;
 
-const LIMIT: u64 = SECOND / 20;
+const LIMIT: u64 = SECOND / 4;
 
 fn run(argument: u64) -> u64 {
     match argument {

@@ -1,0 +1,73 @@
+//! Rights to reply that a server has put aside, to answer in another order or by another thread.
+//!
+//! The right is moved from the server's thread into an object with capabilities of its own. It can be used once. When the
+//! last capability goes before, the client gets no reply, as if the server's thread had ended.
+//!
+//! All moves happen under the lock of [`super::cancel`], so whoever ends the client's wait finds it in one place.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::Error;
+use spin::Mutex;
+
+use super::cancel::{abandon, while_stable};
+use crate::cpu;
+use crate::thread::Thread;
+
+/// The right to reply to one client, until it is used.
+#[derive(Debug)]
+pub struct SavedReply {
+    client: Mutex<Option<Arc<Thread>>>,
+}
+
+impl SavedReply {
+    /// No right yet: there must be a capability before a client is taken.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { client: Mutex::new(None) }
+    }
+
+    /// Takes over the client that the running `server` owes a reply.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it owes none.
+    pub fn save(&self, server: &Thread) -> Result<(), Error> {
+        while_stable(|| {
+            let client = server.take_client().ok_or(Error::WrongState)?;
+            client.clear_server();
+            client.set_saved_reply(self);
+            *self.client.lock() = Some(client);
+            Ok(())
+        })
+    }
+
+    /// Takes the client: whoever calls this owns it.
+    #[must_use]
+    pub fn take(&self) -> Option<Arc<Thread>> {
+        while_stable(|| self.take_stable())
+    }
+
+    /// The same with the lock held.
+    pub(super) fn take_stable(&self) -> Option<Arc<Thread>> {
+        self.client.lock().take().inspect(|client| client.clear_saved_reply())
+    }
+
+    /// Looks at the client: nobody can take it meanwhile.
+    pub fn inspect<R>(&self, look: impl FnOnce(&Thread) -> R) -> Option<R> {
+        while_stable(|| self.client.lock().as_deref().map(look))
+    }
+}
+
+impl Default for SavedReply {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for SavedReply {
+    fn drop(&mut self) {
+        if let Some(client) = self.take() {
+            abandon(&cpu::this(), client);
+        }
+    }
+}
