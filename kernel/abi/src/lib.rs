@@ -9,6 +9,7 @@ mod information;
 mod message;
 mod program;
 mod system_call;
+mod test_hook;
 mod trap_number;
 
 pub use capability::{SLOT_FIRST_FREE, SLOT_FIRST_THREAD, SLOT_NONE, SLOT_OWN_PROGRAM, rights};
@@ -20,4 +21,5 @@ pub use information::{
 pub use message::{FaultMessage, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME, ThreadRegisters, UTCB_BASE};
 pub use program::{ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
 pub use system_call::{BASE_FS, BASE_GS, SystemCall};
+pub use test_hook::TestHook;
 pub use trap_number::TrapNumber;

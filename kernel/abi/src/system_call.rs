@@ -99,11 +99,14 @@ pub enum SystemCall {
     /// `(thread slot)`: stops a thread, the calling one for [`crate::SLOT_NONE`], until [`Self::ResumeThread`]. One that
     /// waits stops when its wait is over.
     SuspendThread = 37,
+    /// `(hook, argument)`: raises a trap in the kernel itself, see [`crate::TestHook`]. Only where the kernel's command
+    /// line allows it.
+    TestHook = 38,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -142,6 +145,7 @@ impl SystemCall {
         Self::Wait,
         Self::KillProgram,
         Self::SuspendThread,
+        Self::TestHook,
     ];
 
     /// The call with this number.

@@ -8,6 +8,7 @@ use super::{calls, capabilities, control, information, memory, messages, objects
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
+use crate::test_hooks;
 use crate::thread::Thread;
 use crate::time;
 use crate::trap::TrapFrame as _;
@@ -112,6 +113,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
         SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
         SystemCall::ReadFaultRegisters => messages::read_fault_registers(thread).into(),
+        SystemCall::TestHook => return test_hooks::run(cpu, frame),
         _ => match objects::object_call(cpu, thread, call, frame, &arguments) {
             Some(outcome) => outcome,
             None => unreachable!("every call has a handler"),
