@@ -23,6 +23,7 @@ pub mod program;
 pub mod sched;
 pub mod start;
 pub mod system_call;
+pub mod test_hooks;
 pub mod thread;
 pub mod time;
 pub mod trap;

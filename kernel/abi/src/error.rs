@@ -39,11 +39,13 @@ pub enum Error {
     Gone = 16,
     /// The thread is not in the state that the call needs.
     WrongState = 17,
+    /// Something is mapped there already.
+    AlreadyMapped = 18,
 }
 
 impl Error {
     /// Every error, in the order of the numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownSystemCall,
         Self::NotPermitted,
         Self::InvalidArgument,
@@ -61,6 +63,7 @@ impl Error {
         Self::WouldBlock,
         Self::Gone,
         Self::WrongState,
+        Self::AlreadyMapped,
     ];
 
     /// The value that RAX holds after the call.

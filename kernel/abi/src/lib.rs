@@ -9,6 +9,7 @@ mod information;
 mod message;
 mod program;
 mod system_call;
+mod test_hook;
 mod timer;
 mod trap_number;
 
@@ -24,5 +25,6 @@ pub use message::{
 };
 pub use program::{ALL_OTHER_CPUS, ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
 pub use system_call::{BASE_FS, BASE_GS, SystemCall, TIMER_RELATIVE};
+pub use test_hook::TestHook;
 pub use timer::TimerFirings;
 pub use trap_number::TrapNumber;

@@ -122,11 +122,14 @@ pub enum SystemCall {
     SaveReply = 45,
     /// `(slot, tag, word 0, word 1, word 2, word 3)`: [`Self::Reply`] by a slot, which is emptied.
     ReplyTo = 46,
+    /// `(hook, argument)`: raises a trap in the kernel itself, see [`crate::TestHook`]. Only where the kernel's command
+    /// line allows it.
+    TestHook = 47,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -174,6 +177,7 @@ impl SystemCall {
         Self::MoveCapability,
         Self::SaveReply,
         Self::ReplyTo,
+        Self::TestHook,
     ];
 
     /// The call with this number.

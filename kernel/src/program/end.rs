@@ -142,9 +142,10 @@ fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
         // Where it is woken it is ended, since its program is ending.
         let _ = sched::wake(cpu, thread);
     }
+    // First it is noted as ending: with the suspended threads it may be gone, which takes the note back.
+    ipc::cancel(cpu, program);
     let suspended = core::mem::take(&mut program.life().suspended);
     suspended.into_iter().for_each(|thread| thread_gone(cpu, thread));
-    ipc::cancel(cpu, program);
     sched::stop_threads_elsewhere(cpu, program);
     // Those of this CPU go at once: in its queue and its timer list. The caller has taken the running one.
     let _ = sched::reap(cpu);

@@ -10,6 +10,7 @@ use super::{
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
+use crate::test_hooks;
 use crate::thread::Thread;
 use crate::time;
 use crate::trap::TrapFrame as _;
@@ -120,6 +121,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::CancelTimer => timers::cancel(cpu, thread, first).into(),
         SystemCall::ReadTimer => timers::read(thread, first).into(),
         SystemCall::PingCpu => cpus::ping(cpu, thread, first).into(),
+        SystemCall::TestHook => return test_hooks::run(cpu, frame),
         _ => match objects::object_call(cpu, thread, call, frame, &arguments) {
             Some(outcome) => outcome,
             None => unreachable!("every call has a handler"),

@@ -75,7 +75,7 @@ fn map_fresh(program: &Program, address: u64, length: u64) -> Result<u64, Error>
         return Err(Error::OutOfMemory);
     }
     if pages(address, length).any(|page| space.page(page) != PageState::Unmapped) {
-        return Err(Error::InvalidArgument);
+        return Err(Error::AlreadyMapped);
     }
     for (done, page) in pages(address, length).enumerate() {
         let mapped = Frame::allocate_zeroed().is_ok_and(|frame| space.map(page, frame, Rights::ReadWrite).is_ok());

@@ -90,7 +90,7 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
     match program::spawn_program(cpu, Some(program), &start) {
         Ok((child, next)) => {
             if start.suspended
-                && let Err(error) = tell_slots(thread, &child)
+                && let Err(error) = tell_slots(cpu, thread, &child)
             {
                 program::end_before_start(cpu, &child);
                 return Outcome::Refused(error);
@@ -107,10 +107,13 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
 }
 
 /// Gives the parent of a suspended program capabilities of it and of its first thread, by way of its UTCB.
-fn tell_slots(parent: &Thread, child: &Arc<program::Program>) -> Result<(), Error> {
+fn tell_slots(cpu: &ThisCpu, parent: &Thread, child: &Arc<program::Program>) -> Result<(), Error> {
     let first = child.life().suspended.first().map(Arc::clone).ok_or(Error::Gone)?;
     let program_slot = insert(parent.program(), KernelObject::Program(Arc::clone(child)))?;
-    let thread_slot = insert(parent.program(), KernelObject::Thread(first))?;
+    let thread_slot = insert(parent.program(), KernelObject::Thread(first)).inspect_err(|_| {
+        // The caller is told of neither.
+        let _gone = super::capabilities::delete(cpu, parent, program_slot);
+    })?;
     parent.utcb().set(0, program_slot);
     parent.utcb().set(1, thread_slot);
     Ok(())

@@ -72,9 +72,3 @@ pub(super) fn user_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Next 
     };
     program::end_current(cpu, end)
 }
-
-/// The processor refused to return through the running thread's frame, which is the one given: the thread's fault, if
-/// anybody's.
-pub fn refused_return(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Next {
-    user_fault(cpu, info, frame)
-}

@@ -16,7 +16,7 @@ mod information;
 mod trap_main;
 
 pub use arch_trap::{ArchTrap, Origin, TrapFrame, TrapInfo};
-pub use fault::{FaultReport, refused_return};
+pub use fault::FaultReport;
 pub use information::{
     faulting_instruction_address, invalid_memory_access_address, page_fault_access_address, unaligned_access_address,
 };

@@ -10,7 +10,7 @@ use crate::site::site;
 pub const UNMAPPED: u64 = 0x20_0000;
 
 /// Address bits 63 to 47 that are not all alike.
-const NON_CANONICAL: u64 = 0x8000_0000_0000_0000;
+pub const NON_CANONICAL: u64 = 0x8000_0000_0000_0000;
 
 /// The kernel's direct map of RAM begins here.
 pub const KERNEL_DIRECT_MAP: u64 = 0xffff_8000_0000_0000;

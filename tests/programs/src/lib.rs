@@ -10,26 +10,36 @@ mod base_register;
 mod boundary;
 mod check;
 pub mod child;
+mod command_line;
 mod everything;
 mod expected_end;
+mod family;
 mod fault;
 mod first_program;
 mod int_n;
 mod paged_region;
 mod shared_values;
 mod site;
+mod trap_case;
 mod worker_plan;
 
 pub use archive::{ArchiveName, archive_names};
 pub use base_register::{BaseRegister, LOOKS_LIKE_KERNEL};
 pub use boundary::{BOUNDARY_PAGE, BOUNDARY_SITE};
 pub use check::{ThreadPlan, WRONG, cpus, run_threads, wrong};
+pub use child::{end, endpoint, start as child};
+pub use command_line::number_in;
 pub use everything::use_everything;
 pub use expected_end::{ExpectedEnd, ExpectedTrap, Mismatch, Place};
-pub use fault::{Fault, KERNEL_DIRECT_MAP, KERNEL_IMAGE, UNMAPPED, page_fault_code};
+pub use family::{
+    PLAIN, delete, exits_well, fault_in_time, forget, in_use, is_shut_down, nobody_ends, nothing_is_left,
+    receive_in_time, rounds, start,
+};
+pub use fault::{Fault, KERNEL_DIRECT_MAP, KERNEL_IMAGE, NON_CANONICAL, UNMAPPED, page_fault_code};
 pub use first_program::finish;
 pub use int_n::{INT_N_STRIDE, int_n_site};
 pub use paged_region::{PAGED_REGION, unmap_range};
 pub use shared_values::{PROGRAM_END_STATUS, UNMAP_ELSEWHERE_PAGE};
 pub use site::{SITE_STRIDE, SURVIVED, enter_site, site};
+pub use trap_case::{TRAP_CASES, TrapCase, delivered};
 pub use worker_plan::WorkerPlan;

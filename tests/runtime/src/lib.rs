@@ -55,6 +55,7 @@ pub mod notification;
 #[cfg(target_os = "none")]
 mod panic;
 pub mod register_pattern;
+pub mod test_hook;
 pub mod thread;
 pub mod time;
 pub mod timer;

@@ -1,6 +1,5 @@
 //! What the IST door calls, and what a refused return leads to.
 
-use gatehouse_abi::TrapNumber;
 use percpu::ProcessorBlock;
 
 use super::decode::trap_number;
@@ -8,7 +7,7 @@ use super::exceptions::{clear_debug_status, clear_machine_check_status, trap_inf
 use super::frame::TrapFrame;
 use super::vectors;
 use crate::cpu::{self, KernelCpu};
-use crate::trap::{Origin, TrapFrame as _, exception};
+use crate::trap::{Origin, TrapFrame as _, TrapInfo, exception, trap_main};
 use crate::{lockdown, nmi};
 
 /// NMI, #DB, #DF, #MC. Called on the vector's own stack. Answers null to go back to the interrupted code, or the
@@ -56,20 +55,25 @@ pub(super) extern "C" fn dispatch_ist(
 
 /// The `iretq` of `leave` faulted: the frame of a thread held something that the processor refuses, though no setter lets
 /// such values in. `fault` is the frame of the #GP (or #SS, #NP) itself; its general registers are the thread's.
+///
+/// The thread's frame becomes that of the fault, with what was refused put right: the fault is the thread's like any other,
+/// and its handler may let it go on.
 pub(super) extern "C" fn return_failed(fault: *mut TrapFrame) -> *const TrapFrame {
     // SAFETY: the entry passes the frame it has just completed, in the spare bytes below the thread's save area.
     let fault = unsafe { *fault };
     let cpu = cpu::this();
     cpu.entries().count(fault.vector() as usize);
-    let Some(thread) = cpu.current() else { lockdown::enter(&cpu, &trap_info(TrapNumber::PROTECTION, &fault), &fault) };
+    let number = trap_number(fault.vector() as u8, fault.error_code());
+    let Some(thread) = cpu.current() else { lockdown::enter(&cpu, &trap_info(number, &fault), &fault) };
     // SAFETY: the thread was about to run on this CPU; nobody else refers to its frame.
     let frame = unsafe { &mut *thread.frame_pointer() };
-    frame.general = fault.general;
-    let number = trap_number(fault.vector() as u8, fault.error_code());
-    let info = crate::trap::TrapInfo { origin: Origin::User, ..trap_info(number, &fault) };
-    let next = crate::trap::refused_return(&cpu, &info, frame);
-    match next {
-        crate::sched::Next::Stay => frame,
-        _ => crate::sched::pick(&cpu),
-    }
+    frame.become_refused(&fault);
+    let info = TrapInfo {
+        number,
+        vector: fault.vector(),
+        origin: Origin::User,
+        description: number.description(),
+        address: 0,
+    };
+    trap_main(frame, |cpu, frame| exception(cpu, &info, frame))
 }

@@ -3,16 +3,16 @@
 use core::fmt;
 
 use gatehouse_abi::TrapNumber;
-use iced_x86::InstructionInfoFactory;
 use x86_64::registers::control::Cr2;
 use x86_64::registers::model_specific::Msr;
 
+use super::access_context::{self, Question};
+use super::classify::classify;
 use super::frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame};
-use super::{access, decode, vectors};
+use super::{decode, vectors};
 use crate::cpu;
 use crate::sched;
 use crate::trap::{ArchTrap, Origin, TrapFrame as _, TrapInfo};
-use crate::user_copy;
 
 /// This processor.
 #[derive(Debug)]
@@ -95,33 +95,14 @@ pub(super) fn clear_machine_check_status() {
 /// The trap as the portable layer wants to hear of it.
 pub(super) fn trap_info(number: TrapNumber, frame: &TrapFrame) -> TrapInfo {
     let origin = frame.origin();
-    let (number, address) = match frame.vector() as u8 {
-        // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
-        vectors::PAGE_FAULT | vectors::DOUBLE_FAULT => (number, Cr2::read_raw()),
-        // The processor says neither what was accessed nor how: the instruction does.
-        vectors::GENERAL_PROTECTION | vectors::STACK_FAULT if origin == Origin::User && frame.error_code() == 0 => {
-            access_of(frame, access::invalid).unwrap_or((number, 0))
-        }
-        vectors::ALIGNMENT_CHECK if origin == Origin::User => {
-            access_of(frame, access::unaligned).unwrap_or((number, 0))
-        }
-        _ => (number, 0),
-    };
+    // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
+    let (number, address) = classify(number, frame, Cr2::read_raw, |question| access_of(frame, question));
     TrapInfo { number, vector: frame.vector(), origin, description: number.description(), address }
 }
 
-/// Asks what the instruction of the running thread accessed. Its bytes are read through the program's page tables, as
-/// many as are mapped.
-fn access_of<Answer>(
-    frame: &TrapFrame,
-    question: fn(&mut InstructionInfoFactory, &access::Interrupted<'_>) -> Option<Answer>,
-) -> Option<Answer> {
-    let cpu = cpu::this();
-    let thread = cpu.current()?;
-    // SAFETY: the thread runs here, so the CPU holds its bases.
-    unsafe { thread.bases().save() };
-    let read = |address: u64, target: &mut [u8]| user_copy::read(thread.program(), address, target).is_ok();
-    let interrupted =
-        access::Interrupted { frame, fs_base: thread.bases().fs(), gs_base: thread.bases().gs(), read: &read };
-    question(&mut cpu.local().instructions.borrow_mut(), &interrupted)
+fn access_of<Answer>(frame: &TrapFrame, question: Question<Answer>) -> Option<Answer> {
+    match frame.origin() {
+        Origin::User => access_context::of_thread(frame, question),
+        Origin::Kernel => access_context::of_kernel(frame, question),
+    }
 }

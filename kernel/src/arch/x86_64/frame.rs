@@ -13,6 +13,8 @@
 //!              &TrapFrame ─────►└──────────────┘
 //! ```
 
+mod refused;
+
 use core::mem::offset_of;
 
 use gatehouse_abi::{MessageTag, ThreadRegisters};

@@ -4,7 +4,9 @@
 //! `dispatch` -> portable code -> `leave`.
 
 mod access;
+mod access_context;
 mod bases;
+mod classify;
 mod clock;
 mod control;
 mod debug_exit;
@@ -21,6 +23,9 @@ mod idt;
 mod last_entry;
 mod leave;
 mod patch;
+pub mod raise;
+#[cfg(test)]
+mod recorded_frames;
 mod registers;
 mod stubs;
 mod syscall_entry;

@@ -3,7 +3,7 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{
-    ANY_CPU, Error, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM, SystemCall,
+    ANY_CPU, Error, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM, SystemCall, TestHook,
 };
 use gatehouse_runtime::door::{Door, Int80, Syscall};
 use gatehouse_runtime::entry;
@@ -31,6 +31,7 @@ fn by_door<D: Door>() {
     numbers::<D>();
     memory::<D>();
     only_for_the_first_program::<D>();
+    only_with_test_hooks::<D>();
 }
 
 /// Makes a call that must be refused, and checks that it is.
@@ -157,6 +158,14 @@ fn only_for_the_first_program<D: Door>() {
             let error = refused::<D>(call, arguments);
             check!(error == Error::NotPermitted, "{call:?} with {arguments:#x?}: {error:?}");
         }
+    }
+}
+
+/// The suite's machine is not booted with the word that opens this door.
+fn only_with_test_hooks<D: Door>() {
+    for hook in TestHook::ALL {
+        let error = refused::<D>(SystemCall::TestHook, [hook as u64, 0, 0, 0, 0, 0]);
+        check!(error == Error::NotPermitted, "{hook:?}: {error:?}");
     }
 }
 

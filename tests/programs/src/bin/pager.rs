@@ -106,5 +106,9 @@ fn resolve(badge: u64, cause: TrapNumber, address: u64) -> bool {
         return false;
     }
     RESOLVED.fetch_add(1, Ordering::Relaxed);
-    map_into(client.load(Ordering::Acquire), address & !(PAGE_SIZE - 1), PAGE_SIZE).is_ok()
+    // Another thread of the client may have touched the same page, and been answered, meanwhile.
+    matches!(
+        map_into(client.load(Ordering::Acquire), address & !(PAGE_SIZE - 1), PAGE_SIZE),
+        Ok(_) | Err(Error::AlreadyMapped)
+    )
 }

@@ -60,6 +60,7 @@ pub(crate) const HAZARDS: &[Hazard] = &[
     ends("single_step", 0..2, single_step),
     ends("step_over_call", 0..4, step_over_call),
     ends("stack_overflow", 0..3, stack_overflow),
+    ends("floating_point", 0..1, floating_point),
     ends("syscall_boundary", 0..1, syscall_boundary),
     ends("program_end", 0..3, program_end),
     ends("unmap_elsewhere", 0..1, unmap_elsewhere),
@@ -222,6 +223,10 @@ fn stack_overflow(argument: u64) -> ExpectedEnd {
     })
 }
 
+fn floating_point(_argument: u64) -> ExpectedEnd {
+    ExpectedEnd::Trap(ExpectedTrap::new(TrapNumber::FLOATING_POINT, 16, 0).instruction(Place::Within(site(0), site(1))))
+}
+
 fn syscall_boundary(_argument: u64) -> ExpectedEnd {
     let behind = Place::At(BOUNDARY_PAGE + 4096);
     let fault = page_fault(TrapNumber::EXECUTION_PAGE_FAULT, FETCH);
@@ -257,25 +262,32 @@ mod tests {
         }
     }
 
+    /// The text of all files of a folder and the folders in it, but the one with this name.
+    fn sources(folder: &std::path::Path, but: &str) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+            let path = entry.expect("the folder can be read").path();
+            match path.file_stem().and_then(|stem| stem.to_str()) {
+                Some(stem) if stem == but => {}
+                _ if path.is_dir() => text += &sources(&path, but),
+                _ => text += &std::fs::read_to_string(&path).expect("sources are text"),
+            }
+        }
+        text
+    }
+
     #[test]
-    fn every_program_of_this_crate_is_a_row() {
-        let others = ["fault", "worker", "demo", "suite", "pager", "pager_client", "fault_replies", "message_cost"];
-        let objects = [
-            "handler_binding",
-            "handler_deadline",
-            "notifications",
-            "long_chains",
-            "suspension",
-            "capability_transfer",
-            "saved_replies",
-        ];
-        let bins = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
-        for entry in std::fs::read_dir(bins).expect("src/bin is there") {
+    fn every_program_of_this_crate_is_a_row_or_is_named_by_a_test_or_another_program() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let tests = sources(&root.join("../tests"), "");
+        let bins = root.join("src/bin");
+        for entry in std::fs::read_dir(&bins).expect("src/bin is there") {
             let path = entry.expect("src/bin can be read").path();
             let name = path.file_stem().and_then(|stem| stem.to_str()).expect("programs have plain names");
-            let known =
-                others.contains(&name) || objects.contains(&name) || HAZARDS.iter().any(|hazard| hazard.name == name);
-            assert!(known, "{name} is never run");
+            let booted = [format!("init={name}"), format!("(\"{name}\"")].iter().any(|text| tests.contains(text));
+            let started = || sources(&root.join("src"), name).contains(&format!("\"{name}\""));
+            // The default first program.
+            assert!(name == "demo" || booted || started(), "{name} is never run");
         }
     }
 }

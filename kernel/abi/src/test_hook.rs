@@ -1,0 +1,75 @@
+//! Traps that the kernel raises in itself, for tests of what becomes of them.
+
+/// What [`crate::SystemCall::TestHook`] does, by number. Nothing of it is done unless the kernel's command line has the
+/// word [`TestHook::WORD`]: such a machine is one that any program can bring down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum TestHook {
+    /// The kernel loads a word from the address that the argument is.
+    Load = 0,
+    /// The kernel stores a word there.
+    Store = 1,
+    /// The kernel calls that address.
+    Execute = 2,
+    /// The kernel executes an undefined instruction.
+    UnknownInstruction = 3,
+    /// The kernel executes a breakpoint instruction.
+    Breakpoint = 4,
+    /// The kernel divides by zero.
+    DivideError = 5,
+    /// The kernel executes one instruction with the trap flag set.
+    SingleStep = 6,
+    /// The kernel's entry for the exception in bits 0 to 7 of the argument is entered as the processor would enter it for
+    /// an exception in the kernel, with the error code in bits 32 to 63 where the exception has one.
+    ExceptionInKernel = 7,
+    /// The same, as for an exception of the calling thread at the instruction behind the system call.
+    ExceptionInProgram = 8,
+    /// The calling thread's saved context becomes one that the processor refuses to return to: its code segment gets the
+    /// selector that the argument is.
+    RefusedReturn = 9,
+    /// The CPU sends the interrupt whose vector is bits 0 to 31 of the argument to the CPU whose index is bits 32 to 63.
+    Interrupt = 10,
+    /// The same with a non-maskable interrupt; bits 0 to 31 are not looked at.
+    NonMaskableInterrupt = 11,
+}
+
+impl TestHook {
+    /// The word of the kernel's command line that allows the call.
+    pub const WORD: &'static str = "test-hooks";
+
+    /// Every hook, in the order of the numbers.
+    pub const ALL: [Self; 12] = [
+        Self::Load,
+        Self::Store,
+        Self::Execute,
+        Self::UnknownInstruction,
+        Self::Breakpoint,
+        Self::DivideError,
+        Self::SingleStep,
+        Self::ExceptionInKernel,
+        Self::ExceptionInProgram,
+        Self::RefusedReturn,
+        Self::Interrupt,
+        Self::NonMaskableInterrupt,
+    ];
+
+    /// The hook with this number.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Option<Self> {
+        if number < Self::ALL.len() as u64 { Some(Self::ALL[number as usize]) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TestHook;
+
+    #[test]
+    fn numbers_are_dense() {
+        for (number, hook) in TestHook::ALL.into_iter().enumerate() {
+            assert_eq!(hook as usize, number);
+            assert_eq!(TestHook::from_number(number as u64), Some(hook));
+        }
+        assert_eq!(TestHook::from_number(TestHook::ALL.len() as u64), None);
+    }
+}

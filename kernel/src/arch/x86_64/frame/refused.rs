@@ -1,0 +1,46 @@
+//! Frames that a fault is given to: one that the processor refused to return through, one whose trap is made up.
+
+use percpu::{USER_CODE, USER_DATA};
+
+use super::TrapFrame;
+
+impl TrapFrame {
+    /// Makes this frame, which the processor has refused to return through, that of the trap by which it did so: with the
+    /// general registers and the error code of `fault`, and with values that are not refused again.
+    pub(in crate::arch::x86_64) fn become_refused(&mut self, fault: &Self) {
+        self.general = fault.general;
+        self.code_segment = u64::from(USER_CODE.0);
+        self.stack_segment = u64::from(USER_DATA.0);
+        self.set_instruction_pointer(self.instruction_pointer);
+        self.set_stack_pointer(self.stack_pointer);
+        self.set_flags(self.flags);
+        self.set_trap(fault.vector, fault.error_code);
+    }
+
+    /// Sets what the stub and the processor push for a trap.
+    pub(in crate::arch::x86_64) fn set_trap(&mut self, vector: u64, error_code: u64) {
+        self.vector = vector;
+        self.error_code = error_code;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FIXED_FLAGS, NO_VECTOR, USER_FLAGS};
+    use super::*;
+    use crate::trap::TrapFrame as _;
+
+    #[test]
+    fn a_refused_frame_becomes_one_that_is_not() {
+        let mut frame = TrapFrame { stack_segment: 0, ..TrapFrame::recorded(NO_VECTOR, 0, 3, 1 << 47) };
+        frame.flags = u64::MAX;
+        frame.stack_pointer = 1 << 63;
+        let mut fault = TrapFrame::recorded(13, 0x30, 8, 0xffff_ffff_8020_0000);
+        fault.general.rax = 5;
+        frame.become_refused(&fault);
+        assert_eq!((frame.vector(), frame.error_code(), frame.general.rax), (13, 0x30, 5));
+        assert_eq!((frame.code_segment(), frame.stack_segment()), (0x23, 0x1b));
+        assert_eq!((frame.instruction_pointer(), frame.stack_pointer()), (0, 0));
+        assert_eq!(frame.flags() & !USER_FLAGS, FIXED_FLAGS);
+    }
+}

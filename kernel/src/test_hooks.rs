@@ -1,0 +1,66 @@
+//! Traps that the kernel raises in itself on request, so that tests see what becomes of them in the kernel that is shipped.
+//!
+//! The door is closed unless the command line has the word [`TestHook::WORD`]: see `docs/testing.md`.
+
+use gatehouse_abi::{Error, TestHook};
+use percpu::CpuIndex;
+use smp::icr::{Command, Destination};
+
+use crate::arch::Frame;
+use crate::arch::x86_64::raise;
+use crate::cpu::{self, ThisCpu};
+use crate::sched::Next;
+use crate::start;
+use crate::trap::TrapFrame as _;
+
+/// Whether the command line opens the door.
+fn allowed() -> bool {
+    start::facts().command_line.split_whitespace().any(|word| word == TestHook::WORD)
+}
+
+/// Handles the system call in the frame of the running thread. Most hooks never come back: the machine is in lockdown then.
+pub fn run(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    let [number, argument, ..] = frame.system_call_arguments();
+    let answer = match TestHook::from_number(number) {
+        _ if !allowed() => Err(Error::NotPermitted),
+        None => Err(Error::InvalidArgument),
+        Some(hook) => raise(cpu, frame, hook, argument),
+    };
+    frame.set_system_call_result(answer.unwrap_or_else(Error::to_register));
+    Next::Stay
+}
+
+fn raise(cpu: &ThisCpu, frame: &mut Frame, hook: TestHook, argument: u64) -> Result<u64, Error> {
+    match hook {
+        TestHook::Load => return Ok(raise::load(argument)),
+        TestHook::Store => raise::store(argument),
+        TestHook::Execute => raise::execute(argument),
+        TestHook::UnknownInstruction => raise::unknown_instruction(),
+        TestHook::Breakpoint => raise::breakpoint(),
+        TestHook::DivideError => raise::divide_error(),
+        TestHook::SingleStep => raise::single_step(),
+        TestHook::ExceptionInKernel => raise::exception_in_kernel(cpu, exception(argument)?, argument >> 32),
+        TestHook::ExceptionInProgram => raise::exception_in_program(cpu, frame, exception(argument)?, argument >> 32),
+        TestHook::RefusedReturn => raise::refuse_return(frame, argument),
+        TestHook::Interrupt => {
+            let vector = (argument & 0xffff_ffff).try_into().map_err(|_| Error::InvalidArgument)?;
+            send(cpu, Command::Fixed(vector), argument >> 32)?;
+        }
+        TestHook::NonMaskableInterrupt => send(cpu, Command::Nmi, argument >> 32)?,
+    }
+    Ok(0)
+}
+
+/// Sends an interrupt to the CPU with this index.
+fn send(cpu: &ThisCpu, command: Command, target: u64) -> Result<(), Error> {
+    let index = u32::try_from(target).map(CpuIndex::new).map_err(|_| Error::NoSuchCpu)?;
+    let target = cpu::by_index(index).ok_or(Error::NoSuchCpu)?;
+    let sent = cpu.kernel().apic().send(command, Destination::Physical(target.apic_id()));
+    sent.map_err(|_| Error::InvalidArgument)
+}
+
+/// The exception that an argument names.
+fn exception(argument: u64) -> Result<u8, Error> {
+    let vector = (argument & 0xffff_ffff).try_into().map_err(|_| Error::InvalidArgument)?;
+    if vector < 32 { Ok(vector) } else { Err(Error::InvalidArgument) }
+}
