@@ -1,0 +1,53 @@
+//! What the kernel's operations cost in guest instructions: the first program of `cargo xtask bench`, on a machine with
+//! `--icount`, where one tick of the time-stamp counter is one instruction.
+//!
+//! Words of the kernel's command line: `bench=trace` runs each operation a few times between the marks of [`trace`], for
+//! the host to step through, instead of taking samples; `only=KEY,…` selects operations.
+//!
+//! One operation, or family of them, a module: its keys and a function, in [`OPERATIONS`].
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+mod call;
+mod client;
+mod context_switch;
+mod exchange;
+mod fault_ipc;
+mod null_call;
+mod plan;
+mod samples;
+mod timed;
+mod trace;
+
+use gatehouse_runtime::{Kernel, entry, println};
+use programs::finish;
+
+use crate::plan::Plan;
+
+entry!(run);
+
+/// Keys and what measures them.
+type Operation = (&'static [&'static str], fn(&Plan<'_>));
+
+/// All operations. Each leaves nothing behind that runs.
+const OPERATIONS: &[Operation] = &[
+    (null_call::KEYS, null_call::measure),
+    (fault_ipc::KEYS, fault_ipc::measure),
+    (fault_ipc::CROSS_KEYS, fault_ipc::measure_cross),
+    (call::KEYS, call::measure),
+    (call::CROSS_KEYS, call::measure_cross),
+    (context_switch::KEYS, context_switch::measure),
+];
+
+fn run(argument: u64) -> u64 {
+    if argument != 0 {
+        return client::run(argument);
+    }
+    let mut buffer = [0; 1024];
+    let line = Kernel::command_line(&mut buffer).unwrap_or("");
+    let plan = Plan::from_command_line(line);
+    for (keys, measure) in OPERATIONS.iter().filter(|(keys, _)| plan.selects(keys)) {
+        println!("bench: {}", keys[0]);
+        measure(&plan);
+    }
+    finish(0)
+}
