@@ -46,7 +46,7 @@ pub struct Access {
 impl Access {
     /// The numbers of the cache lines.
     pub fn lines(self) -> impl Iterator<Item = u64> {
-        self.address / LINE_BYTES..=(self.address + self.bytes.max(1) - 1) / LINE_BYTES
+        self.address / LINE_BYTES..=self.address.saturating_add(self.bytes.max(1) - 1) / LINE_BYTES
     }
 }
 
