@@ -20,6 +20,13 @@ pub fn complaints(counted: &Counted, budgets: &Budgets, golden: &Golden) -> Vec<
             Some(_) => {}
         }
     }
+    let sharing = counted.sharing();
+    if sharing.cpus < 2 {
+        complaints.push(format!("local faults were traced on {} CPUs only", sharing.cpus));
+    }
+    for line in &sharing.written_by_several {
+        complaints.push(format!("more than one CPU writes the cache line at {line} for faults of its own threads"));
+    }
     let gone = budgets.keys().filter(|key| !counted.measurements.contains_key(*key));
     complaints.extend(gone.map(|key| format!("{key}: has a budget, and was not measured")));
     complaints

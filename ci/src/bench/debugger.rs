@@ -25,6 +25,17 @@ pub struct Debugger {
     selected: Option<usize>,
 }
 
+/// What reaches a CPU from outside while it is stepped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// Nothing: timers stand still, and interrupts wait.
+    Nothing,
+    /// Interrupts that are pending or that other CPUs send; timers stand still.
+    Interrupts,
+    /// All.
+    InterruptsAndTimers,
+}
+
 /// Why the guest stands still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -57,7 +68,7 @@ impl Debugger {
             bail!("the debugger stub tells no CPUs apart: {features}");
         }
         // QEMU has no mode without acknowledgements, but takes the next packet for one.
-        debugger.step_with_interrupts(false)?;
+        debugger.step_with(Outside::Nothing)?;
         Ok(debugger)
     }
 
@@ -111,14 +122,18 @@ impl Debugger {
         self.ask_ok(&format!("z1,{address:x},1"))
     }
 
-    /// Whether steps take interrupts. The timers stand still in any case.
+    /// What may happen besides while CPUs are stepped.
     ///
     /// # Errors
     /// The stub refuses.
-    pub fn step_with_interrupts(&mut self, interrupts: bool) -> Result<()> {
+    pub fn step_with(&mut self, outside: Outside) -> Result<()> {
         // Bit 0 steps, bit 1 holds interrupts back, bit 2 stops the timers (QEMU manual, "GDB usage", "Advanced debugging
         // options: Changing single-stepping behaviour").
-        self.ask_ok(if interrupts { "Qqemu.sstep=0x5" } else { "Qqemu.sstep=0x7" })
+        self.ask_ok(match outside {
+            Outside::Nothing => "Qqemu.sstep=0x7",
+            Outside::Interrupts => "Qqemu.sstep=0x5",
+            Outside::InterruptsAndTimers => "Qqemu.sstep=0x1",
+        })
     }
 
     /// Lets all CPUs run, at most that long, until one comes to a breakpoint.

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use super::measurement::{self, Measurement};
 use super::path::{Path, paths};
 use super::recorder::record;
+use super::sharing::{Sharing, sharing};
 use super::symbols::Symbols;
 use super::trace::Trace;
 use crate::kernel_build::Artifacts;
@@ -30,9 +31,17 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// The path of an operation, as executed the last time.
+    /// The path of an operation, as executed the last time: one of the length of the median, if there is one.
     pub fn path(&self, key: &str) -> Option<&Path> {
-        self.paths.iter().rev().find(|path| path.key == key)
+        let median = self.measurements.get(key).map(Measurement::median);
+        let mut found = self.paths.iter().rev().filter(|path| path.key == key);
+        let last = found.clone().next();
+        found.find(|path| Some(path.instructions()) == median).or(last)
+    }
+
+    /// Which cache lines CPUs share on the local fault path.
+    pub fn sharing(&self) -> Sharing {
+        sharing(&self.paths, &self.symbols)
     }
 }
 
@@ -63,11 +72,21 @@ pub fn samples(artifacts: &Artifacts, observer: &mut dyn Observer) -> Result<BTr
 pub fn traced(artifacts: &Artifacts, only: Option<&str>, progress: &mut dyn FnMut(&Trace)) -> Result<Vec<Path>> {
     let selection = only.map(|keys| format!(" only={keys}")).unwrap_or_default();
     let machine = machine().command_line(format!("init=bench bench=trace{selection}"));
-    let mut found = Vec::new();
+    let (mut found, mut refused) = (Vec::new(), BTreeMap::new());
     for trace in record(&machine, artifacts, progress)? {
-        found.extend(paths(&trace).map_err(anyhow::Error::msg)?);
+        match paths(&trace) {
+            Ok(paths) => found.extend(paths),
+            Err(reason) => drop(refused.insert(trace.name, reason)),
+        }
     }
-    Ok(found)
+    // Between two traces the emulator's clock may jump, and a timer fire where none would otherwise: a thread that ran
+    // too early does not run between the marks. One round without is enough.
+    let keys = |name: &str| name.split(',').filter(|key| *key != "-").map(str::to_string).collect::<Vec<_>>();
+    let lost = |name: &str| keys(name).into_iter().any(|key| found.iter().all(|path: &Path| path.key != key));
+    match refused.into_iter().find(|(name, _)| lost(name)) {
+        Some((_, reason)) => bail!("{reason}, in every round"),
+        None => Ok(found),
+    }
 }
 
 /// Both.
@@ -85,7 +104,8 @@ pub fn count(artifacts: &Artifacts, observer: &mut dyn Observer, progress: &mut 
     Ok(Counted { measurements, paths, symbols, disagreements })
 }
 
-/// Two ways of counting must come to the same.
+/// Two ways of counting must come to the same: a round that was stepped through is as long as the sample in the middle. Not
+/// all need be, since the emulator's clock may jump between two traces, and a timer be armed that is so already otherwise.
 fn disagreements(sampled: &BTreeMap<String, Measurement>, traced: &BTreeMap<String, Measurement>) -> Vec<String> {
     let differ = |(key, sampled): (&String, &Measurement)| {
         let traced = traced.get(key)?;

@@ -10,6 +10,7 @@ use super::deterministic::Counted;
 use super::instruction::Kinds;
 use super::measurement::Method;
 use super::peers::Peers;
+use super::sharing::Sharing;
 
 /// Why an operation has no figure.
 const NOT_MEASURED: &str = "not available: the program `bench` does not measure it";
@@ -25,6 +26,9 @@ pub struct Document {
     pub time: u64,
     /// Guest instructions by operation.
     pub icount: BTreeMap<String, Operation>,
+    /// Cache lines on the local fault path.
+    #[serde(default)]
+    pub false_sharing: Sharing,
     /// What is measured in host time: ratios within a run. Empty after `--quick`.
     #[serde(default)]
     pub throughput: serde_json::Map<String, serde_json::Value>,

@@ -89,7 +89,7 @@ pub fn from_records(transcript: &Transcript) -> Result<BTreeMap<String, Measurem
 /// The measurements that the paths are, by key, and the halves of exceptions besides.
 pub fn from_paths(paths: &[Path], symbols: &Symbols) -> BTreeMap<String, Measurement> {
     let mut samples: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    for path in paths {
+    for path in paths.iter().filter(|path| catalogue::find(&path.key).is_some()) {
         samples.entry(&path.key).or_default().push(path.instructions());
         // A breakpoint's entry has no error code; its reply leaves by `iretq`.
         match path.key.as_str() {

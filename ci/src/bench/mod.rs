@@ -19,6 +19,7 @@ pub mod path;
 pub mod peers;
 pub mod recorder;
 pub mod registers;
+pub mod sharing;
 pub mod symbols;
 pub mod table;
 pub mod trace;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 
-use super::debugger::{Debugger, Stop};
+use super::debugger::{Debugger, Outside, Stop};
 use super::symbols::Symbols;
 use super::trace::{self, LONGEST_INSTRUCTION, Step, Trace};
 use crate::kernel_build::Artifacts;
@@ -27,6 +27,9 @@ const LONGEST_NAME: u64 = 1024;
 /// A trace whose name begins so wants a non-maskable interrupt at its beginning.
 const WANTS_NMI: &str = "nmi";
 
+/// The kernel's symbol at which timer interrupts arrive.
+const TIMER_STUB: &str = "trap_stub_timer";
+
 /// Told of each trace.
 pub type Progress<'progress> = &'progress mut dyn FnMut(&Trace);
 
@@ -41,6 +44,7 @@ pub fn record(machine: &Machine, artifacts: &Artifacts, progress: Progress<'_>) 
     let symbols = Symbols::read(program)?;
     let mark = |name| symbols.address(name).with_context(|| format!("{} has no {name}", program.display()));
     let (begin, end) = (mark(trace::BEGIN)?, mark(trace::END)?);
+    let kernel = Symbols::read(&artifacts.kernel)?;
     let sockets = tempfile::Builder::new().prefix("gatehouse-bench-").tempdir().context("cannot make a folder")?;
     let socket = sockets.path().join("debugger");
     let console = sockets.path().join("console");
@@ -56,7 +60,8 @@ pub fn record(machine: &Machine, artifacts: &Artifacts, progress: Progress<'_>) 
     let output = File::create(&console).with_context(|| format!("cannot write {}", console.display()))?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut qemu = Guarded::spawn(&mut command, Signal::SIGKILL)?;
-    let traces = Recorder { debugger: Debugger::connect(&socket)?, begin, end, code: HashMap::new() }.run(progress);
+    let traces =
+        Recorder { debugger: Debugger::connect(&socket)?, kernel, begin, end, code: HashMap::new() }.run(progress);
     qemu.kill();
     traces.with_context(|| said(&console))
 }
@@ -71,6 +76,7 @@ fn said(console: &Path) -> String {
 
 struct Recorder {
     debugger: Debugger,
+    kernel: Symbols,
     begin: u64,
     end: u64,
     /// The kernel's code, by address: it is the same in every address space and changes no more once a program runs.
@@ -108,18 +114,37 @@ impl Recorder {
             self.debugger.monitor("nmi")?;
         }
         let mut trace = Trace { name, steps: Vec::new() };
-        // Those of other CPUs are a part of what is traced; a timer's would only come between.
-        self.debugger.step_with_interrupts(trace.crosses_cpus())?;
+        // Past the mark, or the thread would come back to it from what is looked for.
+        self.debugger.step_with(Outside::Nothing)?;
+        self.debugger.step(cpu)?;
+        self.debugger.step_with(match (trace.starts_at(), trace.crosses_cpus()) {
+            // It is about a timer: one that stood still would not fire again.
+            (Some(_), _) => Outside::InterruptsAndTimers,
+            (None, true) => Outside::Interrupts,
+            (None, false) => Outside::Nothing,
+        })?;
+        if let Some(symbol) = trace.starts_at() {
+            let address = self.kernel.address(symbol).with_context(|| format!("the kernel has no symbol {symbol}"))?;
+            cpu = self.run_to(address)?;
+        }
+        let inside = trace.starts_at().is_some();
+        let mut steps = 0;
         let cpus = self.debugger.cpus()?;
+        let timer =
+            self.kernel.address(TIMER_STUB).with_context(|| format!("the kernel has no symbol {TIMER_STUB}"))?;
+        // Where the timer interrupted: the emulator's clock may jump when the machine stands still, and what the timer does
+        // then is no part of the path.
+        let mut interrupted: Option<(usize, u64)> = None;
         let mut turn = Turn::Idle;
         let mut stepped = 0;
         loop {
             let registers = self.debugger.registers(cpu)?;
             let user = registers.in_user_mode();
-            if user && registers.instruction_pointer == self.end {
+            if user && (inside || registers.instruction_pointer == self.end) {
                 return Ok(trace);
             }
-            if trace.steps.len() >= MOST_STEPS {
+            steps += 1;
+            if steps > MOST_STEPS {
                 bail!("the trace {:?} does not come to its end in {MOST_STEPS} instructions", trace.name);
             }
             let bytes = if user { [0; LONGEST_INSTRUCTION] } else { self.code(cpu, registers.instruction_pointer)? };
@@ -131,11 +156,33 @@ impl Recorder {
                 stepped = 0;
                 continue;
             }
-            trace.steps.push(Step { cpu, registers, bytes });
+            if !inside && registers.instruction_pointer == timer {
+                // The last step was taken for it instead of for its instruction.
+                interrupted = trace.steps.pop().map(|step| (step.cpu, step.registers.instruction_pointer));
+            }
+            if interrupted == Some((cpu, registers.instruction_pointer)) {
+                interrupted = None;
+            }
+            if interrupted.is_none() {
+                trace.steps.push(Step { cpu, registers, bytes });
+            }
             match self.debugger.step(cpu).with_context(|| format!("in the trace {:?}", trace.name))? {
                 Stop::At(_) => stepped += 1,
                 Stop::Ended => bail!("QEMU ended in the trace {:?}", trace.name),
             }
+        }
+    }
+
+    /// Lets the machine run until a CPU comes to the address.
+    fn run_to(&mut self, address: u64) -> Result<usize> {
+        self.debugger.clear_breakpoint(self.begin)?;
+        self.debugger.set_breakpoint(address)?;
+        let stop = self.debugger.resume(BETWEEN)?;
+        self.debugger.clear_breakpoint(address)?;
+        self.debugger.set_breakpoint(self.begin)?;
+        match stop {
+            Stop::At(cpu) => Ok(cpu),
+            Stop::Ended => bail!("QEMU ended before the guest came to {address:#x}"),
         }
     }
 

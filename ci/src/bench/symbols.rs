@@ -12,6 +12,8 @@ pub struct Symbols {
     /// By address: start, end (0: open), name.
     functions: Vec<(u64, u64, String)>,
     labels: Vec<(u64, String)>,
+    /// By address: start, end, name.
+    objects: Vec<(u64, u64, String)>,
     lines: Loader,
 }
 
@@ -39,7 +41,7 @@ impl Symbols {
         let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let object = object::File::parse(bytes.as_slice())
             .with_context(|| format!("{} is no ELF file that can be read", file.display()))?;
-        let (mut functions, mut labels) = (Vec::new(), Vec::new());
+        let (mut functions, mut labels, mut objects) = (Vec::new(), Vec::new(), Vec::new());
         for symbol in object.symbols().filter(ObjectSymbol::is_definition) {
             let name = short(&format!("{:#}", rustc_demangle::demangle(symbol.name().unwrap_or_default())));
             match symbol.kind() {
@@ -47,13 +49,15 @@ impl Symbols {
                     functions.push((symbol.address(), symbol.address() + symbol.size(), name));
                 }
                 SymbolKind::Text | SymbolKind::Label | SymbolKind::Unknown => labels.push((symbol.address(), name)),
+                SymbolKind::Data => objects.push((symbol.address(), symbol.address() + symbol.size(), name)),
                 _ => {}
             }
         }
         functions.sort();
         labels.sort();
+        objects.sort();
         let lines = Loader::new(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-        Ok(Self { functions, labels, lines })
+        Ok(Self { functions, labels, objects, lines })
     }
 
     /// The address of a symbol with exactly this name.
@@ -73,6 +77,13 @@ impl Symbols {
         }
         let before = self.labels.partition_point(|(start, _)| *start <= address);
         before.checked_sub(1).map_or("?", |index| &self.labels[index].1)
+    }
+
+    /// The static that the cache line or word at an address lies in, or begins in.
+    pub fn data(&self, address: u64) -> Option<&str> {
+        let line = address..address + super::instruction::LINE_BYTES;
+        let found = self.objects.iter().find(|(start, end, _)| *start < line.end && *end > line.start);
+        found.map(|(.., name)| name.as_str())
     }
 
     /// What the compiler says of the instruction at an address.

@@ -50,13 +50,21 @@ pub enum Parts {
 
 impl Trace {
     /// Reads the name: keys with commas between, `-` for a stay in the kernel that is of no interest; or one key with `*`
-    /// behind it, for the sum of all.
+    /// behind it, for the sum of all; or one key with `@` and a symbol of the kernel, see [`Self::starts_at`].
     pub fn parts(&self) -> Parts {
+        if let Some((key, _)) = self.name.split_once('@') {
+            return Parts::Each(vec![Some(key.into())]);
+        }
         if let Some(key) = self.name.strip_suffix('*') {
             return Parts::All(key.into());
         }
         let each = self.name.split(',').map(|key| (key != "-" && !key.is_empty()).then(|| key.to_string()));
         Parts::Each(each.collect())
+    }
+
+    /// The kernel's symbol at which the trace begins: until then the machine runs.
+    pub fn starts_at(&self) -> Option<&str> {
+        self.name.split_once('@').map(|(_, symbol)| symbol)
     }
 
     /// Whether more than one CPU, or something from outside, has a part in it.
@@ -105,6 +113,9 @@ mod tests {
         assert_eq!(named("a,-,b").parts(), Parts::Each(vec![Some("a".into()), None, Some("b".into())]));
         assert_eq!(named("a").parts(), Parts::Each(vec![Some("a".into())]));
         assert_eq!(named("a*").parts(), Parts::All("a".into()));
+        assert_eq!(named("a@b").parts(), Parts::Each(vec![Some("a".into())]));
+        assert_eq!(named("a@b").starts_at(), Some("b"));
+        assert_eq!(named("a").starts_at(), None);
     }
 
     #[test]

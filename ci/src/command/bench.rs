@@ -20,6 +20,7 @@ use crate::bench::listing;
 use crate::bench::peers::Peers;
 use crate::bench::symbols::Symbols;
 use crate::bench::table;
+use crate::bench::trace::Trace;
 use crate::kernel_build::{self, Artifacts, Talk};
 use crate::setup::{self, Component, Host, set_up};
 
@@ -52,7 +53,7 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
     }
     let (peers, mut allowed, mut golden) = (Peers::read()?, budgets::read(&budgets::file())?, Golden::read()?);
     let bar = bar("counting instructions");
-    let counted = count(&artifacts, &mut (), &mut |trace| bar.set_message(format!("traced {}", trace.name)))?;
+    let counted = count(&artifacts, &mut (), &mut |trace| tell(&bar, trace))?;
     bar.finish_and_clear();
     if arguments.accept {
         allowed = counted.measurements.iter().map(|(key, measured)| (key.clone(), measured.median())).collect();
@@ -62,9 +63,18 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
         command: command_line(),
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         icount: document::icount(&counted, &allowed, &peers),
+        false_sharing: counted.sharing(),
         ..Document::default()
     };
     println!("{}", table::table(&document));
+    let sharing = &document.false_sharing;
+    println!(
+        "local fault path: {} kernel cache lines written on {} CPUs, {} of them by more than one",
+        sharing.lines_written,
+        sharing.cpus,
+        sharing.written_by_several.len()
+    );
+    sharing.written_by_several.iter().for_each(|line| println!("  {line}"));
     if let Some(file) = &arguments.json {
         write(file, &format!("{}\n", serde_json::to_string_pretty(&document)?))?;
     }
@@ -95,7 +105,7 @@ fn accept(counted: &Counted, allowed: &budgets::Budgets, golden: &mut Golden) ->
 /// Prints the paths of these operations.
 fn show_paths(artifacts: &Artifacts, keys: &str) -> Result<()> {
     let bar = bar("stepping");
-    let found = traced(artifacts, Some(keys), &mut |trace| bar.set_message(format!("traced {}", trace.name)))?;
+    let found = traced(artifacts, Some(keys), &mut |trace| tell(&bar, trace))?;
     bar.finish_and_clear();
     let symbols = Symbols::read(&artifacts.kernel)?;
     let mut wanted: BTreeSet<&str> = keys.split(',').collect();
@@ -117,6 +127,11 @@ fn command_line() -> String {
 
 fn write(file: &Path, text: &str) -> Result<()> {
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn tell(bar: &ProgressBar, trace: &Trace) {
+    let text = format!("traced {}: {} instructions", trace.name, trace.steps.len());
+    if bar.is_hidden() { eprintln!("bench: {text}") } else { bar.set_message(text) }
 }
 
 /// A sign of life on terminals.

@@ -10,6 +10,10 @@ pub(crate) const FAULT: u64 = 1;
 pub(crate) const CALL: u64 = 2;
 /// Yields as often as the number says.
 pub(crate) const YIELD: u64 = 3;
+/// The same, having used the floating-point unit.
+pub(crate) const YIELD_FPU: u64 = 4;
+/// Handles faults.
+pub(crate) const HANDLE: u64 = 5;
 
 const ROLE_BITS: u64 = 8;
 
@@ -24,6 +28,11 @@ pub(crate) fn run(argument: u64) -> u64 {
         FAULT => fault_ipc::fault_for_ever(),
         CALL => call::call_for_ever(),
         YIELD => context_switch::yield_often(argument >> ROLE_BITS),
+        YIELD_FPU => {
+            context_switch::use_fpu();
+            context_switch::yield_often(argument >> ROLE_BITS);
+        }
+        HANDLE => fault_ipc::handle_some(),
         _ => Kernel::exit_program(programs::WRONG),
     }
     0

@@ -1,16 +1,20 @@
 //! A fault as a message: from the fault to the handler, and from the reply to the thread that goes on. By a breakpoint
 //! instruction, which goes on behind itself.
 
-use gatehouse_runtime::abi::MessageTag;
-use gatehouse_runtime::message::{first_utcb, read_fault_registers, resume_thread, set_fault_handler};
+use gatehouse_runtime::abi::{MessageTag, SLOT_FIRST_FREE, rights};
+use gatehouse_runtime::message::{
+    call, copy_capability, create_endpoint, first_utcb, read_fault_registers, receive, resume_thread,
+    set_fault_handler, spawn_suspended,
+};
 use programs::check;
 
-use crate::client::{self, FAULT};
+use crate::client::{self, FAULT, HANDLE};
 use crate::exchange::{Directions, reply_receive, server_after, server_before, start};
-use crate::plan::{Plan, WARM_UP};
+use crate::plan::{Plan, TRACED, WARM_UP};
 use crate::trace;
 
 pub(crate) const KEYS: &[&str] = &["fault_ipc_deliver", "fault_ipc_reply"];
+pub(crate) const LINES_KEYS: &[&str] = &["local_fault"];
 pub(crate) const CROSS_KEYS: &[&str] =
     &["fault_ipc_cross_round_trip", "fault_ipc_cross_deliver", "fault_ipc_cross_reply"];
 
@@ -46,6 +50,48 @@ pub(crate) fn measure_cross(plan: &Plan<'_>) {
         samples.back.record("fault_ipc_cross_reply", back, 1);
         samples.round_trip.record("fault_ipc_cross_round_trip", there + back, 1);
     }
+}
+
+/// A client and a handler program on each of two CPUs, for the host to see which memory each CPU writes.
+pub(crate) fn show_lines(plan: &Plan<'_>) {
+    let (here, Some(other)) = client::cpus() else { return };
+    if !plan.trace {
+        return;
+    }
+    // SAFETY: this is the first thread.
+    let utcb = unsafe { first_utcb() };
+    let done = create_endpoint();
+    check!(done.is_ok(), "{done:?}");
+    let Ok(done) = done else { return };
+    for cpu in [here, other] {
+        let (client, endpoint) = start(client::argument(FAULT, 0), cpu, &utcb);
+        let handler = spawn_suspended("bench", client::argument(HANDLE, 0), cpu, &utcb);
+        check!(handler.is_ok(), "no handler: {handler:?}");
+        let Ok(handler) = handler else { return };
+        let given = copy_capability(endpoint, rights::RECEIVE, 0, handler.program);
+        check!(given == Ok(SLOT_FIRST_FREE), "the handler's endpoint: {given:?}");
+        let given = copy_capability(done, rights::SEND, 0, handler.program);
+        check!(given == Ok(SLOT_FIRST_FREE + 1), "the handler's second endpoint: {given:?}");
+        check!(set_fault_handler(client.thread, endpoint).is_ok(), "the handler is not bound");
+        let resumed = (resume_thread(client.thread), resume_thread(handler.thread));
+        check!(matches!(resumed, (Ok(_), Ok(_))), "{resumed:?}");
+        let told = receive(done, MessageTag::default());
+        check!(told.is_ok(), "the handler on CPU {cpu}: {told:?}");
+    }
+}
+
+/// Handles some faults, the last ones between marks. Does not end: its memory must not become another's.
+pub(crate) fn handle_some() {
+    for round in 0..WARM_UP + TRACED {
+        if round >= WARM_UP {
+            trace::begin("local_fault*");
+        }
+        reply_receive(SLOT_FIRST_FREE);
+        if round >= WARM_UP {
+            trace::end();
+        }
+    }
+    let _ = call(SLOT_FIRST_FREE + 1, MessageTag::default(), [0; 4]);
 }
 
 /// A client that faults on that CPU, and its handler here.

@@ -12,10 +12,14 @@ mod client;
 mod context_switch;
 mod exchange;
 mod fault_ipc;
+mod memory;
+mod nmi;
 mod null_call;
 mod plan;
 mod samples;
+mod threads;
 mod timed;
+mod timer_interrupt;
 mod trace;
 
 use gatehouse_runtime::{Kernel, entry, println};
@@ -32,10 +36,18 @@ type Operation = (&'static [&'static str], fn(&Plan<'_>));
 const OPERATIONS: &[Operation] = &[
     (null_call::KEYS, null_call::measure),
     (fault_ipc::KEYS, fault_ipc::measure),
+    (fault_ipc::LINES_KEYS, fault_ipc::show_lines),
     (fault_ipc::CROSS_KEYS, fault_ipc::measure_cross),
     (call::KEYS, call::measure),
     (call::CROSS_KEYS, call::measure_cross),
     (context_switch::KEYS, context_switch::measure),
+    (memory::KEYS, memory::measure),
+    (memory::CROSS_KEYS, memory::measure_cross),
+    (threads::KEYS, threads::measure),
+    (timer_interrupt::KEYS, timer_interrupt::measure),
+    (nmi::KEYS, nmi::measure),
+    // From here on the first thread has used the FPU, and its state is switched with it.
+    (context_switch::FPU_KEYS, context_switch::measure_fpu),
 ];
 
 fn run(argument: u64) -> u64 {
