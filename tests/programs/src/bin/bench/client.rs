@@ -2,7 +2,7 @@
 
 use gatehouse_runtime::Kernel;
 
-use crate::{call, context_switch, fault_ipc};
+use crate::{call, context_switch, fault_ipc, notification};
 
 /// Faults for ever.
 pub(crate) const FAULT: u64 = 1;
@@ -14,6 +14,8 @@ pub(crate) const YIELD: u64 = 3;
 pub(crate) const YIELD_FPU: u64 = 4;
 /// Handles faults.
 pub(crate) const HANDLE: u64 = 5;
+/// Waits for signals.
+pub(crate) const WAIT: u64 = 6;
 
 const ROLE_BITS: u64 = 8;
 
@@ -33,6 +35,7 @@ pub(crate) fn run(argument: u64) -> u64 {
             context_switch::yield_often(argument >> ROLE_BITS);
         }
         HANDLE => fault_ipc::handle_some(),
+        WAIT => notification::wait_for_ever(),
         _ => Kernel::exit_program(programs::WRONG),
     }
     0

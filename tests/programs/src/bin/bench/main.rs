@@ -14,12 +14,15 @@ mod exchange;
 mod fault_ipc;
 mod memory;
 mod nmi;
+mod notification;
 mod null_call;
+mod ping;
 mod plan;
 mod samples;
 mod threads;
 mod timed;
 mod timer_interrupt;
+mod timers;
 mod trace;
 
 use gatehouse_runtime::{Kernel, entry, println};
@@ -44,6 +47,9 @@ const OPERATIONS: &[Operation] = &[
     (memory::KEYS, memory::measure),
     (memory::CROSS_KEYS, memory::measure_cross),
     (threads::KEYS, threads::measure),
+    (notification::KEYS, notification::measure),
+    (ping::KEYS, ping::measure),
+    (timers::KEYS, timers::measure),
     (timer_interrupt::KEYS, timer_interrupt::measure),
     (nmi::KEYS, nmi::measure),
     // From here on the first thread has used the FPU, and its state is switched with it.
