@@ -15,6 +15,7 @@
 //! ```
 
 pub mod archive;
+pub mod bench;
 pub mod command;
 pub mod display;
 pub mod firmware;

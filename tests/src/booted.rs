@@ -1,6 +1,6 @@
 //! One boot at a time, and what every boot must leave behind.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ci::machine::Machine;
 use ci::outcome::Outcome;
@@ -10,6 +10,11 @@ use ci::transcript::Transcript;
 
 /// Held while a machine runs: machines that share the host's processors take each other's time limits.
 static RUNNING: Mutex<()> = Mutex::new(());
+
+/// Keeps other machines of this process from running while it is held.
+pub fn alone() -> MutexGuard<'static, ()> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Boots the machine and waits for its end, however that is.
 ///
@@ -26,7 +31,7 @@ pub fn boot(machine: &Machine) -> Transcript {
 /// As [`boot`].
 #[must_use]
 pub fn boot_observed(machine: &Machine, observer: &mut dyn Observer) -> Transcript {
-    let _alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     machine.run_observed(observer).unwrap_or_else(|error| panic!("no boot: {error:#}"))
 }
 

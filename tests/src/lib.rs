@@ -4,4 +4,4 @@
 
 mod booted;
 
-pub use booted::{boot, boot_and_pass, boot_observed, checked_result};
+pub use booted::{alone, boot, boot_and_pass, boot_observed, checked_result};

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 
-use super::{build, check, gdb, iso, run, setup, test};
+use super::{bench, build, check, gdb, iso, run, setup, test};
 
 /// The tool's command line.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ pub enum Subcommand {
     Run(Box<run::RunArguments>),
     /// Run all tests, those that boot QEMU included
     Test(test::TestArguments),
+    /// Count the guest instructions of the kernel's operations, and check them against their budgets
+    Bench(Box<bench::BenchArguments>),
     /// Check format, lints and the house rules
     Check,
     /// Make a CD image that boots by Limine, on BIOS and UEFI
@@ -44,6 +46,7 @@ impl Arguments {
             Subcommand::Build => build::build(),
             Subcommand::Run(arguments) => run::run(*arguments),
             Subcommand::Test(arguments) => test::test(arguments),
+            Subcommand::Bench(arguments) => bench::bench(*arguments),
             Subcommand::Check => check::check(),
             Subcommand::Iso(arguments) => iso::iso(arguments),
             Subcommand::Gdb(arguments) => gdb::gdb(*arguments),

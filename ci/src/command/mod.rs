@@ -1,6 +1,7 @@
 //! The subcommands, one a file.
 
 mod arguments;
+mod bench;
 mod build;
 mod check;
 mod gdb;

@@ -6,7 +6,7 @@
 
 use core::arch::global_asm;
 
-use super::vectors::{ERROR_CODE_MASK, IST_MASK};
+use super::vectors::{ERROR_CODE_MASK, IST_MASK, TIMER};
 use super::{entry::entry, entry_ist::entry_ist};
 
 /// Bytes from one stub to the next. The assembler refuses (`.org` backwards) a stub that outgrows it.
@@ -36,8 +36,12 @@ global_asm!(
     "  .set vector, vector + 1",
     "  .org trap_stubs + vector * {stride}, 0xcc",
     ".endr",
+    // A name for tools that look at a timer interrupt from its beginning.
+    ".global trap_stub_timer",
+    ".set trap_stub_timer, trap_stubs + {timer} * {stride}",
     ".popsection",
     stride = const STRIDE,
+    timer = const TIMER,
     error_codes = const ERROR_CODE_MASK,
     own_stacks = const IST_MASK,
     entry = sym entry,

@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn every_program_of_this_crate_is_a_row_or_is_named_by_a_test_or_another_program() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let tests = sources(&root.join("../tests"), "");
+        let tests = sources(&root.join("../tests"), "") + &sources(&root.join("../../ci/src"), "");
         let bins = root.join("src/bin");
         for entry in std::fs::read_dir(&bins).expect("src/bin is there") {
             let path = entry.expect("src/bin can be read").path();
