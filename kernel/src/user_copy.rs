@@ -17,6 +17,8 @@ use crate::program::Program;
 enum Access {
     Read,
     Write,
+    /// A write to what the program may read or execute.
+    Patch,
 }
 
 /// Calls `each` with a pointer to every piece of the range, page by page, in order; the second argument is its length.
@@ -75,13 +77,26 @@ pub fn read(program: &Program, address: u64, target: &mut [u8]) -> Result<(), Er
 /// # Errors
 /// [`Error::BadAddress`] if any byte is not the program's to write; some may have been written then.
 pub fn write(program: &Program, address: u64, source: &[u8]) -> Result<(), Error> {
+    copy_out(program, address, source, Access::Write)
+}
+
+fn copy_out(program: &Program, address: u64, source: &[u8], access: Access) -> Result<(), Error> {
     let mut done = 0;
-    with_pieces(program, address, source.len() as u64, Access::Write, |piece, length| {
+    with_pieces(program, address, source.len() as u64, access, |piece, length| {
         let part = &source[done..done + length];
-        // SAFETY: as in `read`, and the program may write to it.
+        // SAFETY: as in `read`, and the program may write to it, or whoever asks may.
         unsafe { piece.copy_from_nonoverlapping(part.as_ptr(), length) };
         done += length;
     })
+}
+
+/// Copies `source` into a program's memory, to pages that the program may not write itself, too. A debugger's way: frames
+/// are not shared between programs, so nobody else sees the change.
+///
+/// # Errors
+/// [`Error::BadAddress`] if any byte is not mapped; some may have been written then.
+pub fn patch(program: &Program, address: u64, source: &[u8]) -> Result<(), Error> {
+    copy_out(program, address, source, Access::Patch)
 }
 
 /// Checks that a program may write to the whole range.

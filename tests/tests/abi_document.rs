@@ -5,8 +5,8 @@ use std::mem::offset_of;
 use std::path::Path;
 
 use gatehouse_abi::{
-    CpuInformation, Error, FaultMessage, ProgramEnd, SystemCall, SystemInformation, ThreadRegisters, TimerFirings,
-    TrapNumber,
+    CpuInformation, Error, FaultMessage, ProgramEnd, SystemCall, SystemInformation, ThreadInformation, ThreadRegisters,
+    TimerFirings, TrapNumber,
 };
 
 fn page() -> String {
@@ -120,6 +120,7 @@ fn layouts() {
         fields!(FaultMessage { cause, address, program_counter, access, stack_pointer, flags, thread, cpu }),
     );
     check("TimerFirings", fields!(TimerFirings { count, due, fired }));
+    check("ThreadInformation", fields!(ThreadInformation { number, cpu, state }));
     check(
         "ThreadRegisters",
         fields!(ThreadRegisters { general, instruction_pointer, stack_pointer, flags, fs_base, gs_base }),

@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), no_std)]
 
 mod capability;
+mod debugging;
 mod error;
 mod information;
 mod message;
@@ -14,6 +15,10 @@ mod timer;
 mod trap_number;
 
 pub use capability::{SLOT_ANY, SLOT_FIRST_FREE, SLOT_FIRST_THREAD, SLOT_NONE, SLOT_OWN_PROGRAM, rights};
+pub use debugging::{
+    BREAKPOINT_EXECUTE, BREAKPOINT_NONE, BREAKPOINT_READ_WRITE, BREAKPOINT_WRITE, DEBUG_SINGLE_STEP,
+    HARDWARE_BREAKPOINTS, ThreadInformation, ThreadState,
+};
 pub use error::Error;
 pub use information::{
     BootDoor, CpuInformation, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM,

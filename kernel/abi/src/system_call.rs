@@ -125,11 +125,27 @@ pub enum SystemCall {
     /// `(hook, argument)`: raises a trap in the kernel itself, see [`crate::TestHook`]. Only where the kernel's command
     /// line allows it.
     TestHook = 47,
+    /// `(thread slot)`: lets a thread go on that stands at a breakpoint, whether it is paused or a debugger has been told.
+    ClearBreakpoint = 48,
+    /// `(thread slot)`: writes the [`crate::ThreadRegisters`] of a thread that stands still to the caller's UTCB, at offset 0.
+    ReadRegisters = 49,
+    /// `(thread slot)`: gives a thread that stands still the [`crate::ThreadRegisters`] in the caller's UTCB.
+    WriteRegisters = 50,
+    /// `(thread slot, number, kind, address, length)`: sets hardware breakpoint 0 to 3 of a thread that stands still. The
+    /// kind is [`crate::BREAKPOINT_NONE`] or one of its neighbours.
+    SetHardwareBreakpoint = 51,
+    /// `(program slot, address, buffer, length)`: as [`Self::WriteMemory`], and also where the program may not write itself.
+    PatchMemory = 52,
+    /// `(program slot, buffer, length)`: writes a [`crate::ThreadInformation`] for each of the program's threads, as many as
+    /// there is room for; answers how many threads there are.
+    ListThreads = 53,
+    /// `(program slot, thread's number)`: makes a capability of the thread; answers its slot.
+    OpenThread = 54,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 55] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -178,6 +194,13 @@ impl SystemCall {
         Self::SaveReply,
         Self::ReplyTo,
         Self::TestHook,
+        Self::ClearBreakpoint,
+        Self::ReadRegisters,
+        Self::WriteRegisters,
+        Self::SetHardwareBreakpoint,
+        Self::PatchMemory,
+        Self::ListThreads,
+        Self::OpenThread,
     ];
 
     /// The call with this number.

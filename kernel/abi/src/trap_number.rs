@@ -103,6 +103,12 @@ impl TrapNumber {
         self.0
     }
 
+    /// Whether it stops a thread for whoever debugs it, and would pause it if nobody did.
+    #[must_use]
+    pub const fn is_breakpoint(self) -> bool {
+        matches!(self, Self::BREAKPOINT | Self::DEBUG)
+    }
+
     /// The number back from a message. Any value is allowed; [`Self::description`] tells the unknown.
     #[must_use]
     pub const fn from_bits(bits: u64) -> Self {

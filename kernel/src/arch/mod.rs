@@ -5,6 +5,7 @@
 pub mod x86_64;
 
 pub use x86_64::{
-    Arch, FpuState, Frame, InstructionInfo, LastEntry, UserBases, Verdict, exit, fpu_allow, fpu_forbid, idle_frame,
-    instruction_info, leave_through, load_address_space, stop_cpu, ticks,
+    Arch, BreakpointAccess, DebugRegisters, FpuState, Frame, HardwareBreakpoint, InstructionInfo, LastEntry,
+    RefusedBreakpoint, UserBases, Verdict, exit, fpu_allow, fpu_forbid, idle_frame, instruction_info, leave_through,
+    load_address_space, load_debug_registers, stop_cpu, ticks,
 };

@@ -78,6 +78,33 @@ impl<O: Object> Forest<O> {
         settle(&mut tree, node, slot, refused.as_ref())
     }
 
+    /// Puts a capability of another object into a space, derived from the one in `source` there: whoever revokes that one
+    /// takes this one away. It has those of the given rights that the source has. If it is refused, it is dropped.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSlot`] (nothing there, or a destination beyond the quota), [`Error::SlotInUse`], [`Error::Full`],
+    /// [`Error::Exhausted`].
+    pub fn insert_below(
+        &self,
+        space: &Arc<CapabilitySpace<O>>,
+        source: Slot,
+        destination: Destination,
+        capability: Capability<O>,
+    ) -> Result<Slot, Error> {
+        let refused;
+        let mut tree = self.lock();
+        tree.reserve()?;
+        let slot = space.table.lock().prepare(destination)?;
+        let (parent, rights) = {
+            let table = space.table.lock();
+            let entry = table.get(source)?;
+            (entry.node, entry.capability.rights & capability.rights)
+        };
+        let node = tree.add(Some(parent), Place::Slot { space: Arc::clone(space), slot })?;
+        refused = space.table.lock().put(slot, Entry { capability: Capability { rights, ..capability }, node });
+        settle(&mut tree, node, slot, refused.as_ref())
+    }
+
     /// Moves a capability, within its space or to another one. What was derived from it stays derived from it.
     ///
     /// # Errors

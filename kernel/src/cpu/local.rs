@@ -18,12 +18,14 @@ use crate::time::TimerList;
 pub struct Local {
     /// The thread that runs, owned; null when idle.
     current: Cell<*const Thread>,
-    /// This CPU's index while the running thread has no floating-point state loaded, else no CPU's: what the placement of a
-    /// thread must equal for the shortest switch to it.
+    /// This CPU's index while neither floating-point state nor hardware breakpoints are loaded, else no CPU's: what the placement
+    /// of a thread must equal for the shortest switch to it.
     plain_index: Cell<u64>,
     index: CpuIndex,
     /// The running thread may use the unit: TS is clear.
     fpu_allowed: Cell<bool>,
+    /// Which thread's hardware breakpoints the debug registers hold: [`arch::DebugRegisters::identity`]; 0 for none.
+    debug_registers: Cell<u64>,
     /// What is ready to run here.
     pub run_queue: RunQueue,
     /// What waits for a moment in time here.
@@ -48,6 +50,7 @@ impl Local {
             index,
             current: Cell::new(core::ptr::null()),
             fpu_allowed: Cell::new(false),
+            debug_registers: Cell::new(0),
             run_queue: RunQueue::new(),
             timers: TimerList::new(),
             slice_end: Cell::new(u64::MAX),
@@ -79,8 +82,26 @@ impl Local {
 
     /// Notes whether the running thread may use the unit; answers what was noted before.
     pub fn set_fpu_allowed(&self, allowed: bool) -> bool {
-        self.plain_index.set(if allowed { u64::MAX } else { u64::from(self.index.get()) });
-        self.fpu_allowed.replace(allowed)
+        let before = self.fpu_allowed.replace(allowed);
+        self.update_plain_index();
+        before
+    }
+
+    /// Which thread's hardware breakpoints the debug registers hold: [`arch::DebugRegisters::identity`]; 0 for none.
+    #[must_use]
+    pub const fn debug_registers(&self) -> u64 {
+        self.debug_registers.get()
+    }
+
+    /// Notes whose they hold.
+    pub fn set_debug_registers(&self, identity: u64) {
+        self.debug_registers.set(identity);
+        self.update_plain_index();
+    }
+
+    fn update_plain_index(&self) {
+        let is_plain = !self.fpu_allowed.get() && self.debug_registers.get() == 0;
+        self.plain_index.set(if is_plain { u64::from(self.index.get()) } else { u64::MAX });
     }
 }
 

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use gatehouse_abi::Error;
 use spin::Mutex;
 
+use super::breakpoint::leave_paused;
 use super::endpoint::Endpoint;
 use crate::cpu::ThisCpu;
 use crate::program::{self, Program};
@@ -17,7 +18,7 @@ use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 
 /// Held while pointers from waiting threads to what they wait for are followed.
-static CANCEL: Mutex<()> = Mutex::new(());
+pub(super) static CANCEL: Mutex<()> = Mutex::new(());
 
 /// Programs that are ending and still have threads.
 static ENDING: Mutex<Vec<Arc<Program>>> = Mutex::new(Vec::new());
@@ -140,10 +141,11 @@ pub(super) fn close(cpu: &ThisCpu, endpoint: &Endpoint) {
     waiting.into_iter().for_each(|thread| abandon(cpu, thread));
 }
 
-/// Ends the wait of a thread that nobody will answer: a fault that nobody handles shuts its program down, any other
-/// wait ends with an error.
+/// Ends the wait of a thread that nobody will answer: a breakpoint becomes one without a debugger, a fault that nobody
+/// handles shuts its program down, any other wait ends with an error.
 pub(super) fn abandon(cpu: &ThisCpu, thread: Arc<Thread>) {
     match thread.wait() {
+        Wait::ToSendFault | Wait::ForFaultReply if thread.breakpoint().is_some() => leave_paused(cpu, thread),
         Wait::ToSendFault | Wait::ForFaultReply => program::end_waiting(cpu, thread),
         _ => {
             // SAFETY: the thread waited, so it is off every CPU, and this is its owner now.

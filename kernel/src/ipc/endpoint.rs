@@ -107,7 +107,7 @@ impl Queues {
     }
 
     /// Puts a sender behind all others of its priority and above.
-    fn push_sender(&mut self, thread: Arc<Thread>) {
+    pub(super) fn push_sender(&mut self, thread: Arc<Thread>) {
         let mut cursor = self.senders.back_mut();
         while cursor.get().is_some_and(|other| other.priority() < thread.priority()) {
             cursor.move_prev();

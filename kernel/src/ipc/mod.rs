@@ -13,6 +13,7 @@
 //!
 //! Getting a thread out of such a wait from outside is rare and takes one global lock, [`cancel`].
 
+mod breakpoint;
 mod cancel;
 pub mod capability_transfer;
 mod endpoint;
@@ -27,6 +28,7 @@ mod reply;
 mod saved_reply;
 mod switch;
 
+pub use breakpoint::{deliver_pending, take_breakpoint, with_owed_fault, with_waiting_fault};
 pub use cancel::{cancel, cancel_again, cancelled, inspect_client, release_clients};
 pub use endpoint::{Endpoint, call, receive, send};
 pub use fast_path::{TakenClient, call_here, deliver_fault_here, reply_receive_here};

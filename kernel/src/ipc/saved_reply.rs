@@ -52,9 +52,14 @@ impl SavedReply {
         self.client.lock().take().inspect(|client| client.clear_saved_reply())
     }
 
+    /// Looks at the client with the lock held.
+    pub(super) fn inspect_stable<R>(&self, look: impl FnOnce(&Thread) -> R) -> Option<R> {
+        self.client.lock().as_deref().map(look)
+    }
+
     /// Looks at the client: nobody can take it meanwhile.
     pub fn inspect<R>(&self, look: impl FnOnce(&Thread) -> R) -> Option<R> {
-        while_stable(|| self.client.lock().as_deref().map(look))
+        while_stable(|| self.inspect_stable(look))
     }
 }
 

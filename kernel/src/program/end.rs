@@ -146,6 +146,12 @@ fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
     ipc::cancel(cpu, program);
     let suspended = core::mem::take(&mut program.life().suspended);
     suspended.into_iter().for_each(|thread| thread_gone(cpu, thread));
+    // From here on no thread is paused any more: see `pause`.
+    loop {
+        let paused = program.life().paused.take_first();
+        let Some(thread) = paused else { break };
+        thread_gone(cpu, thread);
+    }
     sched::stop_threads_elsewhere(cpu, program);
     // Those of this CPU go at once: in its queue and its timer list. The caller has taken the running one.
     let _ = sched::reap(cpu);

@@ -4,9 +4,11 @@ pub mod archive;
 mod departures;
 pub mod elf;
 mod end;
+mod paused;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
 mod program;
 mod spawn;
+mod stopped;
 mod utcbs;
 mod wait;
 
@@ -14,7 +16,9 @@ pub use departures::{Departure, Departures};
 pub use end::{
     end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, thread_gone,
 };
+pub use paused::{PausedThreads, pause, pause_current, unpause};
 pub use program::{Life, Program, count};
 pub use spawn::{SpawnError, Start, spawn_program, spawn_thread};
+pub use stopped::with_stopped;
 pub use utcbs::{UTCB_END, UtcbSlot};
 pub use wait::{Waited, stop_waiting, wait_for_child};

@@ -10,7 +10,7 @@ use gatehouse_abi::ProgramEnd;
 use percpu::CpuIndex;
 use spin::{Mutex, MutexGuard};
 
-use super::UtcbSlot;
+use super::{PausedThreads, UtcbSlot};
 use crate::memory::AddressSpace;
 use crate::object::{Space, new_space};
 use crate::thread::Thread;
@@ -57,6 +57,8 @@ pub struct Life {
     pub waiter: Option<Arc<Thread>>,
     /// Threads that have not been let run yet.
     pub suspended: Vec<Arc<Thread>>,
+    /// Threads that stand at a breakpoint that nobody handles.
+    pub paused: PausedThreads,
     /// Message buffers that were made.
     pub utcbs: u64,
     /// Message buffers that ended threads have left.

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use super::Next;
 use crate::arch::x86_64::NoMemoryForState;
-use crate::arch::{Frame, fpu_allow, fpu_forbid, load_address_space};
+use crate::arch::{Frame, fpu_allow, fpu_forbid, load_address_space, load_debug_registers};
 use crate::cpu::ThisCpu;
 use crate::memory::kernel_space::kernel_root;
 use crate::thread::{Special, Thread};
@@ -53,7 +53,7 @@ pub fn run_now(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 /// The shortest switch: from `previous`, which runs, to `next`, which belongs to this CPU, is in no list, and goes past the
 /// run queue on the time of the one that gives way to it. `settle` gets both, the first as its new owner.
 ///
-/// `PLAIN` says that the first has no floating-point state and the other nothing special.
+/// `PLAIN` says that the first has neither floating-point state nor hardware breakpoints, and the other nothing special.
 ///
 /// # Safety
 /// `previous` is the CPU's `current_pointer`, and not null.
@@ -109,6 +109,7 @@ fn exchange_special(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
         // SAFETY: TS is clear, and whoever had the unit has been saved.
         unsafe { next.fpu().restore() };
     }
+    switch_debug_registers(cpu, next);
 }
 
 /// Makes the thread the one that runs here. No thread is on the CPU.
@@ -125,6 +126,7 @@ fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
         // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
         unsafe { thread.fpu().restore() };
     }
+    switch_debug_registers(cpu, &thread);
     cpu.kernel().remote().count_switch();
     let frame = thread.frame_pointer();
     cpu.set_current(thread);
@@ -198,5 +200,17 @@ fn set_fpu_allowed(cpu: &ThisCpu, allowed: bool) {
         fpu_allow();
     } else {
         fpu_forbid();
+    }
+}
+
+/// Puts the thread's hardware breakpoints in the place of another's. They stay loaded when a thread leaves the CPU, until
+/// another one runs: they name user addresses, and the kernel accesses none.
+#[inline(always)]
+fn switch_debug_registers(cpu: &ThisCpu, thread: &Thread) {
+    let identity = thread.debug_registers().identity();
+    if cpu.local().debug_registers() != identity {
+        cpu.local().set_debug_registers(identity);
+        // SAFETY: the thread runs next on this CPU.
+        unsafe { load_debug_registers(thread.debug_registers()) };
     }
 }

@@ -8,14 +8,15 @@ use gatehouse_abi::{Error, SLOT_ANY, SLOT_NONE};
 use super::memory::map_in;
 use crate::capability::{self, Capability, Destination, Rights, Slot};
 use crate::cpu::ThisCpu;
-use crate::ipc::{Endpoint, handler};
+use crate::ipc::{self, Endpoint, handler};
 use crate::object::{Counted, FOREST, KernelObject, drop_removed};
 use crate::program::Program;
+use crate::sched::Next;
 use crate::thread::Thread;
 use crate::user_copy;
 
 /// The most that is copied between programs in one call.
-const COPY_LIMIT: u64 = 1024 * 1024;
+pub(super) const COPY_LIMIT: u64 = 1024 * 1024;
 
 fn refusal(error: capability::Error) -> Error {
     match error {
@@ -41,6 +42,14 @@ pub(super) fn create_endpoint(thread: &Thread) -> Result<u64, Error> {
     insert(thread.program(), KernelObject::Endpoint(Counted::first(Endpoint::new())))
 }
 
+/// Puts an object into the caller's space, derived from the capability in a slot there, with no more rights than that one
+/// and `rights`; answers its slot.
+pub(super) fn insert_below(thread: &Thread, source: u64, object: KernelObject, rights: Rights) -> Result<u64, Error> {
+    let capability = Capability { object, rights, badge: 0 };
+    let made = FOREST.insert_below(thread.program().capabilities(), slot(source)?, Destination::AnyFree, capability);
+    made.map(Slot::number).map_err(refusal)
+}
+
 /// The program behind a slot.
 pub(super) fn program(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Program>, Error> {
     let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
@@ -51,10 +60,15 @@ pub(super) fn program(thread: &Thread, number: u64, right: Rights) -> Result<Arc
     found.unwrap_or(Err(Error::BadCapability))
 }
 
+/// The rights of the capability in a slot.
+pub(super) fn rights(thread: &Thread, number: u64) -> Result<Rights, Error> {
+    thread.program().capabilities().inspect(slot(number)?, |capability| capability.rights).map_err(refusal)
+}
+
 /// The thread behind a slot.
-pub(super) fn other_thread(thread: &Thread, number: u64) -> Result<Arc<Thread>, Error> {
+pub(super) fn other_thread(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Thread>, Error> {
     let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
-        KernelObject::Thread(thread) if capability.rights.contains(Rights::CONTROL) => Ok(Arc::clone(thread)),
+        KernelObject::Thread(thread) if capability.rights.contains(right) => Ok(Arc::clone(thread)),
         KernelObject::Thread(_) => Err(Error::NoRight),
         _ => Err(Error::BadCapability),
     });
@@ -99,7 +113,7 @@ pub(super) fn revoke(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64,
     Ok(0)
 }
 
-pub(super) fn set_fault_handler(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+pub(super) fn set_fault_handler(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<Next, Error> {
     let [target, endpoint, limit, ..] = *arguments;
     if target == SLOT_NONE {
         let replaced = {
@@ -108,19 +122,22 @@ pub(super) fn set_fault_handler(cpu: &ThisCpu, thread: &Thread, arguments: &[u64
             unsafe { change_handler(thread, endpoint, limit, &own) }?
         };
         drop(replaced);
-        return Ok(0);
+        return Ok(Next::Stay);
     }
-    let target = other_thread(thread, target)?;
+    let target = other_thread(thread, target, Rights::CONTROL)?;
     let replaced = {
         let life = target.program().life();
-        if !life.suspended.iter().any(|waiting| waiting.number() == target.number()) {
+        let is_suspended = life.suspended.iter().any(|waiting| waiting.number() == target.number());
+        if !is_suspended && life.paused.find(target.number()).is_none() {
             return Err(Error::WrongState);
         }
         // SAFETY: the thread is off every CPU, and cannot be resumed while its program's life is locked.
         unsafe { change_handler(thread, endpoint, limit, &target) }?
     };
     drop(replaced);
-    Ok(0)
+    let paused = target.program().life().paused.take(target.number());
+    // What the thread is paused at is told at once.
+    Ok(paused.map_or(Next::Stay, |paused| ipc::deliver_pending(cpu, paused)))
 }
 
 /// Binds the endpoint in a slot, or none, as the fault handler of `target`.

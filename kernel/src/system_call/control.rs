@@ -24,7 +24,7 @@ pub(super) fn kill_program(cpu: &ThisCpu, thread: &Thread, target: u64) -> Resul
 pub(super) fn suspend_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, target: u64) -> Outcome {
     let target = match target {
         SLOT_NONE => cpu.current_owned().ok_or(Error::WrongState),
-        slot => other_thread(thread, slot),
+        slot => other_thread(thread, slot, Rights::CONTROL),
     };
     let target = match target {
         Ok(target) => target,
@@ -50,7 +50,7 @@ pub(super) fn suspend_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, 
 
 /// Lets a thread go on.
 pub(super) fn resume_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, target: u64) -> Outcome {
-    match other_thread(thread, target).and_then(|target| sched::resume(cpu, &target)) {
+    match other_thread(thread, target, Rights::CONTROL).and_then(|target| sched::resume(cpu, &target)) {
         Ok(next) => {
             frame.set_system_call_result(0);
             Outcome::Then(next)

@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 use gatehouse_abi::{Error, SystemCall};
 
 use super::{
-    calls, capabilities, control, cpus, information, memory, messages, objects, programs, saved_replies, timers,
+    calls, capabilities, control, cpus, debugging, information, memory, messages, objects, programs, saved_replies,
+    timers,
 };
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -110,7 +111,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::CopyCapability => capabilities::copy(thread, &arguments).into(),
         SystemCall::DeleteCapability => still_running(cpu, capabilities::delete(cpu, thread, first)),
         SystemCall::RevokeCapability => still_running(cpu, capabilities::revoke(cpu, thread, first)),
-        SystemCall::SetFaultHandler => still_running(cpu, capabilities::set_fault_handler(cpu, thread, &arguments)),
+        SystemCall::SetFaultHandler => then(cpu, frame, capabilities::set_fault_handler(cpu, thread, &arguments)),
         SystemCall::ResumeThread => control::resume_thread(cpu, thread, frame, first),
         SystemCall::MapInto => capabilities::map_into(cpu, thread, &arguments).into(),
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
@@ -122,10 +123,14 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::ReadTimer => timers::read(thread, first).into(),
         SystemCall::PingCpu => cpus::ping(cpu, thread, first).into(),
         SystemCall::TestHook => return test_hooks::run(cpu, frame),
-        _ => match objects::object_call(cpu, thread, call, frame, &arguments) {
-            Some(outcome) => outcome,
-            None => unreachable!("every call has a handler"),
-        },
+        _ => {
+            let found = objects::object_call(cpu, thread, call, frame, &arguments)
+                .or_else(|| debugging::debugging_call(cpu, thread, call, frame, &arguments));
+            match found {
+                Some(outcome) => outcome,
+                None => unreachable!("every call has a handler"),
+            }
+        }
     };
     match outcome {
         Outcome::Value(value) => frame.set_system_call_result(value),
@@ -137,6 +142,18 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         }
     }
     Next::Stay
+}
+
+/// What a call comes to that made somebody else ready; it answers 0. It may have ended programs, the caller's own among
+/// them.
+pub(super) fn then(cpu: &ThisCpu, frame: &mut Frame, result: Result<Next, Error>) -> Outcome {
+    if cpu.current().is_none() {
+        return Outcome::Then(Next::Choose);
+    }
+    result.map_or_else(Outcome::Refused, |next| {
+        frame.set_system_call_result(0);
+        Outcome::Then(next)
+    })
 }
 
 /// What a call comes to that may have ended programs, the caller's own among them.

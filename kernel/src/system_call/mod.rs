@@ -4,6 +4,7 @@ mod calls;
 mod capabilities;
 mod control;
 mod cpus;
+mod debugging;
 mod dispatch;
 mod information;
 mod memory;

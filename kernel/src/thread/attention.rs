@@ -19,6 +19,8 @@ pub enum Special {
     BasesByMsr = 1 << 33,
     /// It is to stop. Changed under the lock of the program's life.
     Stop = 1 << 34,
+    /// It has hardware breakpoints. Set by its owner.
+    DebugRegisters = 1 << 36,
     /// A deadline limits its wait: it is in a timer list. Changed by the CPU of that list.
     Limit = 1 << 35,
 }

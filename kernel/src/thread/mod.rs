@@ -4,6 +4,7 @@
 //! with whatever it waits for. Moving it moves an `Arc`.
 
 mod attention;
+mod debug;
 mod messages;
 mod suspension;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]

@@ -12,7 +12,7 @@ use percpu::{CpuIndex, EntryTop};
 use spin::Mutex;
 
 use super::{Attention, Special, Suspension, Wait};
-use crate::arch::{FpuState, Frame, UserBases};
+use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
 use crate::ipc::{Endpoint, FaultHandler, Notification, SavedReply};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
@@ -59,6 +59,7 @@ pub struct Thread {
     root: u64,
     bases: UserBases,
     fpu: FpuState,
+    pub(super) debug_registers: DebugRegisters,
     priority: u8,
     program: Arc<Program>,
     /// The program's, one step nearer.
@@ -161,6 +162,7 @@ impl Thread {
             root: program.root(),
             bases: UserBases::default(),
             fpu: FpuState::default(),
+            debug_registers: DebugRegisters::default(),
             priority: DEFAULT_PRIORITY,
             capabilities: Arc::clone(program.capabilities()),
             program,

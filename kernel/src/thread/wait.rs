@@ -22,6 +22,8 @@ pub enum Wait {
     ForFaultReply,
     /// For a notification to be signalled.
     ForNotification,
+    /// At a breakpoint that nobody handles, for ClearBreakpoint.
+    Paused,
 }
 
 impl Wait {

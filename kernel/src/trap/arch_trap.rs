@@ -77,6 +77,10 @@ pub trait ArchTrap {
     /// The flags register.
     fn flags(frame: &Self::Frame) -> u64;
 
+    /// What a thread stands at whose frame this is: the breakpoint, step or watchpoint that stopped it. `None` if its
+    /// last trap was another one. The debug status is the frame's error code.
+    fn breakpoint(frame: &Self::Frame) -> Option<TrapInfo>;
+
     /// Writes the decoded cause, on one line.
     ///
     /// # Errors

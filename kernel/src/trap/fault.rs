@@ -11,7 +11,7 @@ use crate::cpu::ThisCpu;
 use crate::program;
 use crate::sched::Next;
 
-/// The one line that tells of a fault.
+/// What the one line says that tells of a fault.
 #[derive(Debug)]
 pub struct FaultReport<'fault> {
     /// The program's name.
@@ -32,7 +32,7 @@ impl fmt::Display for FaultReport<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "fault: program={} ({}) thread={} cpu={} trap={:?} cause=\"",
+            "program={} ({}) thread={} cpu={} trap={:?} cause=\"",
             self.program, self.program_number, self.thread, self.cpu, self.info.number
         )?;
         Arch::describe_cause(self.info, self.frame, out)?;
@@ -55,7 +55,7 @@ pub(super) fn user_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Next 
             info,
             frame,
         };
-        console::line(format_args!("{report}"));
+        console::line(format_args!("fault: {report}"));
     }
     let end = ProgramEnd {
         program: program.number(),

@@ -11,11 +11,13 @@
 //! vector or a register: those stay behind [`ArchTrap`] and [`TrapFrame`].
 
 mod arch_trap;
+mod breakpoint;
 mod fault;
 mod information;
 mod trap_main;
 
 pub use arch_trap::{ArchTrap, Origin, TrapFrame, TrapInfo};
+pub use breakpoint::LeftPaused;
 pub use fault::FaultReport;
 pub use information::{
     faulting_instruction_address, invalid_memory_access_address, page_fault_access_address, unaligned_access_address,

@@ -1,6 +1,6 @@
 //! The one function that every trap of every kind goes through.
 
-use super::{ArchTrap, Origin, TrapFrame, TrapInfo, fault};
+use super::{ArchTrap, Origin, TrapFrame, TrapInfo, breakpoint, fault};
 use crate::arch::{Arch, Frame};
 use crate::cpu::{self, ThisCpu};
 use crate::sched::{self, Next};
@@ -42,6 +42,7 @@ pub fn exception(cpu: &ThisCpu, info: &TrapInfo, frame: &mut Frame) -> Next {
     match frame.origin() {
         Origin::User => match ipc::deliver_fault(cpu, info, frame) {
             Some(next) => next,
+            None if info.number.is_breakpoint() => breakpoint::pause(cpu, info, frame),
             None => fault::user_fault(cpu, info, frame),
         },
         Origin::Kernel => lockdown::enter(cpu, info, frame),

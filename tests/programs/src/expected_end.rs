@@ -108,6 +108,12 @@ impl ExpectedTrap {
 }
 
 impl ExpectedEnd {
+    /// Whether it is one by a breakpoint, which only a debugger makes of it.
+    #[must_use]
+    pub const fn is_at_breakpoint(&self) -> bool {
+        matches!(self, Self::Trap(expected) if expected.trap.is_breakpoint())
+    }
+
     /// The first field that is not as expected.
     #[must_use]
     pub fn mismatch(&self, end: &ProgramEnd) -> Option<Mismatch> {

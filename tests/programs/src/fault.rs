@@ -1,6 +1,6 @@
 //! The faults that the program `fault` takes, one for each number it may be given.
 
-use gatehouse_runtime::abi::TrapNumber;
+use gatehouse_runtime::abi::{DEBUG_SINGLE_STEP, TrapNumber};
 use gatehouse_runtime::memory::IMAGE_BASE;
 
 use crate::expected_end::{ExpectedTrap, Place};
@@ -173,7 +173,9 @@ impl Fault {
             Self::Breakpoint => ExpectedTrap::new(TrapNumber::BREAKPOINT, 3, 0).instruction(Place::At(self.site() + 1)),
             Self::Overflow => ExpectedTrap::new(TrapNumber::OVERFLOW, 4, 0).instruction(Place::At(self.site() + 2)),
             // PUSH and POPFQ are one byte each; the trap comes after the instruction behind POPFQ.
-            Self::SingleStep => ExpectedTrap::new(TrapNumber::DEBUG, 1, 0).instruction(Place::At(self.site() + 3)),
+            Self::SingleStep => {
+                ExpectedTrap::new(TrapNumber::DEBUG, 1, DEBUG_SINGLE_STEP).instruction(Place::At(self.site() + 3))
+            }
             Self::StackOverflow => page_fault(TrapNumber::STORE_PAGE_FAULT, USER | WRITE)
                 .address(Place::StackPointer(-8))
                 .instruction(at_site),

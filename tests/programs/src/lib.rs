@@ -8,6 +8,7 @@
 mod archive;
 mod base_register;
 mod boundary;
+mod breakpoint_judge;
 mod check;
 pub mod child;
 mod command_line;
@@ -26,6 +27,7 @@ mod worker_plan;
 pub use archive::{ArchiveName, archive_names};
 pub use base_register::{BaseRegister, LOOKS_LIKE_KERNEL};
 pub use boundary::{BOUNDARY_PAGE, BOUNDARY_SITE};
+pub use breakpoint_judge::BreakpointJudge;
 pub use check::{ThreadPlan, WRONG, cpus, run_threads, wrong};
 pub use child::{end, endpoint, start as child};
 pub use command_line::number_in;

@@ -46,6 +46,7 @@
 pub mod array;
 pub mod console;
 pub mod control;
+pub mod debugger;
 pub mod door;
 mod entry;
 mod kernel;

@@ -57,6 +57,8 @@ pub enum Crossing {
     Syscall(SystemCall, u64),
     /// A system call by `int 0x80`, with RDI set to its first argument.
     Int80(SystemCall, u64),
+    /// The instruction `int3`: somebody else must let the thread go on.
+    Breakpoint,
     /// No call, but that many turns of a loop, for interrupts to arrive in.
     Spin(u64),
 }
@@ -112,16 +114,18 @@ impl RegisterPattern {
                 self.general[RDI] = argument;
                 0
             }
+            Crossing::Breakpoint => 0,
             Crossing::Spin(turns) => turns.max(1),
         };
         match crossing {
             Crossing::Syscall(..) => door::count(CallsMade { syscall: 1, int80: 0 }),
             Crossing::Int80(..) => door::count(CallsMade { syscall: 0, int80: 1 }),
-            Crossing::Spin(_) => {}
+            Crossing::Breakpoint | Crossing::Spin(_) => {}
         }
         let function = match crossing {
             Crossing::Syscall(..) => cross_by_syscall,
             Crossing::Int80(..) => cross_by_int80,
+            Crossing::Breakpoint => cross_by_breakpoint,
             Crossing::Spin(_) => cross_by_spinning,
         };
         // SAFETY: both pointers are to live patterns of this frame; the calls that [`Crossing`] can name take
@@ -156,7 +160,7 @@ impl Crossed {
         let destroyed: &[usize] = match self.crossing {
             Crossing::Syscall(..) => &[RAX, RCX, R11],
             Crossing::Int80(..) => &[RAX],
-            Crossing::Spin(_) => &[],
+            Crossing::Breakpoint | Crossing::Spin(_) => &[],
         };
         let flags = match self.crossing {
             Crossing::Spin(_) => !ARITHMETIC_FLAGS,
@@ -287,6 +291,10 @@ define_crossing! {
 define_crossing! {
     /// Crosses by `int 0x80`.
     cross_by_int80, "int 0x80"
+}
+define_crossing! {
+    /// Stops at a breakpoint, for somebody else to let it go on.
+    cross_by_breakpoint, "int3"
 }
 define_crossing! {
     /// Stays in ring 3 for a while; the count of turns is the word at RSP.

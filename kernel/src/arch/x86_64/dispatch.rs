@@ -2,8 +2,9 @@
 
 use percpu::ProcessorBlock;
 
+use super::debug_registers::take_debug_status;
 use super::decode::trap_number;
-use super::exceptions::{clear_debug_status, clear_machine_check_status, trap_info};
+use super::exceptions::{clear_machine_check_status, trap_info};
 use super::frame::TrapFrame;
 use super::vectors;
 use crate::cpu::{self, KernelCpu};
@@ -29,7 +30,8 @@ pub(super) extern "C" fn dispatch_ist(
     if frame.origin() == Origin::User && matches!(vector, vectors::DEBUG | vectors::MACHINE_CHECK) {
         let copy = (block.task_state().privilege_stack() - size_of::<TrapFrame>() as u64) as *mut TrapFrame;
         if vector == vectors::DEBUG {
-            clear_debug_status();
+            let (status, at_instruction_breakpoint) = take_debug_status();
+            frame.set_debug_status(status, at_instruction_breakpoint);
         } else {
             clear_machine_check_status();
         }
@@ -38,6 +40,9 @@ pub(super) extern "C" fn dispatch_ist(
         // nothing refers to at this moment.
         unsafe { copy.write(*frame) };
         return copy;
+    }
+    if vector == vectors::DEBUG {
+        frame.set_debug_status(take_debug_status().0, false);
     }
     block.entries().count(usize::from(vector));
     block.enter_ist();

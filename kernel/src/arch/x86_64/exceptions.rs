@@ -21,16 +21,26 @@ pub struct Arch;
 impl ArchTrap for Arch {
     type Frame = TrapFrame;
 
+    #[inline(always)]
     fn handle_exception(info: &TrapInfo, frame: &mut TrapFrame) -> bool {
         match frame.vector() as u8 {
             vectors::DEVICE_NOT_AVAILABLE if info.origin == Origin::User => device_not_available_handler(),
-            vectors::DEBUG if info.origin == Origin::Kernel => debug_in_kernel_handler(),
+            vectors::DEBUG if info.origin == Origin::Kernel => debug_in_kernel_handler(frame),
             _ => false,
         }
     }
 
     fn vector(frame: &TrapFrame) -> u64 {
         frame.vector()
+    }
+
+    fn breakpoint(frame: &TrapFrame) -> Option<TrapInfo> {
+        let (number, description) = match u8::try_from(frame.vector()) {
+            Ok(vectors::BREAKPOINT) => (TrapNumber::BREAKPOINT, const { TrapNumber::BREAKPOINT.description() }),
+            Ok(vectors::DEBUG) => (TrapNumber::DEBUG, const { TrapNumber::DEBUG.description() }),
+            _ => return None,
+        };
+        Some(TrapInfo { number, vector: frame.vector(), origin: frame.origin(), description, address: 0 })
     }
 
     fn error_code(frame: &TrapFrame) -> u64 {
@@ -69,19 +79,13 @@ fn device_not_available_handler() -> bool {
     sched::give_fpu(&cpu::this()).is_ok()
 }
 
-/// #DB in the kernel: a user's data breakpoint that `MOV SS` delayed into the entry. Nothing of the kernel is
-/// debugged this way, so it is over once the status is cleared.
-fn debug_in_kernel_handler() -> bool {
-    clear_debug_status();
-    true
-}
-
-/// Clears DR6, whose bits stay until they are cleared: the next #DB would be taken for this one.
-pub(super) fn clear_debug_status() {
-    /// What DR6 holds when nothing has happened (Intel SDM volume 3, "Debug Status Register (DR6)").
-    const NOTHING: u64 = 0xffff_0ff0;
-    // SAFETY: DR6 is a status register: writing it triggers nothing.
-    unsafe { core::arch::asm!("mov dr6, {}", in(reg) NOTHING, options(nomem, nostack, preserves_flags)) };
+/// #DB in the kernel: a user's data breakpoint or single step that `MOV SS` delayed into the entry. It is over; the thread
+/// is not told. `false` for what cannot have come that way: nothing of the kernel is debugged by #DB.
+#[cold]
+fn debug_in_kernel_handler(frame: &TrapFrame) -> bool {
+    /// RFLAGS.TF of the interrupted kernel code. No entry leaves it set.
+    const TRAP_FLAG: u64 = 1 << 8;
+    frame.error_code() != 0 && frame.flags() & TRAP_FLAG == 0
 }
 
 /// Ends the machine check that is being handled: until then the next one would reset the machine.

@@ -20,86 +20,9 @@ use core::mem::offset_of;
 use gatehouse_abi::{MessageTag, ThreadRegisters};
 use percpu::{EntryCounters, KERNEL_CODE, KERNEL_DATA, USER_CODE, USER_DATA};
 
+use super::general_registers::GeneralRegisters;
+use super::vectors;
 use crate::trap::Origin;
-
-/// The general registers, in the order of their addresses: the last one pushed comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct GeneralRegisters {
-    /// R15.
-    pub r15: u64,
-    /// R14.
-    pub r14: u64,
-    /// R13.
-    pub r13: u64,
-    /// R12.
-    pub r12: u64,
-    /// RBP.
-    pub rbp: u64,
-    /// RBX.
-    pub rbx: u64,
-    /// R11.
-    pub r11: u64,
-    /// R10.
-    pub r10: u64,
-    /// R9.
-    pub r9: u64,
-    /// R8.
-    pub r8: u64,
-    /// RAX.
-    pub rax: u64,
-    /// RCX.
-    pub rcx: u64,
-    /// RDX.
-    pub rdx: u64,
-    /// RSI.
-    pub rsi: u64,
-    /// RDI.
-    pub rdi: u64,
-}
-
-impl GeneralRegisters {
-    /// All zero: what a new thread starts with.
-    pub const ZERO: Self = Self {
-        r15: 0,
-        r14: 0,
-        r13: 0,
-        r12: 0,
-        rbp: 0,
-        rbx: 0,
-        r11: 0,
-        r10: 0,
-        r9: 0,
-        r8: 0,
-        rax: 0,
-        rcx: 0,
-        rdx: 0,
-        rsi: 0,
-        rdi: 0,
-    };
-
-    /// Names and values, in the order in which reports print them.
-    #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 15] {
-        [
-            ("rax", self.rax),
-            ("rbx", self.rbx),
-            ("rcx", self.rcx),
-            ("rdx", self.rdx),
-            ("rsi", self.rsi),
-            ("rdi", self.rdi),
-            ("rbp", self.rbp),
-            ("r8", self.r8),
-            ("r9", self.r9),
-            ("r10", self.r10),
-            ("r11", self.r11),
-            ("r12", self.r12),
-            ("r13", self.r13),
-            ("r14", self.r14),
-            ("r15", self.r15),
-        ]
-    }
-}
 
 /// A saved context. Fields that decide privilege are private: see the setters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,11 +80,14 @@ const _: () = assert!(offsets::SIZE.is_multiple_of(16) && align_of::<TrapFrame>(
 
 /// The vector word of a frame that SYSCALL made: such a thread may be resumed by SYSRET, which destroys RCX and R11.
 pub const SYSCALL_VECTOR: u64 = EntryCounters::SYSCALL as u64;
-/// The vector word of a frame that no trap made, or whose registers were changed: leaves by `iretq`.
+/// The vector word of a frame that no trap made, or that SYSCALL made and whose registers were changed: leaves by `iretq`.
 pub const NO_VECTOR: u64 = SYSCALL_VECTOR + 1;
 
-/// RFLAGS bits that ring 3 may choose: CF PF AF ZF SF TF DF OF NT AC ID.
-const USER_FLAGS: u64 = 0x0024_4DD5;
+/// RFLAGS bits that ring 3 may choose: CF PF AF ZF SF TF DF OF NT RF AC ID.
+const USER_FLAGS: u64 = 0x0025_4DD5;
+/// RFLAGS.RF: no instruction breakpoint stops the next instruction (Intel SDM volume 3, "Instruction-Breakpoint
+/// Exception Condition").
+const RESUME_FLAG: u64 = 1 << 16;
 /// RFLAGS bits that ring 3 always has: the reserved bit 1, and IF.
 const FIXED_FLAGS: u64 = 0x202;
 /// What a new thread starts with.
@@ -260,9 +186,33 @@ impl TrapFrame {
         self.leave_by_iret();
     }
 
-    /// Marks that the registers were changed by somebody else: all of them must come back, RCX and R11 too.
+    /// Marks that the registers were changed by somebody else: all of them must come back, RCX and R11 too. A frame that a
+    /// trap made leaves by `iretq` in any case and still says which trap that was.
     pub fn leave_by_iret(&mut self) {
-        self.vector = NO_VECTOR;
+        if self.vector == SYSCALL_VECTOR {
+            self.vector = NO_VECTOR;
+        }
+    }
+
+    /// Notes why the processor raised #DB. The status becomes the error code, of which #DB has none. Behind an instruction
+    /// breakpoint, which is reported before the instruction, the instruction is let pass when the thread goes on.
+    pub fn set_debug_status(&mut self, status: u64, at_instruction_breakpoint: bool) {
+        self.error_code = status;
+        if at_instruction_breakpoint {
+            self.flags |= RESUME_FLAG;
+        }
+    }
+
+    /// Whether the frame's last trap was #BP or #DB; what is true of a frame that its thread may be using can be false a
+    /// moment later.
+    ///
+    /// # Safety
+    /// The frame exists. Others may write to it meanwhile.
+    #[must_use]
+    pub unsafe fn may_be_breakpoint(frame: *const Self) -> bool {
+        // SAFETY: one volatile read of an aligned word sees it before or after any write; the caller says that it exists.
+        let vector = unsafe { (&raw const (*frame).vector).read_volatile() };
+        vector == u64::from(vectors::BREAKPOINT) || vector == u64::from(vectors::DEBUG)
     }
 
     /// The registers, for a debugger or fault handler. FS and GS bases are not in a frame and read as 0.
@@ -419,8 +369,8 @@ mod tests {
         frame.set_instruction_pointer(USER_END - 1);
         assert_eq!(frame.instruction_pointer(), USER_END - 1);
         frame.set_flags(u64::MAX);
-        let (iopl, nt, rf, vm, vif) = (3 << 12, 1 << 14, 1 << 16, 1 << 17, 1 << 19);
-        assert_eq!(frame.flags() & (iopl | rf | vm | vif), 0);
+        let (iopl, nt, vm, vif) = (3 << 12, 1 << 14, 1 << 17, 1 << 19);
+        assert_eq!(frame.flags() & (iopl | vm | vif), 0);
         assert_eq!(frame.flags() & (nt | 0x202), nt | 0x202);
         frame.set_flags(0);
         assert_eq!(frame.flags(), 0x202, "interrupts stay on in ring 3");
@@ -433,5 +383,29 @@ mod tests {
         let mut frame = TrapFrame::recorded(SYSCALL_VECTOR, 0, 0x23, 0x40_0000);
         frame.set_flags(0x202);
         assert_eq!(frame.vector(), NO_VECTOR);
+        let mut at_breakpoint = TrapFrame::recorded(3, 0, 0x23, 0x40_0001);
+        at_breakpoint.set_instruction_pointer(0x40_0000);
+        assert_eq!(at_breakpoint.vector(), 3, "a thread whose registers were changed still stands at its breakpoint");
+    }
+
+    #[test]
+    fn the_debug_status_is_the_error_code_and_only_instruction_breakpoints_set_rf() {
+        let mut frame = TrapFrame::recorded(1, 0, 0x23, 0x40_0000);
+        frame.set_debug_status(1 << 14, false);
+        assert_eq!((frame.error_code(), frame.flags()), (1 << 14, INITIAL_FLAGS));
+        frame.set_debug_status(2, true);
+        assert_eq!((frame.error_code(), frame.flags()), (2, INITIAL_FLAGS | RESUME_FLAG));
+        // A debugger that writes back the flags that it read does not run into the same breakpoint.
+        frame.set_flags(frame.flags());
+        assert_eq!(frame.flags(), INITIAL_FLAGS | RESUME_FLAG);
+    }
+
+    #[test]
+    fn only_the_two_breakpoint_vectors_are_breakpoints() {
+        for vector in 0..=NO_VECTOR {
+            let frame = TrapFrame::recorded(vector, 0, 0x23, 0x40_0000);
+            // SAFETY: the frame is here.
+            assert_eq!(unsafe { TrapFrame::may_be_breakpoint(&raw const frame) }, matches!(vector, 1 | 3), "{vector}");
+        }
     }
 }

@@ -45,6 +45,22 @@ fn a_slot_may_be_asked_for() {
 }
 
 #[test]
+fn another_object_below_a_capability_goes_with_it() {
+    let world = World::new(&[4]);
+    let (forest, space) = (&world.forest, &world.spaces[0]);
+    let rights = Rights::READ.with(Rights::CONTROL);
+    let source = forest.insert(space, ANY, world.capability(0, rights, 0)).expect("room");
+    let below = forest.insert_below(space, source, ANY, world.capability(1, Rights::ALL, 0)).expect("room");
+    assert_eq!(space.inspect(below, |capability| capability.rights), Ok(rights), "no more rights than the source");
+    let refused = forest.insert_below(space, slot(4), ANY, world.capability(1, Rights::ALL, 0));
+    assert_eq!((refused, world.counts()[1]), (Err(Error::NoSuchSlot), 1), "the refused capability is dropped");
+    drop(forest.revoke(space, source).expect("a capability"));
+    assert_eq!((world.counts()[0], world.counts()[1]), (1, 0));
+    drop(forest.end(space));
+    assert_eq!(world.nodes(), 0);
+}
+
+#[test]
 fn rights_shrink_and_badges_stay() {
     let world = World::new(&[8, 8]);
     let (forest, own, other) = (&world.forest, &world.spaces[0], &world.spaces[1]);

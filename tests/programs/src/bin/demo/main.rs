@@ -18,6 +18,7 @@ mod work;
 use gatehouse_runtime::abi::{Error, SystemInformation};
 use gatehouse_runtime::array::MappedArray;
 use gatehouse_runtime::{Kernel, entry, println, time};
+use programs::BreakpointJudge;
 
 use crate::counters::{Reading, Tally};
 use crate::plan::Plan;
@@ -57,6 +58,7 @@ fn demonstrate() -> Result<u64, Error> {
     let mut line = record::line_for(cpus)?;
     let plan = Plan::new(system.cpus_online);
     let mut slots = work::Slots::new(&plan)?;
+    let judge = BreakpointJudge::new(here)?;
 
     counters::read(&mut before)?;
     tables::bring_up(&system, &before);
@@ -68,7 +70,7 @@ fn demonstrate() -> Result<u64, Error> {
     let system_before = Kernel::system_information()?;
     counters::read(&mut before)?;
     let started = Kernel::clock();
-    work::run(&plan, &mut slots, &mut expected, &mut problems)?;
+    work::run(&plan, &mut slots, &judge, &mut expected, &mut problems)?;
     let nanoseconds = Kernel::clock().saturating_sub(started);
     settle(|now| {
         (now.programs, now.threads, now.frames_in_use, now.heap_bytes_in_use)

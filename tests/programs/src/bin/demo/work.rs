@@ -4,9 +4,10 @@ use core::fmt::Write;
 
 use gatehouse_runtime::abi::{Error, ProgramEnd};
 use gatehouse_runtime::array::MappedArray;
+use gatehouse_runtime::message::first_utcb;
 use gatehouse_runtime::time::{Deadline, MICROSECOND};
 use gatehouse_runtime::{Kernel, println};
-use programs::ExpectedEnd;
+use programs::{BreakpointJudge, ExpectedEnd};
 
 use crate::counters::Tally;
 use crate::plan::{JOB_TIMEOUT, Job, Plan};
@@ -56,12 +57,13 @@ impl Slots {
 pub(crate) fn run(
     plan: &Plan,
     slots: &mut Slots,
+    judge: &BreakpointJudge,
     expected: &mut [Tally],
     problems: &mut Problems,
 ) -> Result<(), Error> {
     let mut progress = Progress::new(plan);
     for cpu in 0..plan.cpus {
-        fill(plan, slots, expected, cpu)?;
+        fill(plan, slots, judge, expected, cpu)?;
     }
     while slots.count() > 0 {
         let Some(end) = next_end()? else {
@@ -79,11 +81,11 @@ pub(crate) fn run(
         };
         check(&running, &end, problems);
         progress.step();
-        fill(plan, slots, expected, running.cpu)?;
+        fill(plan, slots, judge, expected, running.cpu)?;
         if slots.count() == 0 {
             // Where memory had been short, CPUs may have been left without a program.
             for cpu in 0..plan.cpus {
-                fill(plan, slots, expected, cpu)?;
+                fill(plan, slots, judge, expected, cpu)?;
             }
         }
     }
@@ -110,7 +112,13 @@ fn next_end() -> Result<Option<ProgramEnd>, Error> {
 
 /// Starts programs on a CPU until its places are taken or its jobs are done. A shortage of memory is none as
 /// long as other programs run: their ends free some.
-fn fill(plan: &Plan, slots: &mut Slots, expected: &mut [Tally], cpu: u64) -> Result<(), Error> {
+fn fill(
+    plan: &Plan,
+    slots: &mut Slots,
+    judge: &BreakpointJudge,
+    expected: &mut [Tally],
+    cpu: u64,
+) -> Result<(), Error> {
     let index = cpu as usize;
     for place in cpu * plan.at_once..(cpu + 1) * plan.at_once {
         let place = place as usize;
@@ -119,6 +127,10 @@ fn fill(plan: &Plan, slots: &mut Slots, expected: &mut [Tally], cpu: u64) -> Res
         }
         let job = plan.job(cpu, slots.next[index]);
         let started = match job {
+            Job::Take(fault) if fault.expected().trap.is_breakpoint() => {
+                // SAFETY: programs are started in the first thread only.
+                judge.spawn("fault", fault as u64, cpu, &unsafe { first_utcb() })
+            }
             Job::Take(fault) => Kernel::spawn_program_quietly("fault", fault as u64, cpu),
             Job::Work(work) => Kernel::spawn_program_quietly("worker", work.to_argument(), cpu),
         };

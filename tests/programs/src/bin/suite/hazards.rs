@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use gatehouse_runtime::abi::{ProgramEnd, TrapNumber};
+use gatehouse_runtime::abi::{DEBUG_SINGLE_STEP, ProgramEnd, TrapNumber};
 use programs::{
     BOUNDARY_PAGE, ExpectedEnd, ExpectedTrap, KERNEL_DIRECT_MAP, KERNEL_IMAGE, Mismatch, PROGRAM_END_STATUS, Place,
     UNMAP_ELSEWHERE_PAGE, int_n_site, page_fault_code, site,
@@ -63,6 +63,7 @@ pub(crate) const HAZARDS: &[Hazard] = &[
     ends("floating_point", 0..1, floating_point),
     ends("syscall_boundary", 0..1, syscall_boundary),
     ends("program_end", 0..3, program_end),
+    ends("paused", 0..4, paused),
     ends("unmap_elsewhere", 0..1, unmap_elsewhere),
     exits("bad_arguments"),
     exits("threads"),
@@ -91,7 +92,7 @@ fn gs_base(argument: u64) -> ExpectedEnd {
         1 => ExpectedTrap::new(TrapNumber::UNKNOWN_INSTRUCTION, 6, 0).instruction(at(0)),
         2 => page_fault(TrapNumber::LOAD_PAGE_FAULT, LOAD).address(Place::At(0)).instruction(at(0)),
         3 => ExpectedTrap::new(TrapNumber::BREAKPOINT, 3, 0).instruction(at(1)),
-        _ => ExpectedTrap::new(TrapNumber::DEBUG, 1, 0).instruction(at(3)),
+        _ => ExpectedTrap::new(TrapNumber::DEBUG, 1, DEBUG_SINGLE_STEP).instruction(at(3)),
     })
 }
 
@@ -202,7 +203,7 @@ fn without_xsave(argument: u64) -> ExpectedEnd {
 
 fn single_step(argument: u64) -> ExpectedEnd {
     // PUSH and POPFQ are one byte each, and so is the instruction behind them.
-    let fault = ExpectedTrap::new(TrapNumber::DEBUG, 1, 0);
+    let fault = ExpectedTrap::new(TrapNumber::DEBUG, 1, DEBUG_SINGLE_STEP);
     ExpectedEnd::Trap(fault.instruction(Place::At(site(argument) + 3)))
 }
 
@@ -210,7 +211,7 @@ fn step_over_call(argument: u64) -> ExpectedEnd {
     // The first step may end right behind the call or one instruction later, never in the kernel. XOR, PUSH and POPFQ are 4
     // bytes, with the loads of SS 8; the call is 2, each instruction behind it 1.
     let call = site(argument) + if argument < 2 { 4 } else { 8 };
-    let fault = ExpectedTrap::new(TrapNumber::DEBUG, 1, 0);
+    let fault = ExpectedTrap::new(TrapNumber::DEBUG, 1, DEBUG_SINGLE_STEP);
     ExpectedEnd::Trap(fault.instruction(Place::Within(call + 2, call + 4)))
 }
 
@@ -240,6 +241,13 @@ fn program_end(argument: u64) -> ExpectedEnd {
             let fault = ExpectedTrap::new(TrapNumber::UNKNOWN_INSTRUCTION, 6, 0);
             ExpectedEnd::Trap(fault.instruction(Place::At(site(0))))
         }
+    }
+}
+
+fn paused(argument: u64) -> ExpectedEnd {
+    match argument {
+        0 | 3 => ExpectedEnd::Exit(0),
+        _ => program_end(argument),
     }
 }
 

@@ -9,6 +9,7 @@ mod run;
 mod selection;
 
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::BreakpointJudge;
 
 use crate::hazards::HAZARDS;
 use crate::selection::Selection;
@@ -37,10 +38,17 @@ fn run_selected(selection: &Selection<'_>) -> u64 {
         return 1;
     }
     let cpus = programs::cpus();
+    let judge = match BreakpointJudge::new(Kernel::cpu_number()) {
+        Ok(judge) => judge,
+        Err(error) => {
+            println!("FAILED: no debugger for hazards that end at breakpoints: {error:?}");
+            return 1;
+        }
+    };
     let selected = || HAZARDS.iter().filter(|hazard| selection.contains(hazard.name));
     let (mut ok, mut failed) = (0u64, 0u64);
     for hazard in selected() {
-        match run::on_every_cpu(hazard, cpus) {
+        match run::on_every_cpu(hazard, cpus, &judge) {
             run::Outcome::Ok => ok += 1,
             run::Outcome::Failed => failed += 1,
             run::Outcome::StillRuns => {

@@ -2,7 +2,9 @@
 
 use gatehouse_runtime::abi::{Error, ProgramEnd};
 use gatehouse_runtime::array::MappedArray;
+use gatehouse_runtime::message::first_utcb;
 use gatehouse_runtime::{Kernel, println, time};
+use programs::BreakpointJudge;
 
 use crate::hazards::Hazard;
 
@@ -31,7 +33,7 @@ struct Running {
 }
 
 /// Runs every argument on every CPU, or, where there are many arguments, each one on one CPU; all CPUs at once.
-pub(crate) fn on_every_cpu(hazard: &Hazard, cpus: u64) -> Outcome {
+pub(crate) fn on_every_cpu(hazard: &Hazard, cpus: u64, judge: &BreakpointJudge) -> Outcome {
     let mut slots = match MappedArray::filled(cpus as usize, None) {
         Ok(slots) => slots,
         Err(error) => {
@@ -46,7 +48,7 @@ pub(crate) fn on_every_cpu(hazard: &Hazard, cpus: u64) -> Outcome {
     let mut round = |choose: &dyn Fn(u64) -> Option<u64>| {
         for cpu in 0..cpus {
             if let Some(argument) = choose(cpu) {
-                slots[cpu as usize] = start(hazard, argument, cpu, &mut failures);
+                slots[cpu as usize] = start(hazard, argument, cpu, judge, &mut failures);
                 instances += 1;
             }
         }
@@ -77,8 +79,14 @@ pub(crate) fn on_every_cpu(hazard: &Hazard, cpus: u64) -> Outcome {
 /// From so many arguments on, each argument is used on one CPU only.
 const MANY: u64 = 32;
 
-fn start(hazard: &Hazard, argument: u64, cpu: u64, failures: &mut u64) -> Option<Running> {
-    match Kernel::spawn_program_quietly(hazard.name, argument, cpu) {
+fn start(hazard: &Hazard, argument: u64, cpu: u64, judge: &BreakpointJudge, failures: &mut u64) -> Option<Running> {
+    let started = if (hazard.expected)(argument).is_at_breakpoint() {
+        // SAFETY: the suite starts programs in its first thread only.
+        judge.spawn(hazard.name, argument, cpu, &unsafe { first_utcb() })
+    } else {
+        Kernel::spawn_program_quietly(hazard.name, argument, cpu)
+    };
+    match started {
         Ok(program) => Some(Running { program, argument, cpu }),
         Err(error) => {
             *failures += 1;

@@ -1,0 +1,104 @@
+//! Threads that stand at a breakpoint that nobody handles.
+//!
+//! The seed of this policy: a breakpoint pauses the thread, and `clear_breakpoint` lets it go on. The program owns its
+//! paused threads, so that whoever clears, attaches or ends finds them under one lock. They are linked through the
+//! thread itself: to pause allocates nothing and cannot fail.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use intrusive_collections::LinkedList;
+
+use super::{Program, thread_gone};
+use crate::cpu::ThisCpu;
+use crate::sched::{self, Next};
+use crate::thread::{QueueAdapter, Thread, Wait};
+
+/// The paused threads of one program, in the order in which they came.
+pub struct PausedThreads(LinkedList<QueueAdapter>);
+
+impl PausedThreads {
+    /// How many there are. Walks the list.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.iter().count()
+    }
+
+    /// The thread with this number, if it is paused. It stays so, and stays where it is, while the list is borrowed.
+    #[must_use]
+    pub fn find(&self, number: u64) -> Option<&Thread> {
+        self.0.iter().find(|thread| thread.number() == number)
+    }
+
+    /// Takes a thread out: the caller owns it then.
+    #[must_use]
+    pub fn take(&mut self, number: u64) -> Option<Arc<Thread>> {
+        let mut cursor = self.0.front_mut();
+        while let Some(thread) = cursor.get() {
+            if thread.number() == number {
+                return cursor.remove();
+            }
+            cursor.move_next();
+        }
+        None
+    }
+
+    /// Takes the thread out that came first.
+    #[must_use]
+    pub fn take_first(&mut self) -> Option<Arc<Thread>> {
+        self.0.pop_front()
+    }
+}
+
+impl Default for PausedThreads {
+    fn default() -> Self {
+        Self(LinkedList::new(QueueAdapter::new()))
+    }
+}
+
+impl fmt::Debug for PausedThreads {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "PausedThreads({})", self.count())
+    }
+}
+
+/// Takes the running thread off the CPU, to stand where it is until somebody clears its breakpoint. `None`, and it still
+/// runs, if it is the last thread of the first program that could: nobody would be left who could clear anything.
+#[must_use]
+pub fn pause_current(cpu: &ThisCpu) -> Option<Next> {
+    let program = Arc::clone(cpu.current()?.program());
+    let mut life = program.life();
+    if program.is_first() && life.paused.count() + 1 >= life.threads.len() {
+        return None;
+    }
+    let thread = sched::detach_current(cpu)?;
+    thread.set_wait(Wait::Paused);
+    if life.end.is_none() {
+        life.paused.0.push_back(thread);
+    } else {
+        drop(life);
+        thread_gone(cpu, thread);
+    }
+    Some(Next::Choose)
+}
+
+/// Pauses a thread that is off every CPU and that the caller owns. One whose program is ending ends instead.
+pub fn pause(cpu: &ThisCpu, thread: Arc<Thread>) {
+    let program = Arc::clone(thread.program());
+    thread.set_wait(Wait::Paused);
+    let mut life = program.life();
+    if life.end.is_none() {
+        life.paused.0.push_back(thread);
+        return;
+    }
+    drop(life);
+    thread_gone(cpu, thread);
+}
+
+/// Lets a paused thread go on; `None` if it is not paused.
+#[must_use]
+pub fn unpause(cpu: &ThisCpu, program: &Program, number: u64) -> Option<Next> {
+    let thread = program.life().paused.take(number)?;
+    thread.set_wait(Wait::Nothing);
+    Some(sched::wake(cpu, thread))
+}
