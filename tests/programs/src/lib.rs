@@ -12,6 +12,7 @@ mod breakpoint_judge;
 mod check;
 pub mod child;
 mod command_line;
+mod debuggee_site;
 mod everything;
 mod expected_end;
 mod family;
@@ -31,6 +32,10 @@ pub use breakpoint_judge::BreakpointJudge;
 pub use check::{ThreadPlan, WRONG, cpus, run_threads, wrong};
 pub use child::{end, endpoint, start as child};
 pub use command_line::number_in;
+pub use debuggee_site::{
+    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_START, DEBUGGEE_STORE, DEBUGGEE_TURNS,
+    DEBUGGEE_VARIABLE,
+};
 pub use everything::use_everything;
 pub use expected_end::{ExpectedEnd, ExpectedTrap, Mismatch, Place};
 pub use family::{
@@ -41,7 +46,7 @@ pub use fault::{Fault, KERNEL_DIRECT_MAP, KERNEL_IMAGE, NON_CANONICAL, UNMAPPED,
 pub use first_program::finish;
 pub use int_n::{INT_N_STRIDE, int_n_site};
 pub use paged_region::{PAGED_REGION, unmap_range};
-pub use shared_values::{PROGRAM_END_STATUS, UNMAP_ELSEWHERE_PAGE};
+pub use shared_values::{PROGRAM_END_STATUS, UNMAP_ELSEWHERE_PAGE, UNRELIABLE_SITES};
 pub use site::{SITE_STRIDE, SURVIVED, enter_site, site};
 pub use trap_case::{TRAP_CASES, TrapCase, delivered};
 pub use worker_plan::WorkerPlan;

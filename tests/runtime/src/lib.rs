@@ -56,6 +56,7 @@ pub mod notification;
 #[cfg(target_os = "none")]
 mod panic;
 pub mod register_pattern;
+pub mod supervisor;
 pub mod test_hook;
 pub mod thread;
 pub mod time;

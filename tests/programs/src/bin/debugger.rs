@@ -1,0 +1,414 @@
+//! A debugger in user space: a first program that debugs the program `debuggee`, on its own CPU and on each other one, with
+//! breakpoints, single steps and watchpoints, and tries what else can come of a thread at a breakpoint.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+use gatehouse_runtime::abi::{EndCause, Error, ProgramEnd, ThreadInformation, ThreadState, TrapNumber};
+use gatehouse_runtime::debugger::{
+    Debuggee, Debugger, INT3, Reason, Register, Stop, TRAP_FLAG, Watch, clear_breakpoint, list_threads, open_thread,
+    patch_memory, read_registers, unwatch, watch, write_registers,
+};
+use gatehouse_runtime::memory::PAGE_SIZE;
+use gatehouse_runtime::message::{
+    Utcb, delete_capability, first_utcb, map_into, resume_thread, spawn_suspended, write_memory,
+};
+use gatehouse_runtime::thread::Thread;
+use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
+use gatehouse_runtime::{Kernel, entry, println};
+use programs::{
+    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_START, DEBUGGEE_STORE, DEBUGGEE_TURNS,
+    DEBUGGEE_VARIABLE, SURVIVED, check, cpus,
+};
+
+entry!(run);
+
+/// How long a debuggee may take to stop or end.
+const PATIENCE: u64 = 20 * SECOND;
+
+fn run(_argument: u64) -> u64 {
+    let cpus = cpus();
+    for cpu in 0..cpus {
+        let mut stops = 0;
+        stops += breakpoints(cpu);
+        stops += single_steps(cpu);
+        stops += watchpoints(cpu);
+        stops += execution_breakpoints(cpu);
+        paused_without_debugger(cpu);
+        attached_late(cpu);
+        cleared_behind_the_debuggers_back(cpu, cpus);
+        debugger_goes_away(cpu);
+        debugger_takes_the_next_one(cpu);
+        killed_at_a_breakpoint(cpu);
+        refusals(cpu);
+        println!("debugger: CPU {cpu}: {stops} stops, all as expected");
+    }
+    println!("debugger: all cases hold on {cpus} CPUs");
+    0
+}
+
+fn utcb() -> Utcb {
+    // SAFETY: only the first thread asks.
+    unsafe { first_utcb() }
+}
+
+fn new_debugger() -> Debugger {
+    let debugger = Debugger::new(utcb());
+    let Ok(debugger) = debugger else { programs::wrong(file!(), format_args!("no debugger: {debugger:?}")) };
+    debugger
+}
+
+/// A debuggee that does not run yet, with its variable mapped.
+fn start(debugger: &Debugger, cpu: u64) -> Debuggee {
+    let debuggee = debugger.start("debuggee", 0, cpu);
+    let Ok(debuggee) = debuggee else { programs::wrong(file!(), format_args!("no debuggee: {debuggee:?}")) };
+    let mapped = map_into(debuggee.program(), DEBUGGEE_VARIABLE, PAGE_SIZE);
+    check!(mapped.is_ok(), "not mapped: {mapped:?}");
+    debuggee
+}
+
+/// The next stop, of that debuggee.
+fn next(debugger: &Debugger, debuggee: &Debuggee, cpu: u64) -> Stop {
+    let stop = debugger.wait();
+    let Ok(stop) = stop else { programs::wrong(file!(), format_args!("no stop: {stop:?}")) };
+    check!(stop.badge() == debuggee.number() && stop.fault().cpu == cpu, "{stop:x?}");
+    stop
+}
+
+fn end() -> ProgramEnd {
+    match Kernel::wait_program(PATIENCE) {
+        Ok(Some(end)) => end,
+        other => programs::wrong(file!(), format_args!("the debuggee does not end: {other:?}")),
+    }
+}
+
+fn survived() {
+    let end = end();
+    check!(end.cause == EndCause::Exited as u64 && end.status == SURVIVED, "{end:x?}");
+}
+
+/// Checks that the stopped thread is in that turn of its loop, and answers its registers' RAX.
+fn in_turn(stop: &Stop, debuggee: &Debuggee, turns: u64, written: u64) {
+    let registers = stop.registers();
+    let Ok(registers) = registers else { programs::wrong(file!(), format_args!("no registers: {registers:?}")) };
+    let (rax, rcx) = (registers.general[Register::Rax as usize], registers.general[Register::Rcx as usize]);
+    check!(rax == turns, "RAX is {rax} in turn {turns}: {stop:x?}");
+    check!(rcx == DEBUGGEE_TURNS - written.min(turns), "RCX is {rcx} in turn {turns}: {stop:x?}");
+    check!(registers.general[Register::Rdi as usize] == DEBUGGEE_VARIABLE, "{registers:x?}");
+    let variable = debuggee.read_word(DEBUGGEE_VARIABLE);
+    check!(variable == Ok(written), "the variable is {variable:?} in turn {turns}");
+}
+
+/// An `int3` in the loop: met in every turn, stepped over, armed again.
+fn breakpoints(cpu: u64) -> u64 {
+    let debugger = new_debugger();
+    let debuggee = start(&debugger, cpu);
+    let breakpoint = debuggee.breakpoint(DEBUGGEE_INCREMENT);
+    let Ok(mut breakpoint) = breakpoint else { programs::wrong(file!(), format_args!("{breakpoint:?}")) };
+    check!(debuggee.resume().is_ok(), "not resumed");
+    for turn in 0..DEBUGGEE_TURNS {
+        let stop = next(&debugger, &debuggee, cpu);
+        check!(stop.reason() == Reason::Breakpoint, "{stop:x?}");
+        check!(stop.program_counter() == DEBUGGEE_INCREMENT + 1, "{stop:x?}");
+        in_turn(&stop, &debuggee, turn, turn);
+        let stepped = debugger.step_over(&debuggee, stop, &mut breakpoint);
+        let Ok(stepped) = stepped else { programs::wrong(file!(), format_args!("no step: {stepped:?}")) };
+        check!(stepped.reason() == Reason::Debug { stepped: true, met: 0 }, "{stepped:x?}");
+        check!(stepped.program_counter() == DEBUGGEE_STORE, "{stepped:x?}");
+        let mut byte = [0];
+        check!(debuggee.read(DEBUGGEE_INCREMENT, &mut byte).is_ok() && byte == [INT3], "not armed again: {byte:x?}");
+        check!(stepped.resume().is_ok(), "not resumed");
+    }
+    survived();
+    2 * DEBUGGEE_TURNS
+}
+
+/// Every instruction from the site to its end, one by one.
+fn single_steps(cpu: u64) -> u64 {
+    let debugger = new_debugger();
+    let debuggee = start(&debugger, cpu);
+    check!(watch(debuggee.thread(), 2, Watch::Execute, DEBUGGEE_START, 1).is_ok(), "not set");
+    check!(debuggee.resume().is_ok(), "not resumed");
+    let mut stop = next(&debugger, &debuggee, cpu);
+    check!(stop.reason() == Reason::Debug { stepped: false, met: 0b100 }, "{stop:x?}");
+    check!(stop.program_counter() == DEBUGGEE_START, "{stop:x?}");
+    for instruction in 0..DEBUGGEE_INSTRUCTIONS {
+        check!(stop.step().is_ok(), "not stepped");
+        stop = next(&debugger, &debuggee, cpu);
+        check!(stop.reason() == Reason::Debug { stepped: true, met: 0 }, "instruction {instruction}: {stop:x?}");
+        check!(stop.fault().flags & TRAP_FLAG != 0, "{stop:x?}");
+    }
+    // The next instruction is the system call, which does not come back.
+    check!(stop.step().is_ok(), "not stepped");
+    survived();
+    DEBUGGEE_INSTRUCTIONS + 1
+}
+
+/// A watchpoint on the variable, while another program writes to the same address on the same CPU.
+fn watchpoints(cpu: u64) -> u64 {
+    let mut stops = 0;
+    for (number, kind, length) in [(0, Watch::Write, 8), (3, Watch::ReadWrite, 4), (1, Watch::Write, 1)] {
+        let debugger = new_debugger();
+        let debuggee = start(&debugger, cpu);
+        check!(watch(debuggee.thread(), number, kind, DEBUGGEE_VARIABLE, length).is_ok(), "not set");
+        check!(debuggee.resume().is_ok(), "not resumed");
+        for turn in 1..=DEBUGGEE_TURNS {
+            let stop = next(&debugger, &debuggee, cpu);
+            check!(stop.reason() == Reason::Debug { stepped: false, met: 1 << number }, "{stop:x?}");
+            check!(stop.program_counter() == DEBUGGEE_BEHIND_STORE, "{stop:x?}");
+            let variable = debuggee.read_word(DEBUGGEE_VARIABLE);
+            check!(variable == Ok(turn), "the variable is {variable:?} in turn {turn}");
+            stops += 1;
+            if turn == 5 {
+                // No debugger, so a breakpoint of the other thread would pause it, and it would not end.
+                let bystander = Kernel::spawn_program_quietly("debuggee", 1, cpu);
+                check!(bystander.is_ok(), "{bystander:?}");
+                survived();
+            }
+            if turn == 8 {
+                check!(unwatch(debuggee.thread(), number).is_ok(), "not cleared");
+                check!(stop.resume().is_ok(), "not resumed");
+                break;
+            }
+            check!(stop.resume().is_ok(), "not resumed");
+        }
+        survived();
+    }
+    stops
+}
+
+/// A hardware breakpoint on an instruction: met before it, in every turn.
+fn execution_breakpoints(cpu: u64) -> u64 {
+    let debugger = new_debugger();
+    let debuggee = start(&debugger, cpu);
+    check!(watch(debuggee.thread(), 0, Watch::Execute, DEBUGGEE_INCREMENT, 1).is_ok(), "not set");
+    check!(debuggee.resume().is_ok(), "not resumed");
+    for turn in 0..DEBUGGEE_TURNS {
+        let stop = next(&debugger, &debuggee, cpu);
+        check!(stop.reason() == Reason::Debug { stepped: false, met: 1 }, "{stop:x?}");
+        check!(stop.program_counter() == DEBUGGEE_INCREMENT, "{stop:x?}");
+        in_turn(&stop, &debuggee, turn, turn);
+        // By either reply the instruction is executed, and is not met again at once.
+        let resumed = match stop.registers() {
+            Ok(registers) if turn % 2 == 0 => stop.resume_with(registers),
+            _ => stop.resume(),
+        };
+        check!(resumed.is_ok(), "{resumed:?}");
+    }
+    survived();
+    DEBUGGEE_TURNS
+}
+
+/// A program without a handler that stands at an `int3` in its loop.
+fn paused(cpu: u64) -> (u64, u64) {
+    let child = spawn_suspended("debuggee", 0, cpu, &utcb());
+    let Ok(child) = child else { programs::wrong(file!(), format_args!("no child: {child:?}")) };
+    check!(map_into(child.program, DEBUGGEE_VARIABLE, PAGE_SIZE).is_ok(), "not mapped");
+    check!(patch_memory(child.program, DEBUGGEE_INCREMENT, &[INT3]).is_ok(), "not patched");
+    check!(resume_thread(child.thread).is_ok(), "not resumed");
+    check!(wait_until(PATIENCE, || is_paused(child.program)), "the thread is not paused");
+    (child.program, child.thread)
+}
+
+fn is_paused(program: u64) -> bool {
+    let mut threads = [ThreadInformation::default(); 2];
+    let count = list_threads(program, &mut threads);
+    count == Ok(1) && threads[0].state == ThreadState::Paused as u64
+}
+
+fn give_up(slots: [u64; 2]) {
+    for slot in slots {
+        check!(delete_capability(slot).is_ok(), "slot {slot}");
+    }
+}
+
+/// Puts the loop's first instruction back, and the thread before it.
+fn repair(program: u64, thread: u64) {
+    check!(patch_memory(program, DEBUGGEE_INCREMENT, &[0x48]).is_ok(), "not repaired");
+    let registers = read_registers(thread, &utcb());
+    let Ok(mut registers) = registers else { programs::wrong(file!(), format_args!("{registers:?}")) };
+    check!(registers.instruction_pointer == DEBUGGEE_INCREMENT + 1, "{registers:x?}");
+    check!(registers.general[Register::Rax as usize] == 0, "{registers:x?}");
+    registers.instruction_pointer = DEBUGGEE_INCREMENT;
+    check!(write_registers(thread, &registers, &utcb()).is_ok(), "not written");
+}
+
+/// Nobody handles the breakpoint: the thread waits, is looked into, repaired and cleared.
+fn paused_without_debugger(cpu: u64) {
+    let (program, thread) = paused(cpu);
+    // Nothing else runs now but this program, and its waits still end.
+    check!(Kernel::wait_program(20 * MILLISECOND) == Ok(None), "it ended");
+    check!(is_paused(program), "it went on by itself");
+    repair(program, thread);
+    check!(clear_breakpoint(thread) == Ok(()), "not cleared");
+    survived();
+    check!(clear_breakpoint(thread) == Err(Error::WrongState), "an ended thread was cleared");
+    give_up([program, thread]);
+}
+
+/// A debugger is attached to a thread that is paused already.
+fn attached_late(cpu: u64) {
+    let (program, thread) = paused(cpu);
+    let debugger = new_debugger();
+    check!(debugger.try_wait().is_ok_and(|stop| stop.is_none()), "a stop of nobody");
+    check!(debugger.attach(thread, 77).is_ok(), "not attached");
+    let stop = debugger.wait();
+    let Ok(stop) = stop else { programs::wrong(file!(), format_args!("no stop: {stop:?}")) };
+    check!(stop.badge() == 77 && stop.reason() == Reason::Breakpoint && stop.fault().cpu == cpu, "{stop:x?}");
+    check!(stop.program_counter() == DEBUGGEE_INCREMENT + 1, "{stop:x?}");
+    repair(program, thread);
+    check!(stop.resume().is_ok(), "not resumed");
+    survived();
+    give_up([program, thread]);
+}
+
+/// Somebody else clears a breakpoint that the debugger has been told of, or is to be told of.
+fn cleared_behind_the_debuggers_back(cpu: u64, cpus: u64) {
+    for received in [true, false] {
+        let debugger = new_debugger();
+        let debuggee = start(&debugger, cpu);
+        check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
+        check!(debuggee.resume().is_ok(), "not resumed");
+        let stop = received.then(|| next(&debugger, &debuggee, cpu));
+        let stands = ThreadInformation { state: ThreadState::AtEndpoint as u64, ..ThreadInformation::default() };
+        if !received {
+            let mut threads = [ThreadInformation::default()];
+            let queued = || list_threads(debuggee.program(), &mut threads).is_ok() && threads[0].state == stands.state;
+            check!(wait_for(queued), "the fault does not arrive");
+        }
+        repair(debuggee.program(), debuggee.thread());
+        let other = Thread::spawn(clear, debuggee.thread(), (cpu + 1) % cpus);
+        let Ok(other) = other else { programs::wrong(file!(), format_args!("no thread: {other:?}")) };
+        check!(other.join(PATIENCE) == Some(0), "not cleared");
+        if let Some(stop) = stop {
+            check!(stop.resume() == Err(Error::WrongState), "a reply was still owed");
+        }
+        survived();
+        check!(debugger.try_wait().is_ok_and(|stop| stop.is_none()), "it is still told");
+    }
+    // The debugger itself may do so, too.
+    let debugger = new_debugger();
+    let debuggee = start(&debugger, cpu);
+    check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
+    check!(debuggee.resume().is_ok(), "not resumed");
+    let stop = next(&debugger, &debuggee, cpu);
+    repair(debuggee.program(), debuggee.thread());
+    check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
+    check!(stop.resume() == Err(Error::WrongState), "a reply was still owed");
+    survived();
+}
+
+fn clear(thread: u64) -> u64 {
+    u64::from(clear_breakpoint(thread).is_err())
+}
+
+fn wait_for(mut condition: impl FnMut() -> bool) -> bool {
+    let condition = core::cell::RefCell::new(&mut condition);
+    wait_until(PATIENCE, || (*condition.borrow_mut())())
+}
+
+/// The debugger's endpoint is closed while a thread stands at a breakpoint: it is paused, as those that come later.
+fn debugger_goes_away(cpu: u64) {
+    let debugger = new_debugger();
+    let debuggee = start(&debugger, cpu);
+    check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
+    drop(debugger);
+    check!(debuggee.resume().is_ok(), "not resumed");
+    check!(wait_until(PATIENCE, || is_paused(debuggee.program())), "the thread is not paused");
+    repair(debuggee.program(), debuggee.thread());
+    check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
+    survived();
+
+    let debugger = new_debugger();
+    let debuggee = start(&debugger, cpu);
+    check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
+    check!(debuggee.resume().is_ok(), "not resumed");
+    let queued = || {
+        let mut threads = [ThreadInformation::default()];
+        let listed = list_threads(debuggee.program(), &mut threads);
+        listed.is_ok() && threads[0].state == ThreadState::AtEndpoint as u64
+    };
+    check!(wait_until(PATIENCE, queued), "the fault does not arrive");
+    drop(debugger);
+    check!(is_paused(debuggee.program()), "the thread is not paused");
+    repair(debuggee.program(), debuggee.thread());
+    check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
+    survived();
+}
+
+/// The debugger waits again without a reply: what it had been told of stays paused, so that one debugger can hold many.
+fn debugger_takes_the_next_one(cpu: u64) {
+    let debugger = new_debugger();
+    let debuggees = [start(&debugger, cpu), start(&debugger, cpu)];
+    for debuggee in &debuggees {
+        check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
+        check!(debuggee.resume().is_ok(), "not resumed");
+    }
+    for _ in &debuggees {
+        let stop = debugger.wait();
+        check!(stop.is_ok_and(|stop| stop.reason() == Reason::Breakpoint), "no stop");
+    }
+    check!(debugger.try_wait().is_ok_and(|stop| stop.is_none()), "a third stop");
+    for debuggee in &debuggees {
+        check!(is_paused(debuggee.program()), "not paused");
+        repair(debuggee.program(), debuggee.thread());
+        check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
+    }
+    survived();
+    survived();
+}
+
+fn killed_at_a_breakpoint(cpu: u64) {
+    let debugger = new_debugger();
+    let debuggee = start(&debugger, cpu);
+    check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
+    check!(debuggee.resume().is_ok(), "not resumed");
+    check!(next(&debugger, &debuggee, cpu).kill().is_ok(), "not killed");
+    let end = end();
+    check!(end.cause == EndCause::Trap as u64 && end.trap == TrapNumber::BREAKPOINT.to_bits(), "{end:x?}");
+    check!(end.instruction_pointer == DEBUGGEE_INCREMENT + 1 && end.cpu == cpu, "{end:x?}");
+}
+
+/// What debuggers may not do, or cannot.
+fn refusals(cpu: u64) {
+    let debugger = new_debugger();
+    let debuggee = start(&debugger, cpu);
+    let (program, thread) = (debuggee.program(), debuggee.thread());
+    for (number, kind, address, length) in [
+        (4, Watch::Write, DEBUGGEE_VARIABLE, 8),
+        (u64::MAX, Watch::Write, DEBUGGEE_VARIABLE, 8),
+        (0, Watch::Write, DEBUGGEE_VARIABLE + 4, 8),
+        (0, Watch::Write, DEBUGGEE_VARIABLE, 3),
+        (0, Watch::Write, DEBUGGEE_VARIABLE, 0),
+        (0, Watch::Execute, DEBUGGEE_START, 2),
+        (0, Watch::Write, 0xffff_8000_0000_0000, 8),
+        (0, Watch::ReadWrite, 0x8000_0000_0000, 8),
+        (0, Watch::Execute, u64::MAX, 1),
+        (0, Watch::Write, 0, 1),
+    ] {
+        let answer = watch(thread, number, kind, address, length);
+        check!(answer == Err(Error::InvalidArgument), "{number} {kind:?} {address:#x} {length}: {answer:?}");
+    }
+    check!(watch(program, 0, Watch::Write, DEBUGGEE_VARIABLE, 8) == Err(Error::BadCapability), "watched a program");
+    check!(write_memory(program, DEBUGGEE_START, &[INT3]) == Err(Error::BadAddress), "wrote code");
+    for address in [0, 0x1000, 0xffff_8000_0000_0000, 0x7fff_ffff_ffff, u64::MAX] {
+        check!(patch_memory(program, address, &[INT3]) == Err(Error::BadAddress), "patched {address:#x}");
+    }
+    check!(clear_breakpoint(thread) == Err(Error::WrongState), "cleared a suspended thread");
+    let mut threads = [ThreadInformation::default(); 3];
+    check!(list_threads(program, &mut threads) == Ok(1), "{threads:?}");
+    check!(threads[0].state == ThreadState::Suspended as u64 && threads[0].cpu == cpu, "{threads:?}");
+    check!(open_thread(program, threads[0].number + 1_000_000) == Err(Error::NotFound), "opened nobody");
+    let opened = open_thread(program, threads[0].number);
+    let Ok(opened) = opened else { programs::wrong(file!(), format_args!("{opened:?}")) };
+    check!(read_registers(opened, &utcb()).is_ok(), "no registers of a suspended thread");
+    check!(delete_capability(opened).is_ok(), "not deleted");
+    check!(debuggee.resume().is_ok(), "not resumed");
+    survived();
+    for answer in [
+        read_registers(thread, &utcb()).map(drop),
+        write_registers(thread, &Default::default(), &utcb()),
+        watch(thread, 0, Watch::Write, DEBUGGEE_VARIABLE, 8),
+        debugger.attach(thread, 1),
+    ] {
+        check!(answer == Err(Error::WrongState), "an ended thread: {answer:?}");
+    }
+}
