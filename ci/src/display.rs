@@ -53,8 +53,14 @@ impl Live {
             }
             return;
         }
-        if self.bar.as_ref().is_some_and(|(current, _)| *current != text) {
-            self.finish();
+        match &mut self.bar {
+            // The same work with other words about it.
+            Some((current, bar)) if *current != text && bar.length() == Some(progress.total) => {
+                bar.set_message(text.clone());
+                current.clone_from(&text);
+            }
+            Some((current, _)) if *current != text => self.finish(),
+            _ => {}
         }
         let (_, bar) = self.bar.get_or_insert_with(|| {
             let bar = new_bar(progress.total);

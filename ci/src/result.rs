@@ -23,6 +23,8 @@ pub struct Document {
     pub bring_up_us: u64,
     /// Traps caused by the work, by name: how many there must be and how many the CPUs counted.
     pub traps: BTreeMap<String, Count>,
+    /// Faults of the work that went to handlers in user space, by what those did: `page_fault_paged`, `stop_debugged`.
+    pub handled: BTreeMap<String, Count>,
     /// Page frames in use after the work, less those before it.
     pub frames_leaked: i64,
 }
@@ -77,6 +79,10 @@ pub struct Cpu {
     pub ipi: u64,
     /// System calls by either door.
     pub system_calls: u64,
+    /// Page faults that the pager on this CPU has resolved.
+    pub paged: u64,
+    /// Stops of programs on this CPU that the debugger has answered.
+    pub debugged: u64,
 }
 
 /// Tops of the IST stacks.
@@ -197,9 +203,11 @@ mod tests {
                     "machine_check": "0xffffc00000006000", "debug": "0xffffc00000008000"
                 },
                 "interrupt_stack": {"base": "0xffffc00000010000", "top": "0xffffc00000050000", "deepest": 1800},
-                "traps": {"page_fault": 3}, "timer": 10, "ipi": 2, "system_calls": 100
+                "traps": {"page_fault": 3}, "timer": 10, "ipi": 2, "system_calls": 100,
+                "paged": 2, "debugged": 0
             }],
-            "traps": {"page_fault": {"expected": 3, "counted": 3}}
+            "traps": {"page_fault": {"expected": 3, "counted": 3}},
+            "handled": {"page_fault_paged": {"expected": 2, "counted": 2}}
         })
     }
 

@@ -57,7 +57,7 @@ pub fn checked_result(transcript: &Transcript, cpus: usize) -> Document {
     assert_eq!(document.verdict, Verdict::Pass, "{transcript}");
     assert_eq!(document.cpus.len(), cpus, "{transcript}");
     assert_eq!(document.frames_leaked, 0, "{transcript}");
-    for (name, count) in &document.traps {
+    for (name, count) in document.traps.iter().chain(&document.handled) {
         assert_eq!(count.expected, count.counted, "{name} in {transcript}");
     }
     document

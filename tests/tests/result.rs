@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ci::machine::Machine;
 use ci::record::Record;
-use ci::result::{Boot, Document};
+use ci::result::{Boot, Cpu, Document};
 use ci::transcript::Transcript;
 use integration_tests::{boot_and_pass, checked_result};
 
@@ -40,6 +40,14 @@ fn counts_add_up() {
             let sum: u64 = document.cpus.iter().filter_map(|cpu| cpu.traps.get(name)).sum();
             assert_eq!(sum, count.counted, "{name} in {transcript}");
         }
+    }
+    for (name, of_cpu) in
+        [("page_fault_paged", (|cpu| cpu.paged) as fn(&Cpu) -> u64), ("stop_debugged", |cpu| cpu.debugged)]
+    {
+        let count = document.handled.get(name).unwrap_or_else(|| panic!("no {name} in {transcript}"));
+        assert!(count.expected > 100 && count.expected == count.counted, "{name} in {transcript}");
+        assert!(document.cpus.iter().all(|cpu| of_cpu(cpu) > 0), "{name} in {transcript}");
+        assert_eq!(document.cpus.iter().map(of_cpu).sum::<u64>(), count.counted, "{name} in {transcript}");
     }
     let sum: u64 = document.cpus.iter().map(|cpu| cpu.system_calls).sum();
     assert_eq!(sum, calls.iter().map(|name| document.traps[*name].counted).sum::<u64>(), "{transcript}");
@@ -86,6 +94,7 @@ fn progress_goes_from_nothing_to_everything() {
     let (first, last) = (progress.first().expect("there is progress"), progress.last().expect("there is progress"));
     assert_eq!(first.text, "faults and system calls on 2 CPUs");
     assert_eq!((first.done, last.done), (0, last.total), "{transcript}");
+    assert!(last.text.starts_with(&first.text) && last.text.ends_with(" debugged"), "{transcript}");
     assert!(progress.windows(2).all(|pair| pair[0].done <= pair[1].done && pair[0].total == pair[1].total));
 }
 
@@ -97,7 +106,7 @@ fn the_console_has_the_tables() {
         let range = format!("{:?}-{:?}", stack.base, stack.top);
         assert!(transcript.console_contains(&range), "{range} in {transcript}");
     }
-    for (name, count) in document.traps.iter().filter(|(_, count)| count.expected > 0) {
+    for (name, count) in document.traps.iter().chain(&document.handled).filter(|(_, count)| count.expected > 0) {
         let row = [name.clone(), count.expected.to_string(), count.counted.to_string()];
         let found = transcript.console.iter().any(|line| line.split_whitespace().eq(&row));
         assert!(found, "{row:?} in {transcript}");

@@ -14,6 +14,8 @@ pub const DEBUGGEE_VARIABLE: u64 = 0x30_0000_0000;
 pub const DEBUGGEE_START: u64 = site(0);
 /// The instruction that adds 1 to RAX, the first one of the loop.
 pub const DEBUGGEE_INCREMENT: u64 = DEBUGGEE_START + 7;
+/// Its first byte.
+pub const DEBUGGEE_INCREMENT_BYTE: u8 = 0x48;
 /// The instruction that writes RAX to the variable.
 pub const DEBUGGEE_STORE: u64 = DEBUGGEE_START + 10;
 /// The instruction behind that.

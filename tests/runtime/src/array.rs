@@ -31,6 +31,24 @@ impl<T: Copy> MappedArray<T> {
     }
 }
 
+/// Values in pages of their own that stay until the program ends, for all of its threads.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] when the size does not fit 64 bits; else what MapMemory answers.
+pub fn leaked<T: Sync>(length: usize, mut make: impl FnMut(usize) -> T) -> Result<&'static [T], Error> {
+    const { assert!(align_of::<T>() as u64 <= PAGE_SIZE, "mapped memory is aligned to pages, not beyond") };
+    let bytes = length.checked_mul(size_of::<T>()).ok_or(Error::InvalidArgument)?;
+    let memory = Memory::map(bytes.max(1) as u64)?;
+    let first = memory.address() as *mut T;
+    for index in 0..length {
+        // SAFETY: the mapping holds `length` values, is aligned to a page, and belongs to `memory` alone.
+        unsafe { first.add(index).write(make(index)) };
+    }
+    core::mem::forget(memory);
+    // SAFETY: all `length` values were written; the pages stay, and are never written through the owner again.
+    Ok(unsafe { core::slice::from_raw_parts(first, length) })
+}
+
 impl<T: Copy> Deref for MappedArray<T> {
     type Target = [T];
 

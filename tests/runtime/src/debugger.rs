@@ -149,6 +149,12 @@ impl Debugger {
         Ok(Self { endpoint: create_endpoint()?, utcb })
     }
 
+    /// A debugger at an endpoint that is there already, of the calling thread, whose message buffer that is.
+    #[must_use]
+    pub const fn at(endpoint: u64, utcb: Utcb) -> Self {
+        Self { endpoint, utcb }
+    }
+
     /// Starts a program of the boot archive that runs from [`Debuggee::resume`] on. Its stops arrive here.
     ///
     /// # Errors

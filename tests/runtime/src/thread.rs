@@ -6,16 +6,24 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use crate::Kernel;
 use crate::abi::{Error, SystemCall};
 use crate::memory::Memory;
+use crate::message::Utcb;
 use crate::time;
 
 /// Bytes of the stack that [`Thread::spawn`] maps.
 pub const STACK_BYTES: u64 = 64 * 1024;
 
+/// What a thread does.
+#[derive(Clone, Copy, Debug)]
+enum Function {
+    Plain(fn(u64) -> u64),
+    WithUtcb(fn(u64, Utcb) -> u64),
+}
+
 /// What a new thread finds at the top of its stack. The stack itself begins right below.
 #[derive(Debug)]
 #[repr(C, align(16))]
 struct Start {
-    function: fn(u64) -> u64,
+    function: Function,
     argument: u64,
     /// What the function returned.
     status: AtomicU64,
@@ -42,6 +50,18 @@ impl Thread {
     /// # Errors
     /// [`Error::NoSuchCpu`], [`Error::OutOfMemory`].
     pub fn spawn(function: fn(u64) -> u64, argument: u64, cpu: u64) -> Result<Self, Error> {
+        Self::spawn_function(Function::Plain(function), argument, cpu)
+    }
+
+    /// The same for a function that uses its thread's message buffer: a server of long messages, a debugger.
+    ///
+    /// # Errors
+    /// As for [`Self::spawn`].
+    pub fn spawn_with_utcb(function: fn(u64, Utcb) -> u64, argument: u64, cpu: u64) -> Result<Self, Error> {
+        Self::spawn_function(Function::WithUtcb(function), argument, cpu)
+    }
+
+    fn spawn_function(function: Function, argument: u64, cpu: u64) -> Result<Self, Error> {
         let stack = Memory::map(STACK_BYTES)?;
         let start = stack.end() - size_of::<Start>() as u64;
         let value = Start { function, argument, status: AtomicU64::new(0), ended: AtomicU64::new(0) };
@@ -79,8 +99,8 @@ impl Thread {
 
 /// Where the kernel enters a new thread.
 ///
-/// Hardware state: ring 3, RFLAGS 0x202, RSP = RDI = the address of the thread's [`Start`], 16-byte aligned,
-/// every other general register zero. RBX keeps the address over the call. From the store to `ended` on the stack
+/// Hardware state: ring 3, RFLAGS 0x202, RSP = RDI = the address of the thread's [`Start`], 16-byte aligned, RSI the
+/// program's number, RDX the thread's message buffer, every other general register zero. RBX keeps the address over the call. From the store to `ended` on the stack
 /// may be unmapped at any instant: nothing after it uses the stack, and SYSCALL enters the kernel on its own.
 #[unsafe(naked)]
 extern "C" fn enter_thread() -> ! {
@@ -99,7 +119,11 @@ extern "C" fn enter_thread() -> ! {
 }
 
 /// Runs the thread's function and leaves its answer for the one who joins.
-extern "C" fn run(start: &Start) {
-    let status = (start.function)(start.argument);
+extern "C" fn run(start: &Start, _program: u64, utcb: u64) {
+    let status = match start.function {
+        Function::Plain(function) => function(start.argument),
+        // SAFETY: the kernel passed the address to this thread, and the function is the only one that is given it.
+        Function::WithUtcb(function) => function(start.argument, unsafe { Utcb::new(utcb) }),
+    };
     start.status.store(status, Ordering::Relaxed);
 }

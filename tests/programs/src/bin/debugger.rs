@@ -15,8 +15,8 @@ use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::{
-    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_START, DEBUGGEE_STORE, DEBUGGEE_TURNS,
-    DEBUGGEE_VARIABLE, SURVIVED, check, cpus,
+    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INCREMENT_BYTE, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_START,
+    DEBUGGEE_STORE, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, SURVIVED, check, cpus,
 };
 
 entry!(run);
@@ -222,7 +222,7 @@ fn give_up(slots: [u64; 2]) {
 
 /// Puts the loop's first instruction back, and the thread before it.
 fn repair(program: u64, thread: u64) {
-    check!(patch_memory(program, DEBUGGEE_INCREMENT, &[0x48]).is_ok(), "not repaired");
+    check!(patch_memory(program, DEBUGGEE_INCREMENT, &[DEBUGGEE_INCREMENT_BYTE]).is_ok(), "not repaired");
     let registers = read_registers(thread, &utcb());
     let Ok(mut registers) = registers else { programs::wrong(file!(), format_args!("{registers:?}")) };
     check!(registers.instruction_pointer == DEBUGGEE_INCREMENT + 1, "{registers:x?}");

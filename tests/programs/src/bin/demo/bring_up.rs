@@ -64,7 +64,6 @@ mod tests {
     use crate::counters::Reading;
     use crate::problems::Problems;
     use gatehouse_runtime::abi::CpuInformation;
-    use gatehouse_runtime::door::CallsMade;
 
     fn cpu(index: u64) -> Reading {
         let base = 0x100_0000 * (index + 1);
@@ -82,7 +81,7 @@ mod tests {
             interrupt_stack_top: base + 0x14_0000,
             ..CpuInformation::default()
         };
-        Reading { information, own_calls: CallsMade::default() }
+        Reading { information, ..Reading::default() }
     }
 
     fn complains(readings: [Reading; 2]) -> bool {

@@ -6,22 +6,30 @@ use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{CpuInformation, Error};
 use gatehouse_runtime::door::{self, CallsMade};
 
+use crate::handlers::Place;
+use crate::plan::CALLS_PER_PAGE;
+
 /// What one CPU counted until some moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     pub(crate) information: CpuInformation,
     /// The system calls of this program until then, the one that read the counters included.
     pub(crate) own_calls: CallsMade,
+    /// Page faults that this CPU's pager has resolved.
+    pub(crate) paged: u64,
+    /// Stops on this CPU that the debugger has answered.
+    pub(crate) debugged: u64,
 }
 
 /// Reads the counters of CPU 0, 1, 2 and so on.
 ///
 /// # Errors
 /// A CPU that should be online is not known to the kernel.
-pub(crate) fn read(readings: &mut [Reading]) -> Result<(), Error> {
-    for (index, reading) in readings.iter_mut().enumerate() {
+pub(crate) fn read(readings: &mut [Reading], places: &[Place]) -> Result<(), Error> {
+    for ((index, reading), place) in readings.iter_mut().enumerate().zip(places) {
         let information = Kernel::cpu_information(index as u64)?;
-        *reading = Reading { information, own_calls: door::calls_made() };
+        *reading =
+            Reading { information, own_calls: door::calls_made(), paged: place.paged(), debugged: place.debugged() };
     }
     Ok(())
 }
@@ -34,11 +42,14 @@ pub(crate) struct Tally {
     pub(crate) by_int80: u64,
     pub(crate) timer: u64,
     pub(crate) ipi: u64,
+    pub(crate) paged: u64,
+    pub(crate) debugged: u64,
 }
 
 impl Tally {
     /// What happened between two readings of one CPU.
     pub(crate) fn between(before: &Reading, after: &Reading) -> Self {
+        let (paged, debugged) = (after.paged - before.paged, after.debugged - before.debugged);
         let (before, after) = (&before.information, &after.information);
         let mut exceptions = after.exceptions;
         for (count, earlier) in exceptions.iter_mut().zip(before.exceptions) {
@@ -50,6 +61,8 @@ impl Tally {
             by_int80: after.system_calls_int80.wrapping_sub(before.system_calls_int80),
             timer: after.timer.wrapping_sub(before.timer),
             ipi: after.ipi.wrapping_sub(before.ipi),
+            paged,
+            debugged,
         }
     }
 
@@ -68,14 +81,21 @@ impl AddAssign<&Self> for Tally {
         self.by_int80 += other.by_int80;
         self.timer += other.timer;
         self.ipi += other.ipi;
+        self.paged += other.paged;
+        self.debugged += other.debugged;
     }
 }
 
-/// Adds the calls that this program itself made on its CPU `here` between the two readings of that CPU.
+/// Adds the calls that this program itself made on its CPU `here` between the two readings of that CPU: those of its
+/// pagers, which are expected on their own CPUs already, are none of them.
 pub(crate) fn add_own_calls(expected: &mut [Tally], before: &[Reading], after: &[Reading], here: u64) {
     let here = here as usize;
+    let of_pagers = expected.iter().map(|tally| tally.paged * CALLS_PER_PAGE).sum::<u64>();
     let (before, after) = (before[here].own_calls, after[here].own_calls);
-    expected[here].add_calls(CallsMade { syscall: after.syscall - before.syscall, int80: after.int80 - before.int80 });
+    expected[here].add_calls(CallsMade {
+        syscall: (after.syscall - before.syscall).saturating_sub(of_pagers),
+        int80: after.int80 - before.int80,
+    });
 }
 
 #[cfg(test)]
@@ -103,5 +123,9 @@ mod tests {
         add_own_calls(&mut expected, &before, &after, 1);
         assert_eq!(expected[0], Tally::default());
         assert_eq!((expected[1].by_syscall, expected[1].by_int80), (4, 1));
+        // Two of the four calls are the first CPU's pager's.
+        let mut expected = [Tally { paged: 1, by_syscall: 2, ..Tally::default() }, Tally::default()];
+        add_own_calls(&mut expected, &before, &after, 1);
+        assert_eq!((expected[0].by_syscall, expected[1].by_syscall), (2, 2));
     }
 }

@@ -1,11 +1,13 @@
 //! The kernel's default first program: shows how every CPU came up, lets all CPUs take faults of every kind and
-//! system calls by both doors at once, and compares what the kernel counted with what was done.
+//! system calls by both doors at once, with a pager on each CPU and a debugger for those that are messages, and compares
+//! what the kernel and the handlers counted with what was done.
 //!
 //! Programs of the person who runs it (`user/…` in the boot archive) run before that, and are told but not judged.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 mod bring_up;
 mod counters;
+mod handlers;
 mod names;
 mod plan;
 mod problems;
@@ -18,9 +20,9 @@ mod work;
 use gatehouse_runtime::abi::{Error, SystemInformation};
 use gatehouse_runtime::array::MappedArray;
 use gatehouse_runtime::{Kernel, entry, println, time};
-use programs::BreakpointJudge;
 
 use crate::counters::{Reading, Tally};
+use crate::handlers::Handlers;
 use crate::plan::Plan;
 use crate::problems::Problems;
 use crate::verdict::Verdict;
@@ -58,9 +60,9 @@ fn demonstrate() -> Result<u64, Error> {
     let mut line = record::line_for(cpus)?;
     let plan = Plan::new(system.cpus_online);
     let mut slots = work::Slots::new(&plan)?;
-    let judge = BreakpointJudge::new(here)?;
+    let handlers = Handlers::start(&plan, here)?;
 
-    counters::read(&mut before)?;
+    counters::read(&mut before, handlers.places())?;
     tables::bring_up(&system, &before);
     bring_up::check(&before, &mut problems);
 
@@ -68,9 +70,9 @@ fn demonstrate() -> Result<u64, Error> {
 
     settle(|now| now.programs == system.programs + still_running);
     let system_before = Kernel::system_information()?;
-    counters::read(&mut before)?;
+    counters::read(&mut before, handlers.places())?;
     let started = Kernel::clock();
-    work::run(&plan, &mut slots, &judge, &mut expected, &mut problems)?;
+    work::run(&plan, &mut slots, &handlers, &mut expected, &mut problems)?;
     let nanoseconds = Kernel::clock().saturating_sub(started);
     settle(|now| {
         (now.programs, now.threads, now.frames_in_use, now.heap_bytes_in_use)
@@ -81,7 +83,7 @@ fn demonstrate() -> Result<u64, Error> {
                 system_before.heap_bytes_in_use,
             )
     });
-    counters::read(&mut after)?;
+    counters::read(&mut after, handlers.places())?;
     let system_after = Kernel::system_information()?;
 
     if Kernel::cpu_number() != here {

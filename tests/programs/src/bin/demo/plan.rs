@@ -1,7 +1,7 @@
 //! What is done on which CPU, and how often.
 
 use gatehouse_runtime::time;
-use programs::{Fault, WorkerPlan};
+use programs::{DEBUGGEE_TURNS, Fault, WorkerPlan};
 
 use crate::counters::Tally;
 
@@ -12,6 +12,10 @@ pub(crate) enum Job {
     Work(WorkerPlan),
     /// A `fault` of this kind.
     Take(Fault),
+    /// A `pager_client` that goes so many times through its pages.
+    Page(u64),
+    /// A `debuggee` that stops in so many turns of its loop.
+    Debug(u64),
 }
 
 /// The whole work. Every CPU gets the same number of jobs, in an order of its own.
@@ -33,10 +37,25 @@ const FEWEST_FAULTS: u64 = 4;
 /// An emulated CPU that wakes up costs host time in proportion to the number of CPUs that share the host, so the faults of
 /// each shrink with the square of that number. The figure is that of 4 CPUs with the most faults.
 const FAULTS_BY_SQUARE: u64 = 16 * MOST_FAULTS;
+/// Vectors of what the handlers of this program handle.
+const DEBUG: usize = 1;
+const BREAKPOINT: usize = 3;
+const PAGE_FAULT: usize = 14;
+/// System calls of a pager for each page: MapInto and ReplyReceive.
+pub(crate) const CALLS_PER_PAGE: u64 = 2;
 /// #NM, which is no fault to be taken but happens to each worker thread once.
 const DEVICE_NOT_AVAILABLE: usize = 7;
-/// Every so many faults there is a worker; the first job is one.
-const FAULTS_PER_WORKER: u64 = 50;
+/// Every so many faults there is one of each of the other jobs; the first jobs are those.
+const FAULTS_PER_TURN: u64 = 50;
+/// Jobs of a turn that are no faults.
+const OTHERS_PER_TURN: u64 = 3;
+/// Pages that a client touches in a round.
+pub(crate) const CLIENT_PAGES: u64 = 8;
+/// The most pagers: each takes a stack, and this program's memory is limited. Where there are more CPUs some pagers serve
+/// those of several.
+const MOST_PAGERS: u64 = 256;
+/// Stops of a debuggee, over all CPUs: the debugger is one thread.
+const DEBUGGED_TURNS: u64 = 16;
 /// Rounds of the workers of one CPU each, over all CPUs, as far as each worker has at least one.
 const ROUNDS: u64 = 32;
 /// Jobs at once over all CPUs, as far as each CPU has at least one.
@@ -54,7 +73,17 @@ impl Plan {
 
     /// Jobs on each CPU.
     pub(crate) const fn jobs_per_cpu(&self) -> u64 {
-        self.faults + self.faults.div_ceil(FAULTS_PER_WORKER)
+        self.faults + self.faults.div_ceil(FAULTS_PER_TURN) * OTHERS_PER_TURN
+    }
+
+    /// Pagers, on the first CPUs.
+    pub(crate) const fn pagers(&self) -> u64 {
+        if self.cpus < MOST_PAGERS { self.cpus } else { MOST_PAGERS }
+    }
+
+    /// Turns of its loop in which each debuggee stops.
+    pub(crate) fn debugged_turns(&self) -> u64 {
+        (DEBUGGED_TURNS / self.cpus.max(1)).clamp(1, DEBUGGEE_TURNS)
     }
 
     /// Jobs in all.
@@ -64,12 +93,14 @@ impl Plan {
 
     /// The job with this number on that CPU.
     pub(crate) fn job(&self, cpu: u64, number: u64) -> Job {
-        let turn = FAULTS_PER_WORKER + 1;
+        let turn = FAULTS_PER_TURN + OTHERS_PER_TURN;
         match number % turn {
             0 => Job::Work(WorkerPlan { home: cpu, neighbour: (cpu + 1) % self.cpus, rounds: self.rounds }),
+            1 => Job::Page(self.rounds),
+            2 => Job::Debug(self.debugged_turns()),
             within => {
                 // Each CPU starts with another fault, so that a few jobs on many CPUs still are all kinds.
-                let fault = number / turn * FAULTS_PER_WORKER + within - 1 + cpu * self.faults;
+                let fault = number / turn * FAULTS_PER_TURN + within - OTHERS_PER_TURN + cpu * self.faults;
                 Job::Take(Fault::ALL[(fault % Fault::ALL.len() as u64) as usize])
             }
         }
@@ -79,6 +110,24 @@ impl Plan {
     pub(crate) fn expect(&self, expected: &mut [Tally], cpu: u64, job: Job) {
         match job {
             Job::Take(fault) => expected[cpu as usize].exceptions[fault.expected().vector as usize] += 1,
+            Job::Page(rounds) => {
+                let faults = rounds * CLIENT_PAGES;
+                expected[cpu as usize].exceptions[PAGE_FAULT] += faults;
+                // UnmapMemory after each round, and ExitProgram.
+                expected[cpu as usize].by_syscall += rounds + 1;
+                let pager = &mut expected[(cpu % self.pagers()) as usize];
+                pager.paged += faults;
+                pager.by_syscall += faults * CALLS_PER_PAGE;
+            }
+            Job::Debug(turns) => {
+                let tally = &mut expected[cpu as usize];
+                // In each turn the `int3`, and the instruction that it stands for as a single step.
+                tally.exceptions[BREAKPOINT] += turns;
+                tally.exceptions[DEBUG] += turns;
+                tally.debugged += 2 * turns;
+                // MapMemory for the variable, and ExitProgram.
+                tally.by_syscall += 2;
+            }
             Job::Work(plan) => {
                 expected[plan.home as usize].add_calls(plan.calls_at_home());
                 expected[plan.neighbour as usize].add_calls(plan.calls_at_neighbour());
@@ -92,7 +141,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEVICE_NOT_AVAILABLE, Job, Plan};
+    use super::{CLIENT_PAGES, DEVICE_NOT_AVAILABLE, Job, Plan};
     use crate::counters::Tally;
     use programs::Fault;
 
@@ -113,9 +162,15 @@ mod tests {
             let plan = Plan::new(cpus);
             for (cpu, tally) in tallies(cpus).iter().enumerate() {
                 let first_uses = tally.exceptions[DEVICE_NOT_AVAILABLE];
-                let faults = tally.exceptions.iter().sum::<u64>() - first_uses;
+                let turns = (plan.jobs_per_cpu() - plan.faults) / 3;
+                let clients = cpus / plan.pagers() + u64::from((cpu as u64) < cpus % plan.pagers());
+                let clients = if (cpu as u64) < plan.pagers() { clients } else { 0 };
+                let resolved = turns * plan.rounds * CLIENT_PAGES;
+                assert_eq!(tally.paged, clients * resolved, "CPU {cpu} of {cpus}");
+                assert_eq!(tally.debugged, turns * 2 * plan.debugged_turns(), "CPU {cpu} of {cpus}");
+                let faults = tally.exceptions.iter().sum::<u64>() - first_uses - resolved - tally.debugged;
                 assert_eq!(faults, plan.faults, "CPU {cpu} of {cpus}");
-                assert_eq!(first_uses, 2 * (plan.jobs_per_cpu() - plan.faults), "CPU {cpu} of {cpus}");
+                assert_eq!(first_uses, 2 * turns, "CPU {cpu} of {cpus}");
                 assert!(tally.by_syscall > 0 && tally.by_int80 > 0);
             }
         }

@@ -11,7 +11,7 @@ use crate::counters::Tally;
 use crate::names::EXCEPTIONS;
 use crate::problems::Problems;
 use crate::tables::boot_name;
-use crate::verdict::Verdict;
+use crate::verdict::{Row, Verdict};
 
 /// Bytes of the result that do not depend on the number of CPUs.
 const FIXED_BYTES: usize = 8 * 1024;
@@ -79,6 +79,7 @@ struct ResultDocument<'a> {
     cpus: Cpus<'a>,
     bring_up_us: u64,
     traps: Traps<'a>,
+    handled: HandledFaults<'a>,
     frames_leaked: i64,
 }
 
@@ -91,6 +92,7 @@ impl<'a> ResultDocument<'a> {
             cpus: Cpus(verdict),
             bring_up_us: verdict.system.bring_up_us,
             traps: Traps(verdict),
+            handled: HandledFaults(verdict),
             frames_leaked: verdict.frames_leaked,
         }
     }
@@ -124,6 +126,8 @@ struct Cpu {
     timer: u64,
     ipi: u64,
     system_calls: u64,
+    paged: u64,
+    debugged: u64,
 }
 
 #[derive(Serialize)]
@@ -165,6 +169,8 @@ impl Cpu {
             timer: tally.timer,
             ipi: tally.ipi,
             system_calls: tally.by_syscall + tally.by_int80,
+            paged: tally.paged,
+            debugged: tally.debugged,
         }
     }
 }
@@ -190,9 +196,21 @@ struct Counts {
 
 impl Serialize for Traps<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rows = self.0.rows();
-        serializer.collect_map(rows.map(|row| (row.name, Counts { expected: row.expected, counted: row.counted })))
+        serializer.collect_map(self.0.rows().map(named_counts))
     }
+}
+
+/// What user-space handlers did, with what was expected of them.
+struct HandledFaults<'a>(&'a Verdict<'a>);
+
+impl Serialize for HandledFaults<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.handled().map(named_counts))
+    }
+}
+
+const fn named_counts(row: Row) -> (&'static str, Counts) {
+    (row.name, Counts { expected: row.expected, counted: row.counted })
 }
 
 /// An address: JSON's numbers do not hold 64 bits, so it is text.
@@ -216,13 +234,12 @@ mod tests {
     use crate::counters::{Reading, Tally};
     use crate::verdict::Verdict;
     use gatehouse_runtime::abi::{CpuInformation, SystemInformation};
-    use gatehouse_runtime::door::CallsMade;
 
     #[test]
     fn the_document_has_the_agreed_keys_and_fits() {
         let mut information = CpuInformation { index: 3, gdt: u64::MAX, ..CpuInformation::default() };
         information.exceptions = [u64::MAX; 32];
-        let after = [Reading { information, own_calls: CallsMade::default() }];
+        let after = [Reading { information, paged: 6, ..Reading::default() }];
         let before = [Reading::default()];
         let expected = [Tally::default()];
         let system = SystemInformation::default();
@@ -239,8 +256,9 @@ mod tests {
             r#""ist":{"nmi":"0x0","double_fault":"0x0","machine_check":"0x0","debug":"0x0"}"#,
             r#""interrupt_stack":{"base":"0x0","top":"0x0","deepest":0}"#,
             r#""traps":{"divide_error":18446744073709551615,"#,
-            r#""system_calls":0}],"bring_up_us":0,"traps":{"divide_error":{"expected":0,"counted":18446744073709551615},"#,
-            r#""system_call_int80":{"expected":0,"counted":0}},"frames_leaked":0}}"#,
+            r#""system_calls":0,"paged":6,"debugged":0}],"bring_up_us":0,"traps":{"divide_error":{"expected":0,"counted":18446744073709551615},"#,
+            r#""system_call_int80":{"expected":0,"counted":0}},"handled":{"page_fault_paged":{"expected":0,"counted":6},"#,
+            r#""stop_debugged":{"expected":0,"counted":0}},"frames_leaked":0}}"#,
         ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }

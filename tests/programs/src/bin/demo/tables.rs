@@ -59,7 +59,7 @@ pub(crate) fn bring_up(system: &SystemInformation, readings: &[Reading]) {
     }
 }
 
-/// What each CPU counted. Only exceptions that any CPU had get a column.
+/// What each CPU counted. Only exceptions that any CPU had get a column. Page faults are listed as paged where the pager is.
 pub(crate) fn by_cpu(before: &[Reading], after: &[Reading]) {
     let tallies = || before.iter().zip(after).map(|(before, after)| Tally::between(before, after));
     let mut sum = Tally::default();
@@ -71,15 +71,24 @@ pub(crate) fn by_cpu(before: &[Reading], after: &[Reading]) {
     for exception in columns() {
         print!(" {:>6}", exception.mnemonic);
     }
-    println!(" {:>7} {:>7} {:>8} {:>8} {:>13}", "timer", "IPI", "SYSCALL", "int 0x80", "deepest stack");
+    println!(
+        " {:>7} {:>8} {:>7} {:>7} {:>8} {:>8} {:>13}",
+        "paged", "debugged", "timer", "IPI", "SYSCALL", "int 0x80", "deepest stack"
+    );
     for (tally, reading) in tallies().zip(after) {
         print!("{:>4}", reading.information.index);
         for exception in columns() {
             print!(" {:>6}", tally.exceptions[exception.vector]);
         }
         println!(
-            " {:>7} {:>7} {:>8} {:>8} {:>13}",
-            tally.timer, tally.ipi, tally.by_syscall, tally.by_int80, reading.information.interrupt_stack_deepest
+            " {:>7} {:>8} {:>7} {:>7} {:>8} {:>8} {:>13}",
+            tally.paged,
+            tally.debugged,
+            tally.timer,
+            tally.ipi,
+            tally.by_syscall,
+            tally.by_int80,
+            reading.information.interrupt_stack_deepest
         );
     }
 }
@@ -87,7 +96,7 @@ pub(crate) fn by_cpu(before: &[Reading], after: &[Reading]) {
 /// Each kind over all CPUs: what was done against what was counted. Kinds that neither were are left out.
 pub(crate) fn by_kind(verdict: &Verdict<'_>) {
     println!("{:<28} {:>9} {:>9}", "kind", "expected", "counted");
-    for row in verdict.rows().filter(|row| row.expected > 0 || row.counted > 0) {
+    for row in verdict.rows().chain(verdict.handled()).filter(|row| row.expected > 0 || row.counted > 0) {
         let mark = if verdict.agrees(&row) { "" } else { "  WRONG" };
         println!("{:<28} {:>9} {:>9}{mark}", row.name, row.expected, row.counted);
     }

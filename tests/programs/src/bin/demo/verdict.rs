@@ -68,6 +68,11 @@ impl<'a> Verdict<'a> {
         rows(&self.expected_sum, &self.counted_sum)
     }
 
+    /// What user-space handlers did, over all CPUs.
+    pub(crate) fn handled(&self) -> impl Iterator<Item = Row> {
+        handled(&self.expected_sum, &self.counted_sum)
+    }
+
     /// Whether a count is what it should be.
     pub(crate) const fn agrees(&self, row: &Row) -> bool {
         if self.alone { row.counted == row.expected } else { row.counted >= row.expected }
@@ -77,7 +82,7 @@ impl<'a> Verdict<'a> {
     pub(crate) fn judge(&self, problems: &mut Problems) {
         for (cpu, expected) in self.expected.iter().enumerate() {
             let counted = Tally::between(&self.before[cpu], &self.after[cpu]);
-            for row in rows(expected, &counted).filter(|row| !self.agrees(row)) {
+            for row in rows(expected, &counted).chain(handled(expected, &counted)).filter(|row| !self.agrees(row)) {
                 let Row { name, expected, counted } = row;
                 problems.tell(format_args!("CPU {cpu} counted {counted} {name}, expected {expected}"));
             }
@@ -118,6 +123,15 @@ fn rows(expected: &Tally, counted: &Tally) -> impl Iterator<Item = Row> {
     exceptions.chain([by_syscall, by_int80])
 }
 
+/// What the handlers of one tally did beside those of another. Nobody else's faults go to them, so the counts are exact.
+fn handled(expected: &Tally, counted: &Tally) -> impl Iterator<Item = Row> {
+    [
+        Row { name: "page_fault_paged", expected: expected.paged, counted: counted.paged },
+        Row { name: "stop_debugged", expected: expected.debugged, counted: counted.debugged },
+    ]
+    .into_iter()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Row, Verdict};
@@ -143,6 +157,17 @@ mod tests {
         assert_eq!(verdict.rows().filter(|row| !verdict.agrees(row)).count(), 1);
         let with_company = Verdict::new(&before, &after, &expected, &system, &system, 0, false);
         assert!(with_company.agrees(&row));
+    }
+
+    #[test]
+    fn what_handlers_did_is_judged_too() {
+        let (before, mut after) = ([Reading::default(); 1], [Reading::default(); 1]);
+        (after[0].paged, after[0].debugged) = (3, 4);
+        let expected = [Tally { paged: 3, debugged: 5, ..Tally::default() }];
+        let system = SystemInformation::default();
+        let verdict = Verdict::new(&before, &after, &expected, &system, &system, 0, true);
+        let wrong: Vec<_> = verdict.handled().filter(|row| !verdict.agrees(row)).collect();
+        assert_eq!(wrong, [Row { name: "stop_debugged", expected: 5, counted: 4 }]);
     }
 
     #[test]

@@ -2,15 +2,16 @@
 
 use core::fmt::Write;
 
-use gatehouse_runtime::abi::{Error, ProgramEnd};
+use gatehouse_runtime::abi::{Error, ProgramEnd, SLOT_NONE};
 use gatehouse_runtime::array::MappedArray;
-use gatehouse_runtime::message::first_utcb;
+use gatehouse_runtime::message::delete_capability;
 use gatehouse_runtime::time::{Deadline, MICROSECOND};
 use gatehouse_runtime::{Kernel, println};
-use programs::{BreakpointJudge, ExpectedEnd};
+use programs::{ExpectedEnd, SURVIVED};
 
 use crate::counters::Tally;
-use crate::plan::{JOB_TIMEOUT, Job, Plan};
+use crate::handlers::{Handled, Handlers};
+use crate::plan::{CLIENT_PAGES, JOB_TIMEOUT, Job, Plan};
 use crate::problems::Problems;
 use crate::record;
 
@@ -21,8 +22,15 @@ const LOOK_EVERY: u64 = 100 * MICROSECOND;
 #[derive(Clone, Copy, Debug)]
 struct Running {
     program: u64,
+    /// The slot of its capability, where it was needed.
+    slot: u64,
     cpu: u64,
     job: Job,
+}
+
+/// A program that nobody needs a capability of.
+const fn unhandled(number: u64) -> Handled {
+    Handled { number, slot: SLOT_NONE }
 }
 
 /// What is under way and what is still to do.
@@ -57,13 +65,13 @@ impl Slots {
 pub(crate) fn run(
     plan: &Plan,
     slots: &mut Slots,
-    judge: &BreakpointJudge,
+    handlers: &Handlers,
     expected: &mut [Tally],
     problems: &mut Problems,
 ) -> Result<(), Error> {
     let mut progress = Progress::new(plan);
     for cpu in 0..plan.cpus {
-        fill(plan, slots, judge, expected, cpu)?;
+        fill(plan, slots, handlers, expected, cpu)?;
     }
     while slots.count() > 0 {
         let Some(end) = next_end()? else {
@@ -80,16 +88,19 @@ pub(crate) fn run(
             continue;
         };
         check(&running, &end, problems);
-        progress.step();
-        fill(plan, slots, judge, expected, running.cpu)?;
+        if running.slot != SLOT_NONE {
+            delete_capability(running.slot)?;
+        }
+        progress.step(handlers);
+        fill(plan, slots, handlers, expected, running.cpu)?;
         if slots.count() == 0 {
             // Where memory had been short, CPUs may have been left without a program.
             for cpu in 0..plan.cpus {
-                fill(plan, slots, judge, expected, cpu)?;
+                fill(plan, slots, handlers, expected, cpu)?;
             }
         }
     }
-    progress.end();
+    progress.end(handlers);
     Ok(())
 }
 
@@ -112,13 +123,7 @@ fn next_end() -> Result<Option<ProgramEnd>, Error> {
 
 /// Starts programs on a CPU until its places are taken or its jobs are done. A shortage of memory is none as
 /// long as other programs run: their ends free some.
-fn fill(
-    plan: &Plan,
-    slots: &mut Slots,
-    judge: &BreakpointJudge,
-    expected: &mut [Tally],
-    cpu: u64,
-) -> Result<(), Error> {
+fn fill(plan: &Plan, slots: &mut Slots, handlers: &Handlers, expected: &mut [Tally], cpu: u64) -> Result<(), Error> {
     let index = cpu as usize;
     for place in cpu * plan.at_once..(cpu + 1) * plan.at_once {
         let place = place as usize;
@@ -128,15 +133,16 @@ fn fill(
         let job = plan.job(cpu, slots.next[index]);
         let started = match job {
             Job::Take(fault) if fault.expected().trap.is_breakpoint() => {
-                // SAFETY: programs are started in the first thread only.
-                judge.spawn("fault", fault as u64, cpu, &unsafe { first_utcb() })
+                handlers.spawn_judged(fault as u64, cpu).map(unhandled)
             }
-            Job::Take(fault) => Kernel::spawn_program_quietly("fault", fault as u64, cpu),
-            Job::Work(work) => Kernel::spawn_program_quietly("worker", work.to_argument(), cpu),
+            Job::Take(fault) => Kernel::spawn_program_quietly("fault", fault as u64, cpu).map(unhandled),
+            Job::Work(work) => Kernel::spawn_program_quietly("worker", work.to_argument(), cpu).map(unhandled),
+            Job::Page(rounds) => handlers.spawn_paged(CLIENT_PAGES << 32 | rounds, cpu),
+            Job::Debug(_) => handlers.spawn_debugged(cpu),
         };
         match started {
-            Ok(program) => {
-                slots.running[place] = Some(Running { program, cpu, job });
+            Ok(Handled { number, slot }) => {
+                slots.running[place] = Some(Running { program: number, slot, cpu, job });
                 slots.next[index] += 1;
                 plan.expect(expected, cpu, job);
             }
@@ -154,27 +160,28 @@ fn fill(
 fn check(running: &Running, end: &ProgramEnd, problems: &mut Problems) {
     let expected = match running.job {
         Job::Take(fault) => ExpectedEnd::Trap(fault.expected()),
-        Job::Work(_) => ExpectedEnd::Exit(0),
+        Job::Work(_) | Job::Page(_) => ExpectedEnd::Exit(0),
+        Job::Debug(_) => ExpectedEnd::Exit(SURVIVED),
     };
     if let Some(mismatch) = expected.mismatch(end) {
         problems.tell(format_args!("{:?} on CPU {}: {mismatch}; {end:x?}", running.job, running.cpu));
     }
     // A worker ends wherever its last thread does.
-    if matches!(running.job, Job::Take(_)) && end.cpu != running.cpu {
+    if !matches!(running.job, Job::Work(_)) && end.cpu != running.cpu {
         problems.tell(format_args!("{:?} was to run on CPU {} and ended on CPU {}", running.job, running.cpu, end.cpu));
     }
 }
 
-/// Tells how far the work is, at most a hundred times.
+/// Tells how far the work is, at most a hundred times, and what the handlers have done so far.
 struct Progress {
-    text: Text,
+    cpus: u64,
     done: u64,
     total: u64,
 }
 
 /// A short text.
 struct Text {
-    bytes: [u8; 64],
+    bytes: [u8; 128],
     length: usize,
 }
 
@@ -195,23 +202,30 @@ impl Write for Text {
 
 impl Progress {
     fn new(plan: &Plan) -> Self {
-        let mut text = Text { bytes: [0; 64], length: 0 };
-        let plural = if plan.cpus == 1 { "" } else { "s" };
-        // The text is shorter than the buffer for any number of CPUs.
-        let _ = write!(text, "faults and system calls on {} CPU{plural}", plan.cpus);
-        let progress = Self { text, done: 0, total: plan.jobs() };
-        record::progress(progress.text.as_str(), 0, progress.total);
+        let progress = Self { cpus: plan.cpus, done: 0, total: plan.jobs() };
+        progress.tell((0, 0));
         progress
     }
 
-    fn step(&mut self) {
+    fn step(&mut self, handlers: &Handlers) {
         self.done += 1;
         if self.done.is_multiple_of(self.total.div_ceil(100)) {
-            record::progress(self.text.as_str(), self.done, self.total);
+            self.tell(handlers.handled());
         }
     }
 
-    fn end(&self) {
-        record::progress(self.text.as_str(), self.done, self.total);
+    fn end(&self, handlers: &Handlers) {
+        self.tell(handlers.handled());
+    }
+
+    fn tell(&self, (paged, debugged): (u64, u64)) {
+        let mut text = Text { bytes: [0; 128], length: 0 };
+        let plural = if self.cpus == 1 { "" } else { "s" };
+        // The text is shorter than the buffer for any numbers.
+        let _ = write!(text, "faults and system calls on {} CPU{plural}", self.cpus);
+        if paged + debugged > 0 {
+            let _ = write!(text, ", {paged} paged, {debugged} debugged");
+        }
+        record::progress(text.as_str(), self.done, self.total);
     }
 }
