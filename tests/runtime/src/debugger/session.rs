@@ -1,0 +1,106 @@
+//! The debugger's side: where stops arrive.
+
+use super::{Breakpoint, Debuggee, Stop};
+use crate::abi::{Error, MessageTag, SLOT_NONE, rights};
+use crate::message::{
+    Message, Suspended, Utcb, copy_capability, create_endpoint, delete_capability, receive, set_fault_handler,
+    spawn_suspended,
+};
+
+/// An endpoint where the breakpoints and faults of debugged programs arrive. It belongs to one thread, whose message buffer
+/// it uses.
+#[derive(Debug)]
+pub struct Debugger {
+    endpoint: u64,
+    utcb: Utcb,
+}
+
+impl Debugger {
+    /// A debugger of the calling thread, whose message buffer that is.
+    ///
+    /// # Errors
+    /// What CreateEndpoint answers.
+    pub fn new(utcb: Utcb) -> Result<Self, Error> {
+        Ok(Self { endpoint: create_endpoint()?, utcb })
+    }
+
+    /// A debugger at an endpoint that is there already, of the calling thread, whose message buffer that is.
+    #[must_use]
+    pub const fn at(endpoint: u64, utcb: Utcb) -> Self {
+        Self { endpoint, utcb }
+    }
+
+    /// Starts a program of the boot archive that runs from [`Debuggee::resume`] on. Its stops arrive here.
+    ///
+    /// # Errors
+    /// What SpawnProgram answers.
+    pub fn start(&self, name: &str, argument: u64, cpu: u64) -> Result<Debuggee, Error> {
+        let Suspended { number, program, thread } = spawn_suspended(name, argument, cpu, &self.utcb)?;
+        let debuggee = Debuggee::new(number, program, thread);
+        self.attach(thread, number)?;
+        Ok(debuggee)
+    }
+
+    /// Makes the stops of a thread that is suspended or paused arrive here, with that badge. What it is paused at arrives
+    /// at once.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] for a thread in another state; those of the capability.
+    pub fn attach(&self, thread: u64, badge: u64) -> Result<(), Error> {
+        let marked = copy_capability(self.endpoint, rights::SEND, badge, SLOT_NONE)?;
+        let bound = set_fault_handler(thread, marked);
+        // The thread keeps endpoint and badge.
+        delete_capability(marked)?;
+        bound.map(drop)
+    }
+
+    /// Waits for the next stop of any debugged thread. One that was not answered stays paused, or is shut down if it stopped
+    /// for a fault.
+    ///
+    /// # Errors
+    /// [`Error::Gone`]; [`Error::InvalidArgument`] for a message that is no fault, which only somebody sends who was given the
+    /// endpoint.
+    pub fn wait(&self) -> Result<Stop, Error> {
+        self.take(receive(self.endpoint, MessageTag::default())?)
+    }
+
+    /// The stop that has arrived already, if any.
+    ///
+    /// # Errors
+    /// As for [`Self::wait`].
+    pub fn try_wait(&self) -> Result<Option<Stop>, Error> {
+        match receive(self.endpoint, MessageTag::default().non_blocking()) {
+            Ok(message) => self.take(message).map(Some),
+            Err(Error::WouldBlock) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take(&self, message: Message) -> Result<Stop, Error> {
+        let fault = message.fault(&self.utcb).ok_or(Error::InvalidArgument)?;
+        Ok(Stop::new(fault, message.badge, self.utcb))
+    }
+
+    /// Lets a thread that stands behind the `int3` of a breakpoint execute what was there before, and arms the breakpoint
+    /// again; answers where it stops then, one instruction later. Other threads of the program may pass the place meanwhile,
+    /// and their stops are not to be told from this one but by their number.
+    ///
+    /// # Errors
+    /// Those of the steps: memory, registers, the reply, the next stop.
+    pub fn step_over(&self, debuggee: &Debuggee, stop: Stop, breakpoint: &mut Breakpoint) -> Result<Stop, Error> {
+        let mut registers = stop.registers()?;
+        registers.instruction_pointer = breakpoint.address();
+        breakpoint.disarm(debuggee)?;
+        stop.step_with(registers)?;
+        let next = self.wait()?;
+        breakpoint.arm(debuggee)?;
+        Ok(next)
+    }
+}
+
+impl Drop for Debugger {
+    /// Threads that stand at breakpoints are paused, and later breakpoints pause.
+    fn drop(&mut self) {
+        let _ = delete_capability(self.endpoint);
+    }
+}
