@@ -154,7 +154,7 @@ fn shut_down_at_breakpoint(program: u64, thread: u64, utcb: Utcb) -> Result<(), 
     let thread = open_thread(program, thread)?;
     let attached = debugger.attach(thread, 0);
     delete_capability(thread)?;
-    attached?;
+    let _attached = attached?;
     debugger.wait()?.kill()
 }
 

@@ -57,7 +57,7 @@ fn new_debugger() -> Debugger {
 }
 
 /// A debuggee that does not run yet, with its variable mapped.
-fn start(debugger: &Debugger, cpu: u64) -> Debuggee {
+fn start(debugger: &Debugger, cpu: u64) -> Debuggee<'_> {
     let debuggee = debugger.start("debuggee", 0, cpu);
     let Ok(debuggee) = debuggee else { programs::wrong(file!(), format_args!("no debuggee: {debuggee:?}")) };
     let mapped = map_into(debuggee.program(), DEBUGGEE_VARIABLE, PAGE_SIZE);
@@ -66,7 +66,7 @@ fn start(debugger: &Debugger, cpu: u64) -> Debuggee {
 }
 
 /// The next stop, of that debuggee.
-fn next(debugger: &Debugger, debuggee: &Debuggee, cpu: u64) -> Stop {
+fn next(debugger: &Debugger, debuggee: &Debuggee<'_>, cpu: u64) -> Stop {
     let stop = debugger.wait();
     let Ok(stop) = stop else { programs::wrong(file!(), format_args!("no stop: {stop:?}")) };
     check!(stop.badge() == debuggee.number() && stop.fault().cpu == cpu, "{stop:x?}");
@@ -86,7 +86,7 @@ fn survived() {
 }
 
 /// Checks that the stopped thread is in that turn of its loop, and answers its registers' RAX.
-fn in_turn(stop: &Stop, debuggee: &Debuggee, turns: u64, written: u64) {
+fn in_turn(stop: &Stop, debuggee: &Debuggee<'_>, turns: u64, written: u64) {
     let registers = stop.registers();
     let Ok(registers) = registers else { programs::wrong(file!(), format_args!("no registers: {registers:?}")) };
     let (rax, rcx) = (registers.general[Register::Rax as usize], registers.general[Register::Rcx as usize]);
@@ -209,9 +209,18 @@ fn paused(cpu: u64) -> (u64, u64) {
 }
 
 fn is_paused(program: u64) -> bool {
+    is_in(program, ThreadState::Paused)
+}
+
+/// Whether the program's thread waits for its debugger to receive its breakpoint.
+fn is_told(program: u64) -> bool {
+    is_in(program, ThreadState::AtEndpoint)
+}
+
+fn is_in(program: u64, state: ThreadState) -> bool {
     let mut threads = [ThreadInformation::default(); 2];
     let count = list_threads(program, &mut threads);
-    count == Ok(1) && threads[0].state == ThreadState::Paused as u64
+    count == Ok(1) && threads[0].state == state as u64
 }
 
 fn give_up(slots: [u64; 2]) {
@@ -249,7 +258,8 @@ fn attached_late(cpu: u64) {
     let (program, thread) = paused(cpu);
     let debugger = new_debugger();
     check!(debugger.try_wait().is_ok_and(|stop| stop.is_none()), "a stop of nobody");
-    check!(debugger.attach(thread, 77).is_ok(), "not attached");
+    let attached = debugger.attach(thread, 77);
+    check!(attached.is_ok(), "not attached: {attached:?}");
     let stop = debugger.wait();
     let Ok(stop) = stop else { programs::wrong(file!(), format_args!("no stop: {stop:?}")) };
     check!(stop.badge() == 77 && stop.reason() == Reason::Breakpoint && stop.fault().cpu == cpu, "{stop:x?}");
@@ -268,11 +278,8 @@ fn cleared_behind_the_debuggers_back(cpu: u64, cpus: u64) {
         check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
         check!(debuggee.resume().is_ok(), "not resumed");
         let stop = received.then(|| next(&debugger, &debuggee, cpu));
-        let stands = ThreadInformation { state: ThreadState::AtEndpoint as u64, ..ThreadInformation::default() };
         if !received {
-            let mut threads = [ThreadInformation::default()];
-            let queued = || list_threads(debuggee.program(), &mut threads).is_ok() && threads[0].state == stands.state;
-            check!(wait_for(queued), "the fault does not arrive");
+            check!(wait_until(PATIENCE, || is_told(debuggee.program())), "the fault does not arrive");
         }
         repair(debuggee.program(), debuggee.thread());
         let other = Thread::spawn(clear, debuggee.thread(), (cpu + 1) % cpus);
@@ -300,38 +307,27 @@ fn clear(thread: u64) -> u64 {
     u64::from(clear_breakpoint(thread).is_err())
 }
 
-fn wait_for(mut condition: impl FnMut() -> bool) -> bool {
-    let condition = core::cell::RefCell::new(&mut condition);
-    wait_until(PATIENCE, || (*condition.borrow_mut())())
-}
-
-/// The debugger's endpoint is closed while a thread stands at a breakpoint: it is paused, as those that come later.
+/// The debugger is detached, before a breakpoint or while one waits to be received: the thread is paused.
 fn debugger_goes_away(cpu: u64) {
-    let debugger = new_debugger();
-    let debuggee = start(&debugger, cpu);
-    check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
-    drop(debugger);
-    check!(debuggee.resume().is_ok(), "not resumed");
-    check!(wait_until(PATIENCE, || is_paused(debuggee.program())), "the thread is not paused");
-    repair(debuggee.program(), debuggee.thread());
-    check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
-    survived();
-
-    let debugger = new_debugger();
-    let debuggee = start(&debugger, cpu);
-    check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
-    check!(debuggee.resume().is_ok(), "not resumed");
-    let queued = || {
-        let mut threads = [ThreadInformation::default()];
-        let listed = list_threads(debuggee.program(), &mut threads);
-        listed.is_ok() && threads[0].state == ThreadState::AtEndpoint as u64
-    };
-    check!(wait_until(PATIENCE, queued), "the fault does not arrive");
-    drop(debugger);
-    check!(is_paused(debuggee.program()), "the thread is not paused");
-    repair(debuggee.program(), debuggee.thread());
-    check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
-    survived();
+    for at_once in [true, false] {
+        let debugger = new_debugger();
+        let mut debuggee = start(&debugger, cpu);
+        check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
+        if at_once {
+            debuggee.detach();
+        }
+        check!(debuggee.resume().is_ok(), "not resumed");
+        if !at_once {
+            check!(wait_until(PATIENCE, || is_told(debuggee.program())), "the fault does not arrive");
+            debuggee.detach();
+            check!(is_paused(debuggee.program()), "the thread is not paused");
+        }
+        check!(wait_until(PATIENCE, || is_paused(debuggee.program())), "the thread is not paused");
+        check!(debugger.try_wait().is_ok_and(|stop| stop.is_none()), "it is still told");
+        repair(debuggee.program(), debuggee.thread());
+        check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
+        survived();
+    }
 }
 
 /// The debugger waits again without a reply: what it had been told of stays paused, so that one debugger can hold many.
@@ -407,7 +403,7 @@ fn refusals(cpu: u64) {
         read_registers(thread, &utcb()).map(drop),
         write_registers(thread, &Default::default(), &utcb()),
         watch(thread, 0, Watch::Write, DEBUGGEE_VARIABLE, 8),
-        debugger.attach(thread, 1),
+        debugger.attach(thread, 1).map(drop),
     ] {
         check!(answer == Err(Error::WrongState), "an ended thread: {answer:?}");
     }

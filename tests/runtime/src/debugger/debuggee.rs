@@ -1,23 +1,24 @@
 //! The program that is debugged, and breakpoints in its code.
 
-use super::patch_memory;
+use super::{Attachment, patch_memory};
 use crate::abi::Error;
 use crate::message::{delete_capability, read_memory, resume_thread};
 
 /// The instruction `int3`.
 pub const INT3: u8 = 0xcc;
 
-/// A program that is debugged, by its capabilities. Dropping it gives them up and leaves the program as it is.
+/// A program that is debugged, by its capabilities. Dropping it gives them up, which detaches the debugger.
 #[derive(Debug)]
-pub struct Debuggee {
+pub struct Debuggee<'debugger> {
     number: u64,
     program: u64,
     thread: u64,
+    attachment: Option<Attachment<'debugger>>,
 }
 
-impl Debuggee {
-    pub(super) const fn new(number: u64, program: u64, thread: u64) -> Self {
-        Self { number, program, thread }
+impl<'debugger> Debuggee<'debugger> {
+    pub(super) const fn new(number: u64, program: u64, thread: u64, attachment: Attachment<'debugger>) -> Self {
+        Self { number, program, thread, attachment: Some(attachment) }
     }
 
     /// The program's number, which is the badge of its stops.
@@ -44,6 +45,12 @@ impl Debuggee {
     /// [`Error::WrongState`] if it has.
     pub fn resume(&self) -> Result<(), Error> {
         resume_thread(self.thread).map(drop)
+    }
+
+    /// Detaches the debugger: breakpoints pause the program's threads from now on, one that the debugger has not received
+    /// yet included.
+    pub fn detach(&mut self) {
+        self.attachment = None;
     }
 
     /// Reads memory.
@@ -85,7 +92,7 @@ impl Debuggee {
     }
 }
 
-impl Drop for Debuggee {
+impl Drop for Debuggee<'_> {
     fn drop(&mut self) {
         let _ = delete_capability(self.thread);
         let _ = delete_capability(self.program);
@@ -111,7 +118,7 @@ impl Breakpoint {
     ///
     /// # Errors
     /// [`Error::BadAddress`].
-    pub fn arm(&mut self, debuggee: &Debuggee) -> Result<(), Error> {
+    pub fn arm(&mut self, debuggee: &Debuggee<'_>) -> Result<(), Error> {
         debuggee.write(self.address, &[INT3])?;
         self.armed = true;
         Ok(())
@@ -121,7 +128,7 @@ impl Breakpoint {
     ///
     /// # Errors
     /// [`Error::BadAddress`].
-    pub fn disarm(&mut self, debuggee: &Debuggee) -> Result<(), Error> {
+    pub fn disarm(&mut self, debuggee: &Debuggee<'_>) -> Result<(), Error> {
         debuggee.write(self.address, &[self.original])?;
         self.armed = false;
         Ok(())

@@ -23,5 +23,5 @@ pub use calls::{
     Watch, clear_breakpoint, list_threads, open_thread, patch_memory, read_registers, unwatch, watch, write_registers,
 };
 pub use debuggee::{Breakpoint, Debuggee, INT3};
-pub use session::Debugger;
+pub use session::{Attachment, Debugger};
 pub use stop::{Reason, Register, Stop, TRAP_FLAG};

@@ -1,11 +1,25 @@
 //! The debugger's side: where stops arrive.
 
+use core::marker::PhantomData;
+
 use super::{Breakpoint, Debuggee, Stop};
 use crate::abi::{Error, MessageTag, SLOT_NONE, rights};
 use crate::message::{
     Message, Suspended, Utcb, copy_capability, create_endpoint, delete_capability, receive, set_fault_handler,
     spawn_suspended,
 };
+
+/// What ties a thread to its debugger. Dropping it detaches: from then on breakpoints pause the thread, and faults shut its
+/// program down.
+#[derive(Debug)]
+#[must_use = "dropping it detaches the debugger"]
+pub struct Attachment<'debugger>(u64, PhantomData<&'debugger Debugger>);
+
+impl Drop for Attachment<'_> {
+    fn drop(&mut self) {
+        let _ = delete_capability(self.0);
+    }
+}
 
 /// An endpoint where the breakpoints and faults of debugged programs arrive. It belongs to one thread, whose message buffer
 /// it uses.
@@ -34,24 +48,21 @@ impl Debugger {
     ///
     /// # Errors
     /// What SpawnProgram answers.
-    pub fn start(&self, name: &str, argument: u64, cpu: u64) -> Result<Debuggee, Error> {
+    pub fn start(&self, name: &str, argument: u64, cpu: u64) -> Result<Debuggee<'_>, Error> {
         let Suspended { number, program, thread } = spawn_suspended(name, argument, cpu, &self.utcb)?;
-        let debuggee = Debuggee::new(number, program, thread);
-        self.attach(thread, number)?;
-        Ok(debuggee)
+        let attachment = self.attach(thread, number)?;
+        Ok(Debuggee::new(number, program, thread, attachment))
     }
 
-    /// Makes the stops of a thread that is suspended or paused arrive here, with that badge. What it is paused at arrives
-    /// at once.
+    /// Makes the stops of a thread that is suspended or paused arrive here, with that badge, and those of threads that it
+    /// starts from then on. What it is paused at arrives at once.
     ///
     /// # Errors
     /// [`Error::WrongState`] for a thread in another state; those of the capability.
-    pub fn attach(&self, thread: u64, badge: u64) -> Result<(), Error> {
-        let marked = copy_capability(self.endpoint, rights::SEND, badge, SLOT_NONE)?;
-        let bound = set_fault_handler(thread, marked);
-        // The thread keeps endpoint and badge.
-        delete_capability(marked)?;
-        bound.map(drop)
+    pub fn attach(&self, thread: u64, badge: u64) -> Result<Attachment<'_>, Error> {
+        let attachment = Attachment(copy_capability(self.endpoint, rights::SEND, badge, SLOT_NONE)?, PhantomData);
+        set_fault_handler(thread, attachment.0)?;
+        Ok(attachment)
     }
 
     /// Waits for the next stop of any debugged thread. One that was not answered stays paused, or is shut down if it stopped
@@ -87,7 +98,7 @@ impl Debugger {
     ///
     /// # Errors
     /// Those of the steps: memory, registers, the reply, the next stop.
-    pub fn step_over(&self, debuggee: &Debuggee, stop: Stop, breakpoint: &mut Breakpoint) -> Result<Stop, Error> {
+    pub fn step_over(&self, debuggee: &Debuggee<'_>, stop: Stop, breakpoint: &mut Breakpoint) -> Result<Stop, Error> {
         let mut registers = stop.registers()?;
         registers.instruction_pointer = breakpoint.address();
         breakpoint.disarm(debuggee)?;
@@ -99,7 +110,8 @@ impl Debugger {
 }
 
 impl Drop for Debugger {
-    /// Threads that stand at breakpoints are paused, and later breakpoints pause.
+    /// Nothing is attached any more. A thread whose stop was not answered stays where it is until the debugger's thread
+    /// receives something else, or ends.
     fn drop(&mut self) {
         let _ = delete_capability(self.endpoint);
     }

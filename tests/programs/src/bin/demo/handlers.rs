@@ -69,8 +69,8 @@ pub(crate) struct Handlers {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Handled {
     pub(crate) number: u64,
-    /// The slot of its capability, to be deleted once it has ended.
-    pub(crate) slot: u64,
+    /// The slots of its capability and of the one by which its faults are sent, to be deleted once it has ended.
+    pub(crate) slots: [u64; 2],
 }
 
 impl Handlers {
@@ -108,7 +108,7 @@ impl Handlers {
 
     /// Makes the table of capabilities grow now, so that it does not while memory in use is compared.
     fn make_room(&self, plan: &Plan) -> Result<(), Error> {
-        let slots = usize::try_from(plan.cpus * plan.at_once + 8).map_err(|_| Error::OutOfMemory)?;
+        let slots = usize::try_from(2 * plan.cpus * plan.at_once + 8).map_err(|_| Error::OutOfMemory)?;
         let mut held = MappedArray::filled(slots, SLOT_NONE)?;
         for slot in held.iter_mut() {
             *slot = copy_capability(self.debugger, rights::SEND, 0, SLOT_NONE)?;
@@ -184,11 +184,10 @@ fn spawn(
     let Suspended { number, program, thread } = spawn_suspended(name, argument, cpu, &utcb())?;
     let marked = copy_capability(endpoint, rights::SEND, program, SLOT_NONE)?;
     set_fault_handler(thread, marked)?;
-    delete_capability(marked)?;
     prepare(program)?;
     resume_thread(thread)?;
     delete_capability(thread)?;
-    Ok(Handled { number, slot: program })
+    Ok(Handled { number, slots: [program, marked] })
 }
 
 /// A pager: maps a fresh page wherever a client touches its region, and ends it for anything else.

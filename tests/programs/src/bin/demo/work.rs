@@ -22,15 +22,15 @@ const LOOK_EVERY: u64 = 100 * MICROSECOND;
 #[derive(Clone, Copy, Debug)]
 struct Running {
     program: u64,
-    /// The slot of its capability, where it was needed.
-    slot: u64,
+    /// The slots of the capabilities that its handler needs.
+    slots: [u64; 2],
     cpu: u64,
     job: Job,
 }
 
 /// A program that nobody needs a capability of.
 const fn unhandled(number: u64) -> Handled {
-    Handled { number, slot: SLOT_NONE }
+    Handled { number, slots: [SLOT_NONE; 2] }
 }
 
 /// What is under way and what is still to do.
@@ -88,8 +88,8 @@ pub(crate) fn run(
             continue;
         };
         check(&running, &end, problems);
-        if running.slot != SLOT_NONE {
-            delete_capability(running.slot)?;
+        for slot in running.slots.into_iter().filter(|slot| *slot != SLOT_NONE) {
+            delete_capability(slot)?;
         }
         progress.step(handlers);
         fill(plan, slots, handlers, expected, running.cpu)?;
@@ -141,8 +141,8 @@ fn fill(plan: &Plan, slots: &mut Slots, handlers: &Handlers, expected: &mut [Tal
             Job::Debug(_) => handlers.spawn_debugged(cpu),
         };
         match started {
-            Ok(Handled { number, slot }) => {
-                slots.running[place] = Some(Running { program: number, slot, cpu, job });
+            Ok(Handled { number, slots: held }) => {
+                slots.running[place] = Some(Running { program: number, slots: held, cpu, job });
                 slots.next[index] += 1;
                 plan.expect(expected, cpu, job);
             }
