@@ -46,14 +46,15 @@ fn debug_trap_of_the_only_thread_of_the_first_program_ends_the_machine() {
 #[test]
 fn debug_supervisor_restarts_a_crashing_program() {
     let transcript = boot_and_pass(&Machine::new().command_line("init=supervisor"));
-    assert!(transcript.console_contains("supervisor: 40 runs on 4 CPUs"), "{transcript}");
+    assert!(transcript.console_contains("supervisor: 44 runs on 4 CPUs"), "{transcript}");
     for cpu in 0..4 {
         for (run, reason) in [
             (0, "unknown instruction at 0x400000, address 0x0, on CPU"),
             (1, "load page fault at 0x400040, address 0x0, on CPU"),
             (4, "exited with status 99"),
             (5, "paused at 0x400141, and given up"),
-            (6, "done"),
+            (6, "ran for too long, and was killed"),
+            (7, "done"),
         ] {
             let line = format!("supervisor: CPU {cpu} run {run}: {reason}");
             assert!(transcript.console.iter().any(|seen| seen.starts_with(&line)), "{line} in {transcript}");

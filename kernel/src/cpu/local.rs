@@ -68,6 +68,13 @@ impl Local {
         self.plain_index.get()
     }
 
+    /// Whether neither floating-point state nor hardware breakpoints are loaded.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_plain(&self) -> bool {
+        self.plain_index.get() != u64::MAX
+    }
+
     /// The frame by which this CPU goes idle. Nothing ever writes to it: an interrupted idle CPU begins anew.
     #[must_use]
     pub const fn idle_frame(&self) -> *const Frame {

@@ -104,12 +104,26 @@ fn exchange_special(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
         // SAFETY: the unit was the thread's: TS is clear only then.
         unsafe { previous.fpu().save() };
     }
-    set_fpu_allowed(cpu, next.fpu().is_in_use());
-    if next.fpu().is_in_use() {
-        // SAFETY: TS is clear, and whoever had the unit has been saved.
-        unsafe { next.fpu().restore() };
+    load_state(cpu, next);
+}
+
+/// Loads the state of a thread that runs next that most threads have not, or takes away that of another one.
+#[inline(never)]
+fn load_state(cpu: &ThisCpu, thread: &Thread) {
+    // A thread that has used the unit will do so again: its state is loaded at once. One that never has cannot see it.
+    set_fpu_allowed(cpu, thread.fpu().is_in_use());
+    if thread.fpu().is_in_use() {
+        // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
+        unsafe { thread.fpu().restore() };
     }
-    switch_debug_registers(cpu, next);
+    // Hardware breakpoints stay loaded when a thread leaves the CPU, until another one runs: they name user addresses, and
+    // the kernel accesses none.
+    let identity = thread.debug_registers().identity();
+    if cpu.local().debug_registers() != identity {
+        cpu.local().set_debug_registers(identity);
+        // SAFETY: the thread runs next on this CPU.
+        unsafe { load_debug_registers(thread.debug_registers()) };
+    }
 }
 
 /// Makes the thread the one that runs here. No thread is on the CPU.
@@ -120,13 +134,9 @@ fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
     unsafe { cpu.set_privilege_stack(thread.entry_top()) };
     // SAFETY: the thread runs next on this CPU.
     unsafe { thread.bases().load() };
-    // A thread that has used the unit will do so again: its state is loaded at once. One that never has cannot see it.
-    set_fpu_allowed(cpu, thread.fpu().is_in_use());
-    if thread.fpu().is_in_use() {
-        // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
-        unsafe { thread.fpu().restore() };
+    if !cpu.local().is_plain() || thread.attention().has_state() {
+        load_state(cpu, &thread);
     }
-    switch_debug_registers(cpu, &thread);
     cpu.kernel().remote().count_switch();
     let frame = thread.frame_pointer();
     cpu.set_current(thread);
@@ -200,17 +210,5 @@ fn set_fpu_allowed(cpu: &ThisCpu, allowed: bool) {
         fpu_allow();
     } else {
         fpu_forbid();
-    }
-}
-
-/// Puts the thread's hardware breakpoints in the place of another's. They stay loaded when a thread leaves the CPU, until
-/// another one runs: they name user addresses, and the kernel accesses none.
-#[inline(always)]
-fn switch_debug_registers(cpu: &ThisCpu, thread: &Thread) {
-    let identity = thread.debug_registers().identity();
-    if cpu.local().debug_registers() != identity {
-        cpu.local().set_debug_registers(identity);
-        // SAFETY: the thread runs next on this CPU.
-        unsafe { load_debug_registers(thread.debug_registers()) };
     }
 }

@@ -27,6 +27,8 @@ pub enum Special {
 
 /// The CPU's part of the word.
 const CPU: u64 = u32::MAX as u64;
+/// What is to be loaded whenever the thread runs.
+const STATE: u64 = Special::FloatingPoint as u64 | Special::DebugRegisters as u64;
 /// What is to be looked at whenever the thread becomes ready.
 const WHEN_READY: u64 = Special::Stop as u64 | Special::Limit as u64;
 
@@ -56,6 +58,13 @@ impl Attention {
     #[inline(always)]
     pub fn is_plain_on(&self, index: u64) -> bool {
         self.0.load(Ordering::Relaxed) == index
+    }
+
+    /// Whether the thread has state that most threads have not. To be asked by its owner.
+    #[must_use]
+    #[inline(always)]
+    pub fn has_state(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & STATE != 0
     }
 
     /// Whether nothing is to be looked at when it becomes ready.
@@ -120,6 +129,10 @@ mod tests {
         attention.limit_wait(false);
         assert!(attention.is_nothing() && attention.is_plain_on(9));
         attention.put(Special::FloatingPoint, true);
-        assert!(attention.is_nothing() && !attention.is_plain_on(9));
+        assert!(attention.is_nothing() && !attention.is_plain_on(9) && attention.has_state());
+        attention.put(Special::FloatingPoint, false);
+        assert!(!attention.has_state());
+        attention.put(Special::DebugRegisters, true);
+        assert!(attention.is_nothing() && !attention.is_plain_on(9) && attention.has_state());
     }
 }

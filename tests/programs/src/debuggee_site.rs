@@ -7,6 +7,8 @@ pub const DEBUGGEE_TURNS: u64 = 10;
 /// Instructions from the first one of the site to the system call that ends the program, that one not counted: two before the
 /// loop, four in each turn, three behind.
 pub const DEBUGGEE_INSTRUCTIONS: u64 = 2 + 4 * DEBUGGEE_TURNS + 3;
+/// The argument with which it spins, and never comes to the loop.
+pub const DEBUGGEE_SPINS: u64 = 2;
 /// Where the variable lies that the loop writes: nothing is mapped there unless somebody maps it.
 pub const DEBUGGEE_VARIABLE: u64 = 0x30_0000_0000;
 

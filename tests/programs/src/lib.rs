@@ -33,8 +33,8 @@ pub use check::{ThreadPlan, WRONG, cpus, run_threads, wrong};
 pub use child::{end, endpoint, start as child};
 pub use command_line::number_in;
 pub use debuggee_site::{
-    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INCREMENT_BYTE, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_START,
-    DEBUGGEE_STORE, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE,
+    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INCREMENT_BYTE, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_SPINS,
+    DEBUGGEE_START, DEBUGGEE_STORE, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE,
 };
 pub use everything::use_everything;
 pub use expected_end::{ExpectedEnd, ExpectedTrap, Mismatch, Place};

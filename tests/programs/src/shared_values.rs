@@ -7,4 +7,4 @@ pub const PROGRAM_END_STATUS: u64 = 7;
 pub const UNMAP_ELSEWHERE_PAGE: u64 = 0x20_0000_0000;
 
 /// The ways of `unreliable` to end badly.
-pub const UNRELIABLE_SITES: u64 = 6;
+pub const UNRELIABLE_SITES: u64 = 7;

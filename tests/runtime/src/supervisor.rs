@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::Kernel;
 use crate::abi::{EndCause, Error, ProgramEnd, ThreadInformation, ThreadState, TrapNumber};
+use crate::control::kill_program;
 use crate::debugger::{Debugger, list_threads, open_thread};
 use crate::message::{Suspended, Utcb, delete_capability, resume_thread, spawn_suspended};
 use crate::time::{Deadline, MILLISECOND};
@@ -39,8 +40,8 @@ pub enum Run {
     Failed(ProgramEnd),
     /// It stood at a breakpoint until it was given up and shut down for that.
     Paused(ProgramEnd),
-    /// It still runs, and is left alone.
-    StillRuns,
+    /// It ran for too long, and was killed.
+    TimedOut(ProgramEnd),
 }
 
 impl fmt::Display for Run {
@@ -49,7 +50,7 @@ impl fmt::Display for Run {
             Self::Done => out.write_str("done"),
             Self::Failed(end) => Reason(end).fmt(out),
             Self::Paused(end) => write!(out, "paused at {:#x}, and given up", end.instruction_pointer),
-            Self::StillRuns => out.write_str("still runs"),
+            Self::TimedOut(_) => out.write_str("ran for too long, and was killed"),
         }
     }
 }
@@ -73,8 +74,7 @@ impl fmt::Display for Reason<'_> {
 }
 
 impl Supervisor<'_> {
-    /// Runs the program until it is done, still runs, or has been started again so often as allowed; answers how the last run
-    /// came out. `argument` chooses the program's argument by the number of the run, from 0; `report` hears of every run.
+    /// Runs the program until it is done, or has been started again so often as allowed; answers how the last run came out. `argument` chooses the program's argument by the number of the run, from 0; `report` hears of every run.
     ///
     /// # Errors
     /// What SpawnProgram, WaitProgram and the calls of a debugger answer.
@@ -88,8 +88,7 @@ impl Supervisor<'_> {
         loop {
             let run = self.run_once(utcb, argument(number))?;
             report(number, &run);
-            let again = matches!(run, Run::Failed(_) | Run::Paused(_)) && number < self.restarts;
-            if !again {
+            if run == Run::Done || number >= self.restarts {
                 return Ok(run);
             }
             number += 1;
@@ -113,7 +112,10 @@ impl Supervisor<'_> {
             match wait_for(number, deadline.left().min(LOOK_EVERY))? {
                 Some(end) if end.cause == EndCause::Exited as u64 && end.status == 0 => return Ok(Run::Done),
                 Some(end) => return Ok(Run::Failed(end)),
-                None if deadline.passed() => return Ok(Run::StillRuns),
+                None if deadline.passed() => {
+                    kill_program(program)?;
+                    return wait_for_ever(number).map(Run::TimedOut);
+                }
                 None => {}
             }
             paused = match (paused_thread(program)?, paused) {
@@ -123,7 +125,7 @@ impl Supervisor<'_> {
             };
             if let Some((thread, _)) = paused.filter(|(_, until)| until.passed()) {
                 shut_down_at_breakpoint(program, thread, utcb)?;
-                return Ok(wait_for(number, self.patience)?.map_or(Run::StillRuns, Run::Paused));
+                return wait_for_ever(number).map(Run::Paused);
             }
         }
     }
@@ -138,6 +140,11 @@ fn wait_for(number: u64, nanoseconds: u64) -> Result<Option<ProgramEnd>, Error> 
             answer => return Ok(answer),
         }
     }
+}
+
+/// How the program with this number ended that was shut down a moment ago.
+fn wait_for_ever(number: u64) -> Result<ProgramEnd, Error> {
+    wait_for(number, u64::MAX)?.ok_or(Error::NothingToWaitFor)
 }
 
 /// The number of the first thread that is paused.

@@ -1,15 +1,19 @@
 //! What the first program `debugger` debugs: a short loop at a known place. Not a hazard by itself.
 //!
-//! Argument 0: a debugger has mapped the variable. Argument 1: the program maps it itself.
+//! Argument 0: a debugger has mapped the variable. Argument 1: the program maps it itself. Argument 2: it spins until a debugger
+//! puts it to the loop.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::memory::PAGE_SIZE;
 use gatehouse_runtime::{Kernel, entry};
-use programs::{DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, check, enter_site, sites};
+use programs::{DEBUGGEE_SPINS, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, check, enter_site, sites};
 
 entry!(run);
 
 fn run(argument: u64) -> u64 {
+    while argument == DEBUGGEE_SPINS {
+        core::hint::spin_loop();
+    }
     if argument != 0 {
         let mapped = Kernel::map_memory(DEBUGGEE_VARIABLE, PAGE_SIZE);
         check!(mapped.is_ok(), "{mapped:?}");

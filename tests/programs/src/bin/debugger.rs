@@ -3,6 +3,7 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{EndCause, Error, ProgramEnd, ThreadInformation, ThreadState, TrapNumber};
+use gatehouse_runtime::control::{kill_program, suspend_thread};
 use gatehouse_runtime::debugger::{
     Debuggee, Debugger, INT3, Reason, Register, Stop, TRAP_FLAG, Watch, clear_breakpoint, list_threads, open_thread,
     patch_memory, read_registers, unwatch, watch, write_registers,
@@ -15,8 +16,8 @@ use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::{
-    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INCREMENT_BYTE, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_START,
-    DEBUGGEE_STORE, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, SURVIVED, check, cpus,
+    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INCREMENT_BYTE, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_SPINS,
+    DEBUGGEE_START, DEBUGGEE_STORE, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, SURVIVED, check, cpus,
 };
 
 entry!(run);
@@ -34,6 +35,8 @@ fn run(_argument: u64) -> u64 {
         stops += execution_breakpoints(cpu);
         paused_without_debugger(cpu);
         attached_late(cpu);
+        attached_to_a_running_thread(cpu);
+        killed_while_paused(cpu);
         cleared_behind_the_debuggers_back(cpu, cpus);
         debugger_goes_away(cpu);
         debugger_takes_the_next_one(cpu);
@@ -267,6 +270,46 @@ fn attached_late(cpu: u64) {
     repair(program, thread);
     check!(stop.resume().is_ok(), "not resumed");
     survived();
+    give_up([program, thread]);
+}
+
+/// A thread that runs is suspended, attached, put elsewhere, watched, and let go.
+fn attached_to_a_running_thread(cpu: u64) {
+    let child = spawn_suspended("debuggee", DEBUGGEE_SPINS, cpu, &utcb());
+    let Ok(child) = child else { programs::wrong(file!(), format_args!("no child: {child:?}")) };
+    check!(map_into(child.program, DEBUGGEE_VARIABLE, PAGE_SIZE).is_ok(), "not mapped");
+    check!(resume_thread(child.thread).is_ok(), "not resumed");
+    Kernel::sleep(MILLISECOND);
+    let debugger = new_debugger();
+    check!(debugger.attach(child.thread, 5).is_err(), "attached to a thread that runs");
+    check!(read_registers(child.thread, &utcb()) == Err(Error::WrongState), "registers of a thread that runs");
+    check!(suspend_thread(child.thread).is_ok(), "not suspended");
+    let attached = debugger.attach(child.thread, 5);
+    check!(attached.is_ok(), "not attached: {attached:?}");
+    let registers = read_registers(child.thread, &utcb());
+    let Ok(mut registers) = registers else { programs::wrong(file!(), format_args!("{registers:?}")) };
+    registers.instruction_pointer = DEBUGGEE_START;
+    registers.general[Register::Rdi as usize] = DEBUGGEE_VARIABLE;
+    check!(write_registers(child.thread, &registers, &utcb()).is_ok(), "not written");
+    check!(watch(child.thread, 1, Watch::Write, DEBUGGEE_VARIABLE, 8).is_ok(), "not set");
+    check!(resume_thread(child.thread).is_ok(), "not resumed");
+    for turn in 0..DEBUGGEE_TURNS {
+        let stop = debugger.wait();
+        let Ok(stop) = stop else { programs::wrong(file!(), format_args!("no stop: {stop:?}")) };
+        check!(stop.badge() == 5 && stop.reason() == Reason::Debug { stepped: false, met: 0b10 }, "{turn}: {stop:x?}");
+        check!(stop.resume().is_ok(), "not resumed");
+    }
+    survived();
+    give_up([child.program, child.thread]);
+}
+
+/// A program ends from outside while its thread is paused.
+fn killed_while_paused(cpu: u64) {
+    let (program, thread) = paused(cpu);
+    check!(kill_program(program).is_ok(), "not killed");
+    let end = end();
+    check!(end.cause == EndCause::Killed as u64, "{end:x?}");
+    check!(clear_breakpoint(thread) == Err(Error::WrongState), "an ended thread was cleared");
     give_up([program, thread]);
 }
 

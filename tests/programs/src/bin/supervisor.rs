@@ -24,7 +24,7 @@ fn run(_argument: u64) -> u64 {
 }
 
 const fn on_cpu(cpu: u64) -> Supervisor<'static> {
-    Supervisor { name: "unreliable", cpu, restarts: 0, patience: 20 * SECOND, breakpoint_patience: 20 * MILLISECOND }
+    Supervisor { name: "unreliable", cpu, restarts: 0, patience: 2 * SECOND, breakpoint_patience: 20 * MILLISECOND }
 }
 
 /// Runs until the program has gone through all its ways to fail.
@@ -55,6 +55,7 @@ fn is_expected(number: u64, run: &Run, cpu: u64) -> bool {
         (3, Run::Failed(end)) => trap(end, TrapNumber::DIVIDE_ERROR, site(3)),
         (4, Run::Failed(end)) => end.cause == EndCause::Exited as u64 && end.status == SURVIVED,
         (5, Run::Paused(end)) => trap(end, TrapNumber::BREAKPOINT, site(5) + 1),
+        (6, Run::TimedOut(end)) => end.cause == EndCause::Killed as u64,
         (UNRELIABLE_SITES, Run::Done) => true,
         _ => false,
     }

@@ -1,7 +1,7 @@
 //! A program that ends badly in most ways: what the first program `supervisor` starts again and again. Not a hazard by itself.
 //!
 //! The argument is the number of the site below that it comes to; without such a site it exits with status 0. Site 5 stops at
-//! a breakpoint for good.
+//! a breakpoint for good, site 6 never ends.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::entry;
@@ -24,4 +24,5 @@ sites! {
     3 => "div edi",
     4 => "nop",
     5 => "int3",
+    6 => "2: pause\njmp 2b",
 }
