@@ -65,6 +65,7 @@ pub(crate) const HAZARDS: &[Hazard] = &[
     ends("program_end", 0..3, program_end),
     ends("unmap_elsewhere", 0..1, unmap_elsewhere),
     exits("bad_arguments"),
+    exits("copy_race"),
     exits("threads"),
     exits("sleep_order"),
     exits("timers"),
