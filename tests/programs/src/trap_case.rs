@@ -1,6 +1,6 @@
 //! The traps that programs take for the table of traps in the book: what raises each, and what should come of it.
 
-use gatehouse_runtime::abi::TrapNumber;
+use gatehouse_runtime::abi::{DEBUG_SINGLE_STEP, TrapNumber};
 use gatehouse_runtime::memory::IMAGE_BASE;
 
 use crate::expected_end::{ExpectedTrap, Place};
@@ -176,7 +176,7 @@ pub const TRAP_CASES: &[TrapCase] = &[
     by_stub("security exception", 30, delivered::NO_ACCESS, 1, TrapNumber::VIRTUALIZATION),
     by_stub("vector 31", 31, delivered::NO_ACCESS, 0, TrapNumber::RESERVED_EXCEPTION),
     fault("breakpoint instruction", Fault::Breakpoint, plain(TrapNumber::BREAKPOINT, 3)),
-    fault("single step", Fault::SingleStep, plain(TrapNumber::DEBUG, 1)),
+    fault("single step", Fault::SingleStep, ExpectedTrap::new(TrapNumber::DEBUG, 1, DEBUG_SINGLE_STEP)),
 ];
 
 #[cfg(test)]

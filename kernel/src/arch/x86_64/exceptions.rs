@@ -80,12 +80,10 @@ fn device_not_available_handler() -> bool {
 }
 
 /// #DB in the kernel: a user's data breakpoint or single step that `MOV SS` delayed into the entry. It is over; the thread
-/// is not told. `false` for what cannot have come that way: nothing of the kernel is debugged by #DB.
+/// is not told. `false` for what DR6 does not name: nothing of the kernel is debugged by #DB.
 #[cold]
 fn debug_in_kernel_handler(frame: &TrapFrame) -> bool {
-    /// RFLAGS.TF of the interrupted kernel code. No entry leaves it set.
-    const TRAP_FLAG: u64 = 1 << 8;
-    frame.error_code() != 0 && frame.flags() & TRAP_FLAG == 0
+    frame.error_code() != 0
 }
 
 /// Ends the machine check that is being handled: until then the next one would reset the machine.
