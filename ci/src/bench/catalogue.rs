@@ -25,7 +25,7 @@ pub const OPERATIONS: &[Operation] = &[
     fixed("int80_null", "null system call by int 0x80"),
     fixed("breakpoint_user", "breakpoint in ring 3, do-nothing answer"),
     fixed("invalid_opcode_user", "invalid opcode in ring 3, do-nothing answer"),
-    fixed("trap_kernel", "trap in ring 0 and back"),
+    fixed("trap_kernel", "trap in ring 0 and back: a single step, on a stack of its own"),
     fixed("exception_entry", "exception from ring 3, up to the first Rust"),
     fixed("exception_exit", "from the last Rust to ring 3, by iretq"),
     fixed("page_fault_fresh", "page fault that the kernel resolves with a fresh page"),

@@ -71,7 +71,7 @@ pub fn samples(artifacts: &Artifacts, observer: &mut dyn Observer) -> Result<BTr
 /// Those of [`record`], or a trace that is not what its name says.
 pub fn traced(artifacts: &Artifacts, only: Option<&str>, progress: &mut dyn FnMut(&Trace)) -> Result<Vec<Path>> {
     let selection = only.map(|keys| format!(" only={keys}")).unwrap_or_default();
-    let machine = machine().command_line(format!("init=bench bench=trace{selection}"));
+    let machine = machine().command_line(format!("init=bench bench=trace test-hooks{selection}"));
     let (mut found, mut refused) = (Vec::new(), BTreeMap::new());
     for trace in record(&machine, artifacts, progress)? {
         match paths(&trace) {

@@ -8,6 +8,7 @@ use super::budgets::Budgets;
 use super::catalogue::OPERATIONS;
 use super::deterministic::Counted;
 use super::instruction::Kinds;
+use super::load::{Scale, Throughput};
 use super::measurement::Method;
 use super::peers::Peers;
 use super::sharing::Sharing;
@@ -29,12 +30,12 @@ pub struct Document {
     /// Cache lines on the local fault path.
     #[serde(default)]
     pub false_sharing: Sharing,
-    /// What is measured in host time: ratios within a run. Empty after `--quick`.
-    #[serde(default)]
-    pub throughput: serde_json::Map<String, serde_json::Value>,
-    /// What depends on the number of CPUs. Empty after `--quick`.
-    #[serde(default)]
-    pub scale: serde_json::Map<String, serde_json::Value>,
+    /// What is measured in host time: ratios within a run. None after `--quick`.
+    #[serde(default, with = "whole_or_empty")]
+    pub throughput: Option<Throughput>,
+    /// What depends on the number of CPUs. None after `--quick`.
+    #[serde(default, with = "whole_or_empty")]
+    pub scale: Option<Scale>,
 }
 
 /// One operation, in guest instructions of the kernel.
@@ -117,4 +118,44 @@ pub fn icount(counted: &Counted, budgets: &Budgets, peers: &Peers) -> BTreeMap<S
         );
     }
     operations
+}
+
+/// An object without fields stands for none.
+mod whole_or_empty {
+    use serde::de::DeserializeOwned;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::{Map, Value};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => value.serialize(serializer),
+            None => Map::new().serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let map = Map::deserialize(deserializer)?;
+        if map.is_empty() {
+            return Ok(None);
+        }
+        serde_json::from_value(Value::Object(map)).map(Some).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_comes_back() {
+        let empty = Document::default();
+        let text = serde_json::to_string(&empty).unwrap();
+        assert!(text.contains("\"throughput\":{}") && text.contains("\"scale\":{}"), "{text}");
+        assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), empty);
+        let full = Document { throughput: Some(Throughput { cpus: 4, ..Throughput::default() }), ..empty };
+        let text = serde_json::to_string(&full).unwrap();
+        assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), full);
+    }
 }

@@ -128,7 +128,7 @@ impl Recorder {
             cpu = self.run_to(address)?;
         }
         let inside = trace.starts_at().is_some();
-        let mut steps = 0;
+        let (mut steps, mut returned) = (0, false);
         let cpus = self.debugger.cpus()?;
         let timer =
             self.kernel.address(TIMER_STUB).with_context(|| format!("the kernel has no symbol {TIMER_STUB}"))?;
@@ -140,7 +140,8 @@ impl Recorder {
         loop {
             let registers = self.debugger.registers(cpu)?;
             let user = registers.in_user_mode();
-            if user && (inside || registers.instruction_pointer == self.end) {
+            let ended = if inside { returned } else { user && registers.instruction_pointer == self.end };
+            if ended {
                 return Ok(trace);
             }
             steps += 1;
@@ -163,6 +164,7 @@ impl Recorder {
             if interrupted == Some((cpu, registers.instruction_pointer)) {
                 interrupted = None;
             }
+            returned = is_return(&bytes);
             if interrupted.is_none() {
                 trace.steps.push(Step { cpu, registers, bytes });
             }
@@ -212,6 +214,11 @@ impl Recorder {
 
 fn is_halt(code: &[u8]) -> bool {
     code.starts_with(&[0xf4])
+}
+
+/// IRETQ. A trap whose beginning was waited for is over behind it, whatever ring it came from.
+fn is_return(code: &[u8]) -> bool {
+    code.starts_with(&[0x48, 0xcf])
 }
 
 fn is_pause(code: &[u8]) -> bool {

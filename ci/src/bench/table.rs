@@ -5,6 +5,7 @@ use comfy_table::{Cell, CellAlignment, Color, Table};
 
 use super::catalogue::OPERATIONS;
 use super::document::{Document, Operation};
+use super::load::{Scale, Spread, Throughput};
 
 /// The table. Figures are guest instructions of the kernel.
 pub fn table(document: &Document) -> Table {
@@ -35,6 +36,42 @@ pub fn table(document: &Document) -> Table {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    table
+}
+
+/// Faults per second as a table.
+pub fn faults(throughput: &Throughput) -> Table {
+    let mut table = plain(["faults", "CPUs", "per second", "min", "max", "ratio"]);
+    for row in &throughput.faults {
+        let rate = |value: f64| format!("{value:.0}");
+        let Spread { median, min, max } = row.per_second;
+        let ratio = format!("{:.2}", row.ratio);
+        table.add_row([row.layout.clone(), row.cpus.to_string(), rate(median), rate(min), rate(max), ratio]);
+    }
+    table
+}
+
+/// Machines of several sizes as a table.
+pub fn sizes(scale: &Scale) -> Table {
+    let mut table = plain(["CPUs", "online ms", "memory KiB", "broadcast us", "run s"]);
+    for size in &scale.machines {
+        let broadcast = size.broadcast.map_or_else(|| "-".into(), |spread| format!("{:.1}", spread.median / 1000.0));
+        table.add_row([
+            size.cpus.to_string(),
+            format!("{:.1}", size.bring_up_us as f64 / 1000.0),
+            (size.bytes / 1024).to_string(),
+            broadcast,
+            format!("{:.1}", size.seconds),
+        ]);
+    }
+    table
+}
+
+fn plain<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    table.set_header(header);
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table
 }
 

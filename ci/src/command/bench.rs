@@ -17,11 +17,16 @@ use crate::bench::deterministic::{self, Counted, count, traced};
 use crate::bench::document::{self, Document};
 use crate::bench::golden::{self, Golden};
 use crate::bench::listing;
+use crate::bench::load::{self, Scale, Throughput};
 use crate::bench::peers::Peers;
+use crate::bench::report;
 use crate::bench::symbols::Symbols;
 use crate::bench::table;
 use crate::bench::trace::Trace;
 use crate::kernel_build::{self, Artifacts, Talk};
+use crate::machine::Machine;
+use crate::qemu::Accelerator;
+use crate::session::Observer;
 use crate::setup::{self, Component, Host, set_up};
 
 /// The flags of `cargo xtask bench`.
@@ -36,12 +41,24 @@ pub struct BenchArguments {
     /// Make the present figures the budgets (ci/bench/budgets.toml, ci/bench/paths.txt)
     #[arg(long, conflicts_with = "check")]
     accept: bool,
-    /// Write the result there
+    /// Write the report there, an HTML file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write the plot of the operations there, an SVG file
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
+    /// Show earlier results in the report: JSON files, or folders of them, in the order of their times
+    #[arg(long, value_name = "PATH")]
+    history: Vec<PathBuf>,
+    /// What executes the guest where times are measured
+    #[arg(long, default_value = "tcg")]
+    accel: Accelerator,
+    /// Write the result there, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Print what the kernel executes for these operations, instruction by instruction (keys with commas between), and
     /// do nothing else
-    #[arg(long, value_name = "KEY,…", conflicts_with_all = ["quick", "check", "accept", "json"])]
+    #[arg(long, value_name = "KEY,…", conflicts_with_all = ["quick", "check", "accept", "json", "report"])]
     path: Option<String>,
 }
 
@@ -59,12 +76,14 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
         allowed = counted.measurements.iter().map(|(key, measured)| (key.clone(), measured.median())).collect();
         accept(&counted, &allowed, &mut golden)?;
     }
+    let (throughput, scale) = if arguments.quick { (None, None) } else { times(arguments.accel, &artifacts)? };
     let document = Document {
         command: command_line(),
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         icount: document::icount(&counted, &allowed, &peers),
         false_sharing: counted.sharing(),
-        ..Document::default()
+        throughput,
+        scale,
     };
     println!("{}", table::table(&document));
     let sharing = &document.false_sharing;
@@ -78,6 +97,12 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
     if let Some(file) = &arguments.json {
         write(file, &format!("{}\n", serde_json::to_string_pretty(&document)?))?;
     }
+    if let Some(file) = &arguments.chart {
+        write(file, &report::operations(&document)?)?;
+    }
+    if let Some(file) = &arguments.report {
+        write(file, &report::page(&document, &earlier(&arguments.history)?, &peers)?)?;
+    }
     if arguments.check {
         let complaints = complaints(&counted, &allowed, &golden);
         if !complaints.is_empty() {
@@ -88,6 +113,49 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
         counted.disagreements.iter().for_each(|line| eprintln!("warning: {line}"));
     }
     Ok(())
+}
+
+/// What is measured in the host's time, on a terminal table.
+fn times(accelerator: Accelerator, artifacts: &Artifacts) -> Result<(Option<Throughput>, Option<Scale>)> {
+    let machine = Machine::new().accelerator(accelerator);
+    let mut bar = bar("measuring throughput");
+    let throughput = load::throughput(machine.clone(), artifacts, &mut Lines(&mut bar))?;
+    let scale = load::scale(&machine, &load::SIZES, artifacts, &mut |size| say(&bar, format!("booting {size} CPUs")))?;
+    bar.finish_and_clear();
+    println!("{}", table::faults(&throughput));
+    println!("{}", table::sizes(&scale));
+    Ok((Some(throughput), Some(scale)))
+}
+
+/// Shows the guest's lines as signs of life.
+struct Lines<'bar>(&'bar mut ProgressBar);
+
+impl Observer for Lines<'_> {
+    fn console_line(&mut self, line: &str) {
+        say(self.0, line.to_string());
+    }
+}
+
+/// Earlier documents, oldest first.
+fn earlier(places: &[PathBuf]) -> Result<Vec<Document>> {
+    let mut files = Vec::new();
+    for place in places {
+        if !place.is_dir() {
+            files.push(place.clone());
+            continue;
+        }
+        for entry in fs::read_dir(place).with_context(|| format!("--history {}", place.display()))? {
+            let path = entry?.path();
+            files.extend(path.extension().is_some_and(|extension| extension == "json").then_some(path));
+        }
+    }
+    let read = |file: &PathBuf| -> Result<Document> {
+        let text = fs::read_to_string(file).with_context(|| format!("--history {}", file.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("--history {}: no result of a benchmark", file.display()))
+    };
+    let mut documents: Vec<Document> = files.iter().map(read).collect::<Result<_>>()?;
+    documents.sort_by_key(|document| document.time);
+    Ok(documents)
 }
 
 fn accept(counted: &Counted, allowed: &budgets::Budgets, golden: &mut Golden) -> Result<()> {
@@ -130,7 +198,10 @@ fn write(file: &Path, text: &str) -> Result<()> {
 }
 
 fn tell(bar: &ProgressBar, trace: &Trace) {
-    let text = format!("traced {}: {} instructions", trace.name, trace.steps.len());
+    say(bar, format!("traced {}: {} instructions", trace.name, trace.steps.len()));
+}
+
+fn say(bar: &ProgressBar, text: String) {
     if bar.is_hidden() { eprintln!("bench: {text}") } else { bar.set_message(text) }
 }
 

@@ -6,7 +6,7 @@
 
 use core::arch::global_asm;
 
-use super::vectors::{ERROR_CODE_MASK, IST_MASK, TIMER};
+use super::vectors::{DEBUG, ERROR_CODE_MASK, IST_MASK, TIMER};
 use super::{entry::entry, entry_ist::entry_ist};
 
 /// Bytes from one stub to the next. The assembler refuses (`.org` backwards) a stub that outgrows it.
@@ -36,11 +36,14 @@ global_asm!(
     "  .set vector, vector + 1",
     "  .org trap_stubs + vector * {stride}, 0xcc",
     ".endr",
-    // A name for tools that look at a timer interrupt from its beginning.
+    // Names for tools that look at a trap from its beginning.
+    ".global trap_stub_debug",
+    ".set trap_stub_debug, trap_stubs + {debug} * {stride}",
     ".global trap_stub_timer",
     ".set trap_stub_timer, trap_stubs + {timer} * {stride}",
     ".popsection",
     stride = const STRIDE,
+    debug = const DEBUG,
     timer = const TIMER,
     error_codes = const ERROR_CODE_MASK,
     own_stacks = const IST_MASK,

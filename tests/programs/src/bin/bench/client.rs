@@ -2,7 +2,7 @@
 
 use gatehouse_runtime::Kernel;
 
-use crate::{call, context_switch, fault_ipc, notification};
+use crate::{call, context_switch, fault_ipc, notification, throughput};
 
 /// Faults for ever.
 pub(crate) const FAULT: u64 = 1;
@@ -16,6 +16,10 @@ pub(crate) const YIELD_FPU: u64 = 4;
 pub(crate) const HANDLE: u64 = 5;
 /// Waits for signals.
 pub(crate) const WAIT: u64 = 6;
+/// Faults as often as the number says, and answers how long it took.
+pub(crate) const FAULT_OFTEN: u64 = 7;
+/// Shares a page between as many threads as the number says, and answers how long it took.
+pub(crate) const SHARE_PAGE: u64 = 8;
 
 const ROLE_BITS: u64 = 8;
 
@@ -36,6 +40,8 @@ pub(crate) fn run(argument: u64) -> u64 {
         }
         HANDLE => fault_ipc::handle_some(),
         WAIT => notification::wait_for_ever(),
+        FAULT_OFTEN => return throughput::fault_often(argument >> ROLE_BITS),
+        SHARE_PAGE => return throughput::share_for_a_while(argument >> ROLE_BITS),
         _ => Kernel::exit_program(programs::WRONG),
     }
     0

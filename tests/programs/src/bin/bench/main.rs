@@ -2,10 +2,21 @@
 //! `--icount`, where one tick of the time-stamp counter is one instruction.
 //!
 //! Words of the kernel's command line: `bench=trace` runs each operation a few times between the marks of [`trace`], for
-//! the host to step through, instead of taking samples; `only=KEY,…` selects operations.
+//! the host to step through, instead of taking samples; `only=KEY,…` selects operations. `bench=throughput` and
+//! `bench=scale` measure times, on a machine without `--icount`.
 //!
 //! One operation, or family of them, a module: its keys and a function, in [`OPERATIONS`].
 #![cfg_attr(target_os = "none", no_std, no_main)]
+#![cfg_attr(
+    not(target_os = "none"),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        clippy::if_same_then_else,
+        reason = "the instructions that are measured exist on the kernel's target only"
+    )
+)]
 
 mod call;
 mod client;
@@ -19,16 +30,19 @@ mod null_call;
 mod ping;
 mod plan;
 mod samples;
+mod scale;
 mod threads;
+mod throughput;
 mod timed;
 mod timer_interrupt;
 mod timers;
 mod trace;
+mod trap_kernel;
 
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::finish;
 
-use crate::plan::Plan;
+use crate::plan::{Engine, Plan};
 
 entry!(run);
 
@@ -52,6 +66,7 @@ const OPERATIONS: &[Operation] = &[
     (timers::KEYS, timers::measure),
     (timer_interrupt::KEYS, timer_interrupt::measure),
     (nmi::KEYS, nmi::measure),
+    (trap_kernel::KEYS, trap_kernel::measure),
     // From here on the first thread has used the FPU, and its state is switched with it.
     (context_switch::FPU_KEYS, context_switch::measure_fpu),
 ];
@@ -63,9 +78,17 @@ fn run(argument: u64) -> u64 {
     let mut buffer = [0; 1024];
     let line = Kernel::command_line(&mut buffer).unwrap_or("");
     let plan = Plan::from_command_line(line);
-    for (keys, measure) in OPERATIONS.iter().filter(|(keys, _)| plan.selects(keys)) {
-        println!("bench: {}", keys[0]);
-        measure(&plan);
+    match plan.engine {
+        Engine::Throughput => throughput::run(),
+        Engine::Scale => scale::run(),
+        Engine::Count | Engine::Trace => count(&plan),
     }
     finish(0)
+}
+
+fn count(plan: &Plan<'_>) {
+    for (keys, measure) in OPERATIONS.iter().filter(|(keys, _)| plan.selects(keys)) {
+        println!("bench: {}", keys[0]);
+        measure(plan);
+    }
 }

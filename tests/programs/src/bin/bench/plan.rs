@@ -7,9 +7,24 @@ pub(crate) const SAMPLES: usize = 101;
 /// Rounds between marks.
 pub(crate) const TRACED: usize = 3;
 
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// Operations are sampled.
+    Count,
+    /// Operations are marked for the host.
+    Trace,
+    /// Times with several CPUs at once.
+    Throughput,
+    /// Times and memory that depend on the number of CPUs.
+    Scale,
+}
+
 /// What is asked of this run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan<'line> {
+    /// What is done.
+    pub(crate) engine: Engine,
     /// Whether rounds are marked for the host instead of being sampled.
     pub(crate) trace: bool,
     /// Keys with commas between; `None` means all.
@@ -20,7 +35,13 @@ impl<'line> Plan<'line> {
     /// Reads the kernel's command line.
     pub(crate) fn from_command_line(line: &'line str) -> Self {
         let word = |key: &str| line.split_ascii_whitespace().filter_map(|word| word.strip_prefix(key)).next_back();
-        Self { trace: word("bench=") == Some("trace"), only: word("only=").filter(|keys| !keys.is_empty()) }
+        let engine = match word("bench=") {
+            Some("trace") => Engine::Trace,
+            Some("throughput") => Engine::Throughput,
+            Some("scale") => Engine::Scale,
+            _ => Engine::Count,
+        };
+        Self { engine, trace: engine == Engine::Trace, only: word("only=").filter(|keys| !keys.is_empty()) }
     }
 
     /// Whether any of the keys is selected.

@@ -1,0 +1,7 @@
+//! The report: one HTML file with everything in it.
+
+mod charts;
+mod page;
+
+pub use charts::operations;
+pub use page::page;
