@@ -99,7 +99,8 @@ pub fn rounds(numbers: core::ops::Range<u64>, mut each: impl FnMut(u64)) {
 }
 
 /// What is in use when nothing changes any more: the end of a program is told a moment before all CPUs are done with it.
-fn settled() -> SystemInformation {
+#[must_use]
+pub fn settled() -> SystemInformation {
     let last = core::cell::Cell::new(in_use());
     let same = wait_until(2 * SECOND, || {
         Kernel::sleep(2 * MILLISECOND);

@@ -40,7 +40,7 @@ pub use everything::use_everything;
 pub use expected_end::{ExpectedEnd, ExpectedTrap, Mismatch, Place};
 pub use family::{
     PLAIN, delete, exits_well, fault_in_time, forget, in_use, is_shut_down, nobody_ends, nothing_is_left,
-    receive_in_time, rounds, start,
+    receive_in_time, rounds, settled, start,
 };
 pub use fault::{Fault, KERNEL_DIRECT_MAP, KERNEL_IMAGE, NON_CANONICAL, UNMAPPED, page_fault_code};
 pub use first_program::finish;
