@@ -25,6 +25,7 @@ mod lone_receiver;
 mod message;
 pub mod notification;
 mod reply;
+mod reply_right;
 mod saved_reply;
 mod switch;
 
@@ -38,4 +39,5 @@ pub use limit::{stop_waiting, time_out};
 pub use message::{Sending, fault_message};
 pub use notification::Notification;
 pub use reply::{reply, reply_receive};
+pub use reply_right::ReplyRight;
 pub use saved_reply::SavedReply;

@@ -111,32 +111,26 @@ impl Thread {
     /// Makes it owe a reply to `client`, and own it. It owes none yet.
     #[inline(always)]
     pub fn set_client(&self, client: Arc<Self>) {
-        debug_assert!(self.client.load(Ordering::Relaxed).is_null());
-        self.client.store(Arc::into_raw(client).cast_mut(), Ordering::Release);
+        self.client.give(client);
     }
 
     /// The thread that it owes a reply: alive as long as nobody takes it.
     #[must_use]
     pub fn client(&self) -> *const Self {
-        self.client.load(Ordering::Acquire)
+        self.client.client()
     }
 
     /// Takes the thread that it owes a reply: whoever calls this owns it.
     #[must_use]
     #[inline(always)]
     pub fn take_client(&self) -> Option<Arc<Self>> {
-        let client = self.client.swap(ptr::null_mut(), Ordering::AcqRel);
-        // SAFETY: the pointer comes from `set_client`, and the exchange gives it to one taker only.
-        (!client.is_null()).then(|| unsafe { Arc::from_raw(client.cast_const()) })
+        self.client.take()
     }
 
     /// Takes `client` if it is the one that a reply is owed to.
     #[must_use]
     pub fn take_this_client(&self, client: &Self) -> Option<Arc<Self>> {
-        let wanted = ptr::from_ref(client).cast_mut();
-        self.client.compare_exchange(wanted, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).ok()?;
-        // SAFETY: as in `take_client`.
-        Some(unsafe { Arc::from_raw(wanted.cast_const()) })
+        self.client.take_this(client)
     }
 
     /// Its last fault: the trap, and the address or instruction that it is about.

@@ -13,7 +13,7 @@ use spin::Mutex;
 
 use super::{Attention, Special, Suspension, Wait};
 use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
-use crate::ipc::{Endpoint, FaultHandler, Notification, SavedReply};
+use crate::ipc::{Endpoint, FaultHandler, Notification, ReplyRight, SavedReply};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
 use crate::sched::InboxEntry;
@@ -81,7 +81,7 @@ pub struct Thread {
     /// The thread that owes it a reply.
     pub(super) server: AtomicPtr<Thread>,
     /// The thread that it owes a reply, owned.
-    pub(super) client: AtomicPtr<Thread>,
+    pub(super) client: ReplyRight<Thread>,
     pub(super) utcb: UtcbSlot,
     /// Its last fault: the trap, and the address or instruction that it is about.
     pub(super) fault: Cell<(TrapNumber, u64)>,
@@ -175,7 +175,7 @@ impl Thread {
             notification: AtomicPtr::new(ptr::null_mut()),
             saved_reply: AtomicPtr::new(ptr::null_mut()),
             server: AtomicPtr::new(ptr::null_mut()),
-            client: AtomicPtr::new(ptr::null_mut()),
+            client: ReplyRight::none(),
             utcb,
             fault: Cell::new((TrapNumber::SPURIOUS, 0)),
             fault_endpoint: AtomicPtr::new(ptr::null_mut()),
