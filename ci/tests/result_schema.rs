@@ -27,7 +27,7 @@ fn cpu(index: u64) -> Value {
 
 fn document() -> Value {
     json!({
-        "verdict": "fail", "seconds": 1.25, "boot": "uefi", "cpus": [cpu(0), cpu(1)], "bring_up_us": 1500,
+        "verdict": "fail", "seconds": 1.25, "boot": "uefi", "cpus": [cpu(0), cpu(1)], "bring_up_us": 1500, "bytes_per_cpu": 400_000,
         "traps": {"page_fault": {"expected": 6, "counted": 5}}, "frames_leaked": -2
     })
 }

@@ -1,9 +1,12 @@
 //! The first CPU's way.
 
+use alloc::vec::Vec;
+
 use smp::local_apic::{self, LocalApic, Mode};
 use x86_64::PhysAddr;
 use x86_64::instructions::port::PortWriteOnly;
 
+use super::silent_cpus::SilentCpus;
 use super::{acpi_tables, cpus, facts, first_program, other_cpus, timer};
 use crate::arch::x86_64::{TscClock, initialise_cpu, patch_entries, prepare_decoder, vectors, vectors_table};
 use crate::boot::BootInfo;
@@ -67,7 +70,8 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     }
 
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
-    other_cpus::start(&this, hardware_timer);
+    let ids: Vec<_> = cpu::all().iter().map(|block| block.apic_id()).collect();
+    other_cpus::start(&this, hardware_timer, &SilentCpus::from_command_line(&boot.command_line, &ids));
     // SAFETY: the command line was copied, the archive is no loader memory, and the tables of the start are gone.
     unsafe { memory::release_loader_memory(&boot) };
     first_program::start(&this, boot.command_line.value("init").unwrap_or("demo"));

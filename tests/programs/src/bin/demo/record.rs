@@ -78,6 +78,7 @@ struct ResultDocument<'a> {
     boot: &'static str,
     cpus: Cpus<'a>,
     bring_up_us: u64,
+    bytes_per_cpu: u64,
     traps: Traps<'a>,
     frames_leaked: i64,
 }
@@ -90,6 +91,7 @@ impl<'a> ResultDocument<'a> {
             boot: boot_name(verdict.system),
             cpus: Cpus(verdict),
             bring_up_us: verdict.system.bring_up_us,
+            bytes_per_cpu: verdict.system.bytes_per_cpu,
             traps: Traps(verdict),
             frames_leaked: verdict.frames_leaked,
         }
@@ -239,7 +241,7 @@ mod tests {
             r#""ist":{"nmi":"0x0","double_fault":"0x0","machine_check":"0x0","debug":"0x0"}"#,
             r#""interrupt_stack":{"base":"0x0","top":"0x0","deepest":0}"#,
             r#""traps":{"divide_error":18446744073709551615,"#,
-            r#""system_calls":0}],"bring_up_us":0,"traps":{"divide_error":{"expected":0,"counted":18446744073709551615},"#,
+            r#""system_calls":0}],"bring_up_us":0,"bytes_per_cpu":0,"traps":{"divide_error":{"expected":0,"counted":18446744073709551615},"#,
             r#""system_call_int80":{"expected":0,"counted":0}},"frames_leaked":0}}"#,
         ] {
             assert!(text.contains(part), "{part} is missing in {text}");
