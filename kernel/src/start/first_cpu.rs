@@ -69,6 +69,8 @@ pub fn kernel_main(boot: BootInfo) -> ! {
         panic!("cannot start: no memory for capabilities");
     }
 
+    irq::watchdog::set_limit(watchdog_limit(&boot));
+
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
     let ids: Vec<_> = cpu::all().iter().map(|block| block.apic_id()).collect();
     other_cpus::start(&this, hardware_timer, &SilentCpus::from_command_line(&boot.command_line, &ids));
@@ -95,6 +97,12 @@ fn cpu_limit(boot: &BootInfo) -> usize {
         Ok(limit) => limit.unwrap_or(usize::MAX),
         Err(error) => panic!("cannot start: {error}"),
     }
+}
+
+/// How long a CPU may take no interrupts, in seconds: `watchdog=N`, 0 for ever.
+fn watchdog_limit(boot: &BootInfo) -> u64 {
+    let limit = boot.command_line.parse("watchdog").unwrap_or_else(|error| panic!("cannot start: {error}"));
+    limit.unwrap_or(irq::watchdog::DEFAULT_LIMIT_SECONDS)
 }
 
 /// The driver in the mode that fits the machine, or that the command line forces: `apic=xapic` or `apic=x2apic`.

@@ -15,6 +15,7 @@ use super::facts::facts;
 use super::silent_cpus::SilentCpus;
 use crate::arch::x86_64::{initialise_cpu, stop_cpu, vectors, vectors_table};
 use crate::cpu::{self, Block, ThisCpu};
+use crate::irq::watchdog;
 use crate::memory::control_registers::{CpuFeatures, control_registers};
 use crate::memory::kernel_space::{kernel_root, trampoline_root};
 use crate::memory::{direct_map, frame};
@@ -133,6 +134,7 @@ extern "C" fn other_main(index: u64) -> ! {
 
 /// Leaves the boot path for good: runs threads, or idles, which enables interrupts: hence the proof.
 pub(super) fn enter_scheduler(cpu: &ThisCpu, _ready: TrapsReady) -> ! {
+    watchdog::start(cpu);
     let frame = sched::pick(cpu);
     // SAFETY: the scheduler answers whole frames; this CPU's block is in use, interrupts are off, and the stack of the boot
     // path is not needed again.
