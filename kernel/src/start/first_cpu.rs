@@ -58,8 +58,9 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     time::install_timer(&this, hardware_timer);
     first.kernel().remote().set_online(0);
     console::line(format_args!(
-        "clock {} MHz by {:?}, {}, {} CPUs listed",
+        "clock {} MHz, within {} ppm of {:?}, {}, {} CPUs listed",
         clock.hertz() / 1_000_000,
+        calibration.error_ppm,
         calibration.reference,
         apic.mode(),
         cpu::all().len()
