@@ -21,6 +21,8 @@ pub struct Document {
     pub cpus: Vec<Cpu>,
     /// Microseconds from the first INIT to the last CPU online.
     pub bring_up_us: u64,
+    /// Bytes of memory that each CPU takes for itself.
+    pub bytes_per_cpu: u64,
     /// Traps caused by the work, by name: how many there must be and how many the CPUs counted.
     pub traps: BTreeMap<String, Count>,
     /// Faults of the work that went to handlers in user space, by what those did: `page_fault_paged`, `stop_debugged`.
@@ -194,7 +196,7 @@ mod tests {
 
     fn sample() -> Value {
         json!({
-            "verdict": "pass", "seconds": 1.25, "boot": "pvh", "bring_up_us": 1500, "frames_leaked": 0,
+            "verdict": "pass", "seconds": 1.25, "boot": "pvh", "bring_up_us": 1500, "bytes_per_cpu": 400000, "frames_leaked": 0,
             "cpus": [{
                 "index": 0, "apic_id": 0, "online_us": 0,
                 "block": "0xffff800000100000", "gdt": "0xffff800000100100", "tss": "0xffff800000100200",

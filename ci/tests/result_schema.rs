@@ -29,7 +29,7 @@ fn cpu(index: u64) -> Value {
 fn document() -> Value {
     json!({
         "verdict": "fail", "seconds": 1.25, "boot": "uefi", "cpus": [cpu(0), cpu(1)], "bring_up_us": 1500,
-        "traps": {"page_fault": {"expected": 6, "counted": 5}},
+        "bytes_per_cpu": 400_000, "traps": {"page_fault": {"expected": 6, "counted": 5}},
         "handled": {"page_fault_paged": {"expected": 4, "counted": 4}}, "frames_leaked": -2
     })
 }

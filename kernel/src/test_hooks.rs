@@ -11,6 +11,7 @@ use crate::arch::x86_64::raise;
 use crate::cpu::{self, ThisCpu};
 use crate::sched::Next;
 use crate::start;
+use crate::time;
 use crate::trap::TrapFrame as _;
 
 /// Whether the command line opens the door.
@@ -47,8 +48,25 @@ fn raise(cpu: &ThisCpu, frame: &mut Frame, hook: TestHook, argument: u64) -> Res
             send(cpu, Command::Fixed(vector), argument >> 32)?;
         }
         TestHook::NonMaskableInterrupt => send(cpu, Command::Nmi, argument >> 32)?,
+        TestHook::Hold => hold(argument)?,
     }
     Ok(0)
+}
+
+/// The longest that a CPU is held: one minute, in nanoseconds.
+const LONGEST_HOLD: u64 = 60_000_000_000;
+
+/// Keeps the CPU, with its interrupts off.
+#[inline(never)]
+fn hold(nanoseconds: u64) -> Result<(), Error> {
+    if nanoseconds > LONGEST_HOLD {
+        return Err(Error::InvalidArgument);
+    }
+    let end = time::nanoseconds_since_start() + nanoseconds;
+    while time::nanoseconds_since_start() < end {
+        core::hint::spin_loop();
+    }
+    Ok(())
 }
 
 /// Sends an interrupt to the CPU with this index.

@@ -86,7 +86,8 @@ fn layouts() {
             heap_bytes_in_use,
             threads,
             programs,
-            archive_files
+            archive_files,
+            bytes_per_cpu
         }),
     );
     check(

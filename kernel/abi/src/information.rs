@@ -47,6 +47,8 @@ pub struct SystemInformation {
     pub programs: u64,
     /// Files in the boot archive.
     pub archive_files: u64,
+    /// Bytes of memory that each CPU takes for itself: block, stacks, and the page tables that map them.
+    pub bytes_per_cpu: u64,
 }
 
 /// Facts about one CPU. Addresses are virtual; counters count since the CPU came up.

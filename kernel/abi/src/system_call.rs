@@ -101,7 +101,8 @@ pub enum SystemCall {
     SuspendThread = 37,
     /// `(nanoseconds)`: sleeps until the clock ([`Self::Clock`]) shows at least that.
     SleepUntil = 38,
-    /// `(cpu)`: makes a timer that fires on a CPU ([`crate::ANY_CPU`]: the one that the caller runs on); answers its slot.
+    /// `(cpu, notification slot)`: makes a timer that fires on a CPU ([`crate::ANY_CPU`]: the one that the caller runs on);
+    /// answers its slot. With a notification (else [`crate::SLOT_NONE`]), each firing signals the badge of that capability.
     CreateTimer = 39,
     /// `(timer, nanoseconds, flags)`: sets a timer to fire once, when the clock shows that or, with [`TIMER_RELATIVE`], so
     /// long from now. Answers 1 if it was set already and does not fire for that any more, else 0. From any CPU.

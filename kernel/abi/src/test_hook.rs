@@ -31,6 +31,8 @@ pub enum TestHook {
     Interrupt = 10,
     /// The same with a non-maskable interrupt; bits 0 to 31 are not looked at.
     NonMaskableInterrupt = 11,
+    /// The CPU stays in the kernel for so many nanoseconds, at most a minute, and takes no interrupt.
+    Hold = 12,
 }
 
 impl TestHook {
@@ -38,7 +40,7 @@ impl TestHook {
     pub const WORD: &'static str = "test-hooks";
 
     /// Every hook, in the order of the numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Load,
         Self::Store,
         Self::Execute,
@@ -51,6 +53,7 @@ impl TestHook {
         Self::RefusedReturn,
         Self::Interrupt,
         Self::NonMaskableInterrupt,
+        Self::Hold,
     ];
 
     /// The hook with this number.

@@ -8,6 +8,7 @@ use percpu::CpuIndex;
 
 use super::ThisCpu;
 use crate::arch::{self, Frame, InstructionInfo};
+use crate::irq::watchdog::Watchdog;
 use crate::program::Departures;
 use crate::sched::RunQueue;
 use crate::thread::Thread;
@@ -30,6 +31,8 @@ pub struct Local {
     pub run_queue: RunQueue,
     /// What waits for a moment in time here.
     pub timers: TimerList,
+    /// Which watches another CPU.
+    pub watchdog: Watchdog,
     /// When the running thread's slice is over, in clock ticks; `u64::MAX` while nobody else is ready.
     pub slice_end: Cell<u64>,
     /// What the hardware timer is armed for, in clock ticks; `u64::MAX` when it is not.
@@ -53,6 +56,7 @@ impl Local {
             debug_registers: Cell::new(0),
             run_queue: RunQueue::new(),
             timers: TimerList::new(),
+            watchdog: Watchdog::default(),
             slice_end: Cell::new(u64::MAX),
             armed: Cell::new(u64::MAX),
             departures: RefCell::new(Departures::new()),

@@ -5,6 +5,7 @@ mod device;
 mod ipi;
 mod ping;
 mod shootdown;
+pub mod watchdog;
 
 pub use call::{Operation, all_others, answer_calls, call};
 pub use device::{controller_error, device};

@@ -6,8 +6,11 @@ use alloc::vec::Vec;
 use percpu::{ApicId, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, IstStacks, ProcessorBlock, Stack};
 use smp::local_apic::LocalApic;
 
+use super::facts::facts;
 use crate::cpu::{Block, KernelCpu, Local};
 use crate::memory::kernel_space::allocate_stack;
+use crate::memory::layout::PAGE_SIZE;
+use crate::memory::{frame, heap};
 
 /// Bytes of each stack for entries that may arrive at any instant: their handlers print at most.
 const IST_STACK_BYTES: u64 = 16 * 1024;
@@ -20,11 +23,20 @@ const FALLBACK_STACK_BYTES: u64 = 4 * 1024;
 /// If memory runs out: says how much each CPU needs.
 pub(super) fn make_blocks(ids: impl Iterator<Item = ApicId>, apic: LocalApic) -> Box<[&'static Block]> {
     let ids: Vec<_> = ids.collect();
-    ids.iter()
+    let before = bytes_in_use();
+    let blocks: Vec<_> = ids
+        .iter()
         .enumerate()
         .map(|(index, apic_id)| make_block(CpuIndex::new(index as u32), *apic_id, apic, ids.len()))
-        .collect::<Vec<_>>()
-        .into()
+        .collect();
+    facts().set_bytes_per_cpu((bytes_in_use() - before) / blocks.len().max(1) as u64);
+    blocks.into()
+}
+
+/// Bytes of frames and heap that are in use. Only one CPU runs, so nothing comes between.
+fn bytes_in_use() -> u64 {
+    let (frames, heap) = (frame::counters(), heap::counters());
+    (frames.total - frames.free - heap.frames) * PAGE_SIZE + heap.bytes_in_use
 }
 
 fn make_block(index: CpuIndex, apic_id: ApicId, apic: LocalApic, cpus: usize) -> &'static Block {

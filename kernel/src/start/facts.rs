@@ -8,7 +8,7 @@ use spin::Once;
 
 static FACTS: Once<Facts> = Once::new();
 
-/// Facts that never change, and one that is known late.
+/// Facts that never change, and two that are known late.
 #[derive(Debug)]
 pub struct Facts {
     /// How the kernel was started.
@@ -16,6 +16,7 @@ pub struct Facts {
     /// The command line.
     pub command_line: String,
     bring_up_ns: AtomicU64,
+    bytes_per_cpu: AtomicU64,
 }
 
 impl Facts {
@@ -25,13 +26,28 @@ impl Facts {
         self.bring_up_ns.load(Ordering::Relaxed)
     }
 
+    /// Bytes of memory that each CPU takes for itself: measured when all blocks were made.
+    #[must_use]
+    pub fn bytes_per_cpu(&self) -> u64 {
+        self.bytes_per_cpu.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_bytes_per_cpu(&self, bytes: u64) {
+        self.bytes_per_cpu.store(bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn set_bring_up_ns(&self, nanoseconds: u64) {
         self.bring_up_ns.store(nanoseconds, Ordering::Relaxed);
     }
 }
 
 pub(super) fn install(door: BootDoor, command_line: &str) {
-    FACTS.call_once(|| Facts { door, command_line: String::from(command_line), bring_up_ns: AtomicU64::new(0) });
+    FACTS.call_once(|| Facts {
+        door,
+        command_line: String::from(command_line),
+        bring_up_ns: AtomicU64::new(0),
+        bytes_per_cpu: AtomicU64::new(0),
+    });
 }
 
 /// The facts.

@@ -1,9 +1,12 @@
 //! The first CPU's way.
 
+use alloc::vec::Vec;
+
 use smp::local_apic::{self, LocalApic, Mode};
 use x86_64::PhysAddr;
 use x86_64::instructions::port::PortWriteOnly;
 
+use super::silent_cpus::SilentCpus;
 use super::{acpi_tables, cpus, facts, first_program, other_cpus, timer};
 use crate::arch::x86_64::{TscClock, initialise_cpu, patch_entries, prepare_decoder, vectors, vectors_table};
 use crate::boot::BootInfo;
@@ -55,8 +58,9 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     time::install_timer(&this, hardware_timer);
     first.kernel().remote().set_online(0);
     console::line(format_args!(
-        "clock {} MHz by {:?}, {}, {} CPUs listed",
+        "clock {} MHz, within {} ppm of {:?}, {}, {} CPUs listed",
         clock.hertz() / 1_000_000,
+        calibration.error_ppm,
         calibration.reference,
         apic.mode(),
         cpu::all().len()
@@ -66,8 +70,11 @@ pub fn kernel_main(boot: BootInfo) -> ! {
         panic!("cannot start: no memory for capabilities");
     }
 
+    irq::watchdog::set_limit(watchdog_limit(&boot));
+
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
-    other_cpus::start(&this, hardware_timer);
+    let ids: Vec<_> = cpu::all().iter().map(|block| block.apic_id()).collect();
+    other_cpus::start(&this, hardware_timer, &SilentCpus::from_command_line(&boot.command_line, &ids));
     // SAFETY: the command line was copied, the archive is no loader memory, and the tables of the start are gone.
     unsafe { memory::release_loader_memory(&boot) };
     first_program::start(&this, boot.command_line.value("init").unwrap_or("demo"));
@@ -91,6 +98,12 @@ fn cpu_limit(boot: &BootInfo) -> usize {
         Ok(limit) => limit.unwrap_or(usize::MAX),
         Err(error) => panic!("cannot start: {error}"),
     }
+}
+
+/// How long a CPU may take no interrupts, in seconds: `watchdog=N`, 0 for ever.
+fn watchdog_limit(boot: &BootInfo) -> u64 {
+    let limit = boot.command_line.parse("watchdog").unwrap_or_else(|error| panic!("cannot start: {error}"));
+    limit.unwrap_or(irq::watchdog::DEFAULT_LIMIT_SECONDS)
 }
 
 /// The driver in the mode that fits the machine, or that the command line forces: `apic=xapic` or `apic=x2apic`.

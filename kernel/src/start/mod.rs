@@ -6,6 +6,7 @@ mod facts;
 mod first_cpu;
 mod first_program;
 mod other_cpus;
+mod silent_cpus;
 mod timer;
 
 pub use facts::{Facts, facts};

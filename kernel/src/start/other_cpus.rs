@@ -12,8 +12,10 @@ use smp::{ApicId, Clock};
 use spin::Once;
 
 use super::facts::facts;
+use super::silent_cpus::SilentCpus;
 use crate::arch::x86_64::{initialise_cpu, stop_cpu, vectors, vectors_table};
 use crate::cpu::{self, Block, ThisCpu};
+use crate::irq::watchdog;
 use crate::memory::control_registers::{CpuFeatures, control_registers};
 use crate::memory::kernel_space::{kernel_root, trampoline_root};
 use crate::memory::{direct_map, frame};
@@ -30,15 +32,24 @@ struct Shared {
 static SHARED: Once<Shared> = Once::new();
 
 /// This CPU's way to send.
-struct Sender<'cpu>(&'cpu ThisCpu);
+struct Sender<'start> {
+    cpu: &'start ThisCpu,
+    /// Whose SIPIs are dropped.
+    silent: &'start SilentCpus,
+}
 
 impl IpiSender for Sender<'_> {
     fn own_id(&self) -> ApicId {
-        self.0.apic_id()
+        self.cpu.apic_id()
     }
 
     fn send(&self, command: Command, destination: Destination) -> Result<(), SendError> {
-        self.0.kernel().apic().send(command, destination)
+        if let (Command::Startup(_), Destination::Physical(id)) = (command, destination)
+            && self.silent.contains(id)
+        {
+            return Ok(());
+        }
+        self.cpu.kernel().apic().send(command, destination)
     }
 }
 
@@ -51,7 +62,7 @@ fn deadline_ns(count: usize) -> u64 {
 ///
 /// # Panics
 /// If there is no page below 1 MiB to start them from.
-pub(super) fn start(cpu: &ThisCpu, timer: HardwareTimer) {
+pub(super) fn start(cpu: &ThisCpu, timer: HardwareTimer, silent: &SilentCpus) {
     let others = &cpu::all()[1..];
     if others.is_empty() {
         return;
@@ -77,7 +88,7 @@ pub(super) fn start(cpu: &ThisCpu, timer: HardwareTimer) {
     let first_init_ns = clock().now_ns();
     SHARED.call_once(|| Shared { records, timer, first_init_ns });
     let timing = Timing { deadline_ns: deadline_ns(records.len()), ..Timing::STANDARD };
-    let report = start_all(records, trampoline.page_number(), &Sender(cpu), clock(), &timing)
+    let report = start_all(records, trampoline.page_number(), &Sender { cpu, silent }, clock(), &timing)
         .unwrap_or_else(|error| panic!("cannot start the other CPUs: {error}"));
     facts().set_bring_up_ns(report.elapsed_ns);
     console::line(format_args!(
@@ -123,6 +134,7 @@ extern "C" fn other_main(index: u64) -> ! {
 
 /// Leaves the boot path for good: runs threads, or idles, which enables interrupts: hence the proof.
 pub(super) fn enter_scheduler(cpu: &ThisCpu, _ready: TrapsReady) -> ! {
+    watchdog::start(cpu);
     let frame = sched::pick(cpu);
     // SAFETY: the scheduler answers whole frames; this CPU's block is in use, interrupts are off, and the stack of the boot
     // path is not needed again.

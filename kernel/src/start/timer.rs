@@ -3,7 +3,7 @@
 use smp::local_apic::{LocalApic, TimerMode, has_tsc_deadline};
 
 use crate::arch::ticks;
-use crate::arch::x86_64::{Calibration, Reference, calibrate, is_emulator, vectors};
+use crate::arch::x86_64::{Calibration, Comparison, Reference, calibrate, is_emulator, vectors};
 use crate::time::HardwareTimer;
 
 /// What the measurement counts down from: 10 ms at 1 GHz, 100 ms at 100 MHz.
@@ -21,11 +21,12 @@ const EMULATED_HERTZ: u64 = 1_000_000_000;
 /// # Panics
 /// If the machine has no timer to compare the counter with, or the local APIC's does not fire.
 pub(super) fn measure(apic: &LocalApic, power_management_timer: u16) -> (Calibration, HardwareTimer) {
-    let elapsed = count_down(apic).max(1);
+    let (begin, end) = count_down(apic);
+    let elapsed = (end.1 - begin.0).max(1);
     let calibration = calibrate(power_management_timer).unwrap_or_else(|| {
         assert!(is_emulator(), "cannot start: neither the power-management timer nor the interval timer counts");
-        let hertz = u128::from(elapsed) * u128::from(EMULATED_HERTZ) / u128::from(COUNT);
-        Calibration { hertz: hertz as u64, reference: Reference::EmulatedApicTimer }
+        let compared = Comparison { begin, end, reference_ticks: u64::from(COUNT), reference_hertz: EMULATED_HERTZ };
+        compared.result(Reference::EmulatedApicTimer).unwrap_or_else(|| panic!("cannot start: no clock counts"))
     });
     let timer = if has_tsc_deadline() {
         HardwareTimer::Deadline
@@ -35,15 +36,18 @@ pub(super) fn measure(apic: &LocalApic, power_management_timer: u16) -> (Calibra
     (calibration, timer)
 }
 
-/// Clock ticks in [`COUNT`] ticks of the timer: by the time at which its interrupt becomes pending. The current count is
-/// never read: reading it stops some emulators.
-fn count_down(apic: &LocalApic) -> u64 {
+/// The clock around the start and around the end of [`COUNT`] ticks of the timer, which is when its interrupt becomes pending.
+/// The current count is never read: reading it stops some emulators.
+fn count_down(apic: &LocalApic) -> ((u64, u64), (u64, u64)) {
     apic.set_timer(TimerMode::OneShot { vector: vectors::TIMER });
     let start = ticks();
     apic.arm_one_shot(COUNT);
+    let begin = (start, ticks());
+    let mut running = begin.1;
     while !apic.request_pending(vectors::TIMER) {
-        assert!(ticks() - start < PATIENCE, "cannot start: the local APIC's timer does not fire");
+        running = ticks();
+        assert!(running - start < PATIENCE, "cannot start: the local APIC's timer does not fire");
         core::hint::spin_loop();
     }
-    ticks() - start
+    (begin, (running, ticks()))
 }

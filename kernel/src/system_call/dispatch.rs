@@ -117,7 +117,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
         SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
         SystemCall::ReadFaultRegisters => saved_replies::read_fault_registers(thread, first).into(),
-        SystemCall::CreateTimer => timers::create(cpu, thread, first).into(),
+        SystemCall::CreateTimer => timers::create(cpu, thread, first, second).into(),
         SystemCall::SetTimer => timers::set(cpu, thread, &arguments).into(),
         SystemCall::CancelTimer => timers::cancel(cpu, thread, first).into(),
         SystemCall::ReadTimer => timers::read(thread, first).into(),

@@ -55,6 +55,7 @@ fn system() -> SystemInformation {
         threads: thread::count(),
         programs: program::count(),
         archive_files: archive::count(),
+        bytes_per_cpu: facts.bytes_per_cpu(),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn create(thread: &Thread) -> Result<u64, Error> {
 }
 
 /// The notification behind a slot of the thread's program, and the capability's badge.
-fn find(thread: &Thread, number: u64, right: Rights) -> Result<(Arc<Notification>, u64), Error> {
+pub(super) fn find(thread: &Thread, number: u64, right: Rights) -> Result<(Arc<Notification>, u64), Error> {
     let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
         KernelObject::Notification(notification) if capability.rights.contains(right) => {
             Ok((Arc::clone(notification.object()), capability.badge))

@@ -2,10 +2,11 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{ANY_CPU, Error, TIMER_RELATIVE, TimerFirings};
+use gatehouse_abi::{ANY_CPU, Error, SLOT_NONE, TIMER_RELATIVE, TimerFirings};
 use percpu::CpuIndex;
 
 use super::capabilities::insert;
+use super::notifications;
 use crate::capability::{Rights, Slot};
 use crate::cpu::{self, ThisCpu};
 use crate::object::{KernelObject, TimerCapability};
@@ -23,7 +24,7 @@ fn timer(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Timer>, Erro
     found.unwrap_or(Err(Error::BadCapability))
 }
 
-pub(super) fn create(cpu: &ThisCpu, thread: &Thread, home: u64) -> Result<u64, Error> {
+pub(super) fn create(cpu: &ThisCpu, thread: &Thread, home: u64, notification: u64) -> Result<u64, Error> {
     let home = match home {
         ANY_CPU => cpu.index(),
         index => u32::try_from(index).map(CpuIndex::new).map_err(|_| Error::NoSuchCpu)?,
@@ -31,7 +32,14 @@ pub(super) fn create(cpu: &ThisCpu, thread: &Thread, home: u64) -> Result<u64, E
     if cpu::by_index(home).is_none() {
         return Err(Error::NoSuchCpu);
     }
-    insert(thread.program(), KernelObject::Timer(TimerCapability::new(Timer::new(home, Action::Count))))
+    let action = match notification {
+        SLOT_NONE => Action::Count,
+        slot => {
+            let (notification, badge) = notifications::find(thread, slot, Rights::SEND)?;
+            Action::Signal(notification, badge)
+        }
+    };
+    insert(thread.program(), KernelObject::Timer(TimerCapability::new(Timer::new(home, action))))
 }
 
 pub(super) fn set(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {

@@ -14,15 +14,18 @@ use super::setting::{OFF, Setting};
 use super::{arm, clock};
 use crate::arch::ticks;
 use crate::cpu::{self, ThisCpu};
+use crate::ipc::Notification;
 use crate::sched::{InboxEntry, Next, poke};
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 /// What happens when a timer fires: on the timer's CPU, in the timer interrupt, after the timer was dropped from the list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Action {
     /// Nothing but that it is counted.
     Count,
+    /// The bits of a badge are signalled to a notification.
+    Signal(Arc<Notification>, u64),
     /// A call of the kernel's own, with an argument.
     Call(fn(&ThisCpu, u64) -> Next, u64),
 }
@@ -203,9 +206,10 @@ impl Timer {
         self.fired_at.store(ticks(), Ordering::Relaxed);
         // Release: who sees the count sees the two moments, or later ones.
         self.fired.store(self.fired.load(Ordering::Relaxed) + 1, Ordering::Release);
-        match self.action {
+        match &self.action {
             Action::Count => Next::Stay,
-            Action::Call(function, argument) => function(cpu, argument),
+            Action::Signal(notification, badge) => notification.signal(cpu, *badge),
+            Action::Call(function, argument) => function(cpu, *argument),
         }
     }
 }

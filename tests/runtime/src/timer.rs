@@ -1,6 +1,6 @@
 //! Timers of the kernel.
 
-use crate::abi::{Error, SystemCall, TIMER_RELATIVE, TimerFirings};
+use crate::abi::{Error, SLOT_NONE, SystemCall, TIMER_RELATIVE, TimerFirings};
 use crate::door::{Door, Syscall};
 use crate::message::Utcb;
 
@@ -20,7 +20,15 @@ impl Timer {
     /// # Errors
     /// [`Error::NoSuchCpu`], [`Error::QuotaReached`], [`Error::OutOfMemory`].
     pub fn create(cpu: u64) -> Result<Self, Error> {
-        call(SystemCall::CreateTimer, [cpu, 0, 0]).map(Self)
+        call(SystemCall::CreateTimer, [cpu, SLOT_NONE, 0]).map(Self)
+    }
+
+    /// The same, and each firing signals a notification with the badge of that capability.
+    ///
+    /// # Errors
+    /// Those of [`Self::create`]; [`Error::BadCapability`] and [`Error::NoRight`] for the notification.
+    pub fn create_signalling(cpu: u64, notification: u64) -> Result<Self, Error> {
+        call(SystemCall::CreateTimer, [cpu, notification, 0]).map(Self)
     }
 
     /// The slot of the capability.

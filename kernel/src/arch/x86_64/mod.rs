@@ -37,7 +37,7 @@ pub mod vectors;
 
 pub use access::{instruction_info, prepare_decoder};
 pub use bases::UserBases;
-pub use clock::{Calibration, Reference, TscClock, calibrate, is_emulator, ticks};
+pub use clock::{Calibration, Comparison, Reference, TscClock, calibrate, is_emulator, ticks};
 pub use control::{initialise_cpu, load_address_space};
 pub use debug_exit::{Verdict, exit, stop_cpu};
 pub use debug_registers::{

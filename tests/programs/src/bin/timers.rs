@@ -7,7 +7,7 @@ use gatehouse_runtime::door::{Door, Syscall};
 use gatehouse_runtime::message::{copy_capability, delete_capability, first_utcb};
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::timer::Timer;
-use gatehouse_runtime::{Kernel, entry};
+use gatehouse_runtime::{Kernel, entry, notification};
 use programs::{check, cpus};
 
 entry!(run);
@@ -16,6 +16,7 @@ fn run(_argument: u64) -> u64 {
     for cpu in 0..cpus() {
         one(cpu);
     }
+    signals();
     errors();
     // Clocks that nobody will see: set for ever, and soon.
     for cpu in 0..cpus() {
@@ -98,6 +99,33 @@ fn errors() {
     check!(delete_capability(own.slot()).is_ok(), "the original cannot be deleted");
     check!(write_only.set_at(0) == Ok(true), "with its first capability the timer was cleared");
     check!(wait_until(10 * SECOND, || read_only.count() == Ok(1)), "the timer is gone while capabilities are left");
+}
+
+/// A thread that waits for a notification is woken by timers of all CPUs, each with its own bit, and not early.
+fn signals() {
+    let Ok(notification) = notification::create() else { programs::wrong(file!(), format_args!("no notification")) };
+    check!(Timer::create_signalling(0, SLOT_FIRST_THREAD) == Err(Error::BadCapability), "a thread is signalled");
+    for cpu in 0..cpus().min(16) {
+        let marked = copy_capability(notification, rights::SEND, 1 << cpu, 0);
+        let Ok(marked) = marked else { programs::wrong(file!(), format_args!("no copy: {marked:?}")) };
+        let timer = Timer::create_signalling(cpu, marked);
+        let Ok(timer) = timer else { programs::wrong(file!(), format_args!("no timer for CPU {cpu}: {timer:?}")) };
+        for round in 1..=3 {
+            let due = Kernel::clock() + MILLISECOND / round;
+            check!(timer.set_at(due) == Ok(false), "it is set");
+            let bits = notification::wait_for(notification, 10 * SECOND);
+            check!(Kernel::clock() >= due, "CPU {cpu}: signalled early");
+            check!(bits == Ok(1 << cpu), "CPU {cpu}: bits {bits:?}");
+        }
+        // Without somebody who waits, the bits are kept; they are not signalled twice.
+        check!(timer.set_at(0) == Ok(false), "it is set");
+        check!(wait_until(10 * SECOND, || timer.count() == Ok(4)), "CPU {cpu}: it does not fire");
+        let bits = notification::wait_for(notification, 10 * SECOND);
+        check!(bits == Ok(1 << cpu), "CPU {cpu}: bits {bits:?} kept");
+        check!(notification::poll(notification) == Err(Error::WouldBlock), "CPU {cpu}: signalled twice");
+    }
+    let receive_only = copy_capability(notification, rights::RECEIVE, 0, 0).unwrap_or(0);
+    check!(Timer::create_signalling(0, receive_only) == Err(Error::NoRight), "signalled without the right");
 }
 
 fn sleep_until() {

@@ -1,0 +1,172 @@
+//! The watchdog: a CPU that has had its interrupts off for too long is found by another one.
+//!
+//! Each CPU looks at the next one, in the order of indices and round again, by a timer of its own. It compares how many
+//! interrupts that CPU has taken with what it saw before: a CPU that takes interrupts has them on. Only one that has taken
+//! none is sent one, since it may have no reason to take any. So a busy machine sends nothing, an idle one an IPI for each
+//! CPU now and then, and nothing is added to the way of any interrupt.
+
+use alloc::sync::Arc;
+use core::cell::{Cell, OnceCell};
+
+use percpu::CpuIndex;
+use smp::ipi::Kind;
+use spin::Once;
+
+use crate::arch::{LastEntry, x86_64::vectors};
+use crate::console;
+use crate::cpu::{self, Block, ThisCpu};
+use crate::sched::{Next, poke};
+use crate::time::{Action, Timer, moment_after};
+
+/// Looks at another CPU within the limit: the first finds that it takes no interrupts and sends one, the others that it did
+/// not take that.
+const LOOKS: u32 = 4;
+
+/// How long a CPU may have its interrupts off unless the command line says otherwise, in seconds. Far above what hosts keep
+/// a virtual CPU from running.
+pub const DEFAULT_LIMIT_SECONDS: u64 = 20;
+
+/// The limit, in nanoseconds.
+static LIMIT: Once<u64> = Once::new();
+
+/// What a CPU knows of the one that it watches.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watched {
+    /// The interrupts that it had taken at the last look.
+    interrupts: u64,
+    /// Looks since then, without another one.
+    silent: u32,
+}
+
+/// What a look comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    /// It has taken interrupts, or has still time.
+    Well,
+    /// It has taken none lately: it is to be sent one.
+    Ask,
+    /// It has not taken the one that it was sent.
+    Stuck,
+    /// It was stuck, and takes interrupts again.
+    Recovered,
+}
+
+impl Watched {
+    /// A look at a CPU that has taken so many interrupts by now.
+    const fn look(&mut self, interrupts: u64) -> Finding {
+        if interrupts != self.interrupts {
+            let was_stuck = self.silent > LOOKS;
+            *self = Self { interrupts, silent: 0 };
+            return if was_stuck { Finding::Recovered } else { Finding::Well };
+        }
+        self.silent = self.silent.saturating_add(1);
+        match self.silent {
+            1 => Finding::Ask,
+            silent if silent == LOOKS + 1 => Finding::Stuck,
+            _ => Finding::Well,
+        }
+    }
+}
+
+/// One CPU's watchdog.
+#[derive(Debug, Default)]
+pub struct Watchdog {
+    timer: OnceCell<Arc<Timer>>,
+    watched: Cell<Watched>,
+}
+
+/// Makes the limit known, in seconds; 0 turns the watchdog off. Once, before any CPU starts its own.
+pub fn set_limit(seconds: u64) {
+    LIMIT.call_once(|| seconds.saturating_mul(1_000_000_000));
+}
+
+/// Starts the calling CPU's watchdog, unless it is turned off or there is nobody to watch.
+pub fn start(cpu: &ThisCpu) {
+    let Some(limit) = LIMIT.get().copied().filter(|limit| *limit > 0) else { return };
+    if cpu::all().len() > 1 {
+        let timer = cpu.local().watchdog.timer.get_or_init(|| Timer::new(cpu.index(), Action::Call(look, limit)));
+        timer.set(cpu, moment_after(limit / u64::from(LOOKS)));
+    }
+}
+
+/// Interrupts that a CPU has taken.
+fn interrupts(block: &Block) -> u64 {
+    [vectors::TIMER, vectors::IPI].into_iter().map(|vector| block.entries().entries(usize::from(vector))).sum()
+}
+
+/// The timer's action.
+fn look(cpu: &ThisCpu, limit: u64) -> Next {
+    let watchdog = &cpu.local().watchdog;
+    if let Some(target) = next_online(cpu.index()) {
+        let mut watched = watchdog.watched.get();
+        let finding = watched.look(interrupts(target));
+        watchdog.watched.set(watched);
+        match finding {
+            Finding::Well => {}
+            Finding::Ask => poke(cpu, target, Kind::Ping),
+            Finding::Stuck => report(target, limit),
+            Finding::Recovered => {
+                console::line(format_args!("watchdog: CPU {} takes interrupts again", target.index()));
+            }
+        }
+    }
+    start(cpu);
+    Next::Stay
+}
+
+/// The next CPU that is online; none if this is the only one.
+fn next_online(index: CpuIndex) -> Option<&'static Block> {
+    let all = cpu::all();
+    let after = all.iter().cycle().skip(index.as_usize() + 1).take(all.len().saturating_sub(1));
+    after.copied().find(|block| block.kernel().remote().is_online())
+}
+
+#[cold]
+fn report(target: &'static Block, limit: u64) {
+    console::line(format_args!(
+        "watchdog: CPU {} has taken no interrupt for {} ms; it {}",
+        target.index(),
+        limit / 1_000_000,
+        LastEntry(target)
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Finding::{Ask, Recovered, Stuck, Well};
+    use super::{LOOKS, Watched};
+
+    #[test]
+    fn a_cpu_that_takes_interrupts_is_not_asked() {
+        let mut watched = Watched::default();
+        assert!((1..100).all(|interrupts| watched.look(interrupts) == Well));
+    }
+
+    #[test]
+    fn an_idle_cpu_is_asked_and_answers() {
+        let mut watched = Watched::default();
+        for interrupts in 1..100 {
+            assert_eq!(watched.look(interrupts), Well);
+            assert_eq!(watched.look(interrupts), Ask);
+        }
+    }
+
+    #[test]
+    fn a_stuck_cpu_is_told_of_once_and_when_it_is_back() {
+        let mut watched = Watched::default();
+        assert_eq!([watched.look(7), watched.look(7)], [Well, Ask]);
+        for _ in 1..LOOKS {
+            assert_eq!(watched.look(7), Well);
+        }
+        assert_eq!(watched.look(7), Stuck);
+        assert!((0..100).all(|_| watched.look(7) == Well));
+        assert_eq!([watched.look(8), watched.look(8)], [Recovered, Ask]);
+    }
+
+    #[test]
+    fn one_that_answers_late_was_never_stuck() {
+        let mut watched = Watched::default();
+        assert_eq!([watched.look(7), watched.look(7), watched.look(7)], [Well, Ask, Well]);
+        assert_eq!(watched.look(8), Well);
+    }
+}
