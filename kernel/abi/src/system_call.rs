@@ -125,11 +125,14 @@ pub enum SystemCall {
     /// `(hook, argument)`: raises a trap in the kernel itself, see [`crate::TestHook`]. Only where the kernel's command
     /// line allows it.
     TestHook = 47,
+    /// `(program slot, address, length)`: swaps out those pages of a program in the range that are in memory; at most 1 MiB.
+    /// Answers how many bytes went. Whoever touches such a page finds it where it was.
+    SwapOut = 48,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -178,6 +181,7 @@ impl SystemCall {
         Self::SaveReply,
         Self::ReplyTo,
         Self::TestHook,
+        Self::SwapOut,
     ];
 
     /// The call with this number.

@@ -11,7 +11,7 @@ use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
 use crate::program::archive;
-use crate::{console, cpu, irq, time};
+use crate::{console, cpu, irq, swap, time};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -70,6 +70,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     other_cpus::start(&this, hardware_timer);
     // SAFETY: the command line was copied, the archive is no loader memory, and the tables of the start are gone.
     unsafe { memory::release_loader_memory(&boot) };
+    swap::initialize(&boot.command_line);
     first_program::start(&this, boot.command_line.value("init").unwrap_or("demo"));
     other_cpus::enter_scheduler(&this, ready)
 }

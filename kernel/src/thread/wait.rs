@@ -22,6 +22,8 @@ pub enum Wait {
     ForFaultReply,
     /// For a notification to be signalled.
     ForNotification,
+    /// For the disk that pages are swapped to.
+    ForSwap,
 }
 
 impl Wait {

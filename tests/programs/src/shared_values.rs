@@ -5,3 +5,6 @@ pub const PROGRAM_END_STATUS: u64 = 7;
 
 /// The page that `unmap_elsewhere` takes away.
 pub const UNMAP_ELSEWHERE_PAGE: u64 = 0x20_0000_0000;
+
+/// Where the programs that lose a page have it.
+pub const SWAP_ERROR_PAGES: u64 = 0x31_0000_0000;
