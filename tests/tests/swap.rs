@@ -107,13 +107,13 @@ fn each_reader(command_line: &str, disk: Option<&'static str>, end: &str) {
 
 #[test]
 fn a_damaged_page_is_told_and_never_returned() {
-    each_reader("lost=1 swap-corrupt=1", None, "cause 3 with status 1");
-    each_reader("lost=1 swap-corrupt=1", Some("none"), "cause 3 with status 1");
+    each_reader("lost=1 swap-corrupt=1", None, "cause 4 with status 1");
+    each_reader("lost=1 swap-corrupt=1", Some("none"), "cause 4 with status 1");
 }
 
 #[test]
 fn a_page_that_cannot_be_read_ends_its_owner_alone() {
-    each_reader("lost=2", Some("read"), "cause 3 with status 2");
+    each_reader("lost=2", Some("read"), "cause 4 with status 2");
 }
 
 #[test]

@@ -112,15 +112,19 @@ fn wait_if(may_wait: bool, wait: impl FnOnce() -> Waits) -> Arrival {
 /// Whether a page fault may be about a page that is away: one look at a flag for programs none of whose pages ever went.
 #[inline(always)]
 #[must_use]
-pub fn may_concern(cpu: &ThisCpu) -> bool {
+fn may_concern(cpu: &ThisCpu) -> bool {
     cpu.current().is_some_and(|thread| thread.program().residence().may_be_away())
 }
 
 /// Whether a program's fault is about a page that is away, and what comes next if it was.
+#[inline(always)]
 pub fn fault(cpu: &ThisCpu, info: &TrapInfo) -> Option<Next> {
-    if !may_concern(cpu) {
-        return None;
-    }
+    if may_concern(cpu) { fault_of_swapped(cpu, info) } else { None }
+}
+
+#[cold]
+#[inline(never)]
+fn fault_of_swapped(cpu: &ThisCpu, info: &TrapInfo) -> Option<Next> {
     let allows: fn(Rights) -> bool = match info.number {
         TrapNumber::LOAD_PAGE_FAULT => |_| true,
         TrapNumber::STORE_PAGE_FAULT => Rights::can_write,
