@@ -69,6 +69,15 @@ fn four_cpus_use_twice_the_memory_with_a_disk() {
     says(&transcript, "free, store 2");
 }
 
+#[test]
+fn programs_may_end_while_their_pages_are_on_their_way() {
+    let disk = Disk::new(None);
+    for machine in [machine("init=swap_kill"), disk.attach_to(machine("init=swap_kill"))] {
+        let transcript = boot_and_pass(&machine.memory_mib(64));
+        says(&transcript, "swap_kill: 12 programs killed");
+    }
+}
+
 /// Another chip set, and a device that has no interrupt of its own: the timer asks it.
 #[test]
 fn a_disk_without_interrupts_is_asked_by_the_timer() {
