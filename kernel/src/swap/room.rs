@@ -53,13 +53,18 @@ pub fn is_scarce() -> bool {
     store().is_some() && frame::available() < marks().upper
 }
 
-/// Sees to it, as far as possible, that `frames` frames more than the upper mark are there. No lock may be held.
-pub fn make_room(cpu: &ThisCpu, frames: u64) {
-    let Some(store) = store() else { return };
+/// Sees to it, as far as possible, that `frames` frames more than the upper mark are there. Answers whether frames are
+/// scarce all the same. No lock may be held.
+pub fn make_room(cpu: &ThisCpu, frames: u64) -> bool {
+    let Some(store) = store() else { return false };
     let wanted = marks().upper + frames;
-    while frame::available() + outgoing() < wanted {
-        if free_some(cpu, store) == 0 {
-            return;
+    loop {
+        let available = frame::available();
+        if available >= wanted {
+            return false;
+        }
+        if available + outgoing() >= wanted || free_some(cpu, store) == 0 {
+            return is_scarce();
         }
     }
 }

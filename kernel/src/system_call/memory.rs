@@ -65,8 +65,8 @@ pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> 
 
 pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
     check(address, length)?;
-    swap::make_room(cpu, 0);
-    let done = map_fresh(program, address, length)?;
+    let scarce = swap::make_room(cpu, 0);
+    let done = map_fresh(program, address, length, scarce)?;
     if done < length {
         let taken = take(program, address, done)?;
         free(cpu, program, address, done, taken);
@@ -76,7 +76,7 @@ pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64
 }
 
 /// Maps fresh pages from the start of the range; answers how many bytes memory sufficed for.
-fn map_fresh(program: &Program, address: u64, length: u64) -> Result<u64, Error> {
+fn map_fresh(program: &Program, address: u64, length: u64, mut scarce: bool) -> Result<u64, Error> {
     let mut space = program.space();
     let space = space.as_mut().ok_or(Error::NotPermitted)?;
     if space.size().saturating_add(length / PAGE_SIZE) > FRAME_QUOTA {
@@ -85,9 +85,8 @@ fn map_fresh(program: &Program, address: u64, length: u64) -> Result<u64, Error>
     if pages(address, length).any(|page| space.page(page) != PageState::Unmapped) {
         return Err(Error::AlreadyMapped);
     }
-    let mut scarce = false;
     for (done, page) in pages(address, length).enumerate() {
-        if done.is_multiple_of(CHECK_EVERY) {
+        if done > 0 && done.is_multiple_of(CHECK_EVERY) {
             scarce = swap::is_scarce();
         }
         let frame = if scarce { None } else { Frame::allocate_zeroed().ok() };
