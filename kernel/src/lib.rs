@@ -22,6 +22,7 @@ pub mod object;
 pub mod program;
 pub mod sched;
 pub mod start;
+pub mod swap;
 pub mod system_call;
 pub mod test_hooks;
 pub mod thread;

@@ -4,13 +4,17 @@
 //! locked: nothing can be unmapped meanwhile, on any CPU, and the kernel never touches a user mapping, so that no copy
 //! can fault and SMAP needs no exception.
 
+use alloc::sync::Arc;
+
 use gatehouse_abi::Error;
 use x86_64::VirtAddr;
 
 use crate::memory::AddressSpace;
+use crate::memory::address_space::PageState;
 use crate::memory::direct_map;
 use crate::memory::layout::PAGE_SIZE;
 use crate::program::Program;
+use crate::swap;
 
 /// What is to be done with the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +25,45 @@ enum Access {
     Patch,
 }
 
-/// Calls `each` with a pointer to every piece of the range, page by page, in order; the second argument is its length.
+/// How far a walk over a program's memory came.
+enum Walk {
+    /// To the end.
+    Done,
+    /// To this address, whose page is away.
+    Away(u64),
+}
+
+/// Calls `each` with a pointer to every piece from `at` to `end`, page by page, in order; the second argument is its length.
 fn for_each_piece(
     space: &AddressSpace,
+    mut at: u64,
+    end: u64,
+    access: Access,
+    each: &mut impl FnMut(*mut u8, usize),
+) -> Result<Walk, Error> {
+    while at < end {
+        let page_end = (at / PAGE_SIZE + 1) * PAGE_SIZE;
+        let piece = page_end.min(end) - at;
+        let (frame, rights) = match space.page(VirtAddr::new(at)) {
+            PageState::Mapped { frame, rights } => (frame, rights),
+            PageState::Away { rights, .. } if access == Access::Read || rights.can_write() => {
+                return Ok(Walk::Away(at));
+            }
+            _ => return Err(Error::BadAddress),
+        };
+        if access == Access::Write && !rights.can_write() {
+            return Err(Error::BadAddress);
+        }
+        each(direct_map::pointer(frame.as_u64() + at % PAGE_SIZE), piece as usize);
+        at += piece;
+    }
+    Ok(Walk::Done)
+}
+
+/// Calls `each` with a pointer to every piece of the range. A page that is away is brought back on the way, with the address
+/// space unlocked.
+fn with_pieces(
+    program: &Arc<Program>,
     address: u64,
     length: u64,
     access: Access,
@@ -31,37 +71,27 @@ fn for_each_piece(
 ) -> Result<(), Error> {
     AddressSpace::check_user_range(address, length).map_err(|_| Error::BadAddress)?;
     let mut at = address;
-    let end = address + length;
-    while at < end {
-        let page_end = (at / PAGE_SIZE + 1) * PAGE_SIZE;
-        let piece = page_end.min(end) - at;
-        let translation = space.translate(VirtAddr::new(at)).ok_or(Error::BadAddress)?;
-        if access == Access::Write && !translation.rights.can_write() {
-            return Err(Error::BadAddress);
+    loop {
+        let walk = {
+            let space = program.space();
+            let space = space.as_ref().ok_or(Error::BadAddress)?;
+            for_each_piece(space, at, address + length, access, &mut each)?
+        };
+        match walk {
+            Walk::Done => return Ok(()),
+            Walk::Away(page) => {
+                swap::for_copy(program, page)?;
+                at = page;
+            }
         }
-        each(direct_map::pointer(translation.physical.as_u64()), piece as usize);
-        at += piece;
     }
-    Ok(())
-}
-
-fn with_pieces(
-    program: &Program,
-    address: u64,
-    length: u64,
-    access: Access,
-    each: impl FnMut(*mut u8, usize),
-) -> Result<(), Error> {
-    let space = program.space();
-    let space = space.as_ref().ok_or(Error::BadAddress)?;
-    for_each_piece(space, address, length, access, each)
 }
 
 /// Copies a program's bytes into `target`.
 ///
 /// # Errors
 /// [`Error::BadAddress`] if any byte is not the program's to read; `target` may have changed then.
-pub fn read(program: &Program, address: u64, target: &mut [u8]) -> Result<(), Error> {
+pub fn read(program: &Arc<Program>, address: u64, target: &mut [u8]) -> Result<(), Error> {
     let mut done = 0;
     with_pieces(program, address, target.len() as u64, Access::Read, |piece, length| {
         let part = &mut target[done..done + length];
@@ -76,11 +106,11 @@ pub fn read(program: &Program, address: u64, target: &mut [u8]) -> Result<(), Er
 ///
 /// # Errors
 /// [`Error::BadAddress`] if any byte is not the program's to write; some may have been written then.
-pub fn write(program: &Program, address: u64, source: &[u8]) -> Result<(), Error> {
+pub fn write(program: &Arc<Program>, address: u64, source: &[u8]) -> Result<(), Error> {
     copy_out(program, address, source, Access::Write)
 }
 
-fn copy_out(program: &Program, address: u64, source: &[u8], access: Access) -> Result<(), Error> {
+fn copy_out(program: &Arc<Program>, address: u64, source: &[u8], access: Access) -> Result<(), Error> {
     let mut done = 0;
     with_pieces(program, address, source.len() as u64, access, |piece, length| {
         let part = &source[done..done + length];
@@ -95,7 +125,7 @@ fn copy_out(program: &Program, address: u64, source: &[u8], access: Access) -> R
 ///
 /// # Errors
 /// [`Error::BadAddress`] if any byte is not mapped; some may have been written then.
-pub fn patch(program: &Program, address: u64, source: &[u8]) -> Result<(), Error> {
+pub fn patch(program: &Arc<Program>, address: u64, source: &[u8]) -> Result<(), Error> {
     copy_out(program, address, source, Access::Patch)
 }
 
@@ -103,7 +133,7 @@ pub fn patch(program: &Program, address: u64, source: &[u8]) -> Result<(), Error
 ///
 /// # Errors
 /// [`Error::BadAddress`] if it may not.
-pub fn check_writable(program: &Program, address: u64, length: u64) -> Result<(), Error> {
+pub fn check_writable(program: &Arc<Program>, address: u64, length: u64) -> Result<(), Error> {
     with_pieces(program, address, length, Access::Write, |_, _| ())
 }
 

@@ -5,8 +5,8 @@ use std::mem::offset_of;
 use std::path::Path;
 
 use gatehouse_abi::{
-    CpuInformation, Error, FaultMessage, ProgramEnd, SystemCall, SystemInformation, ThreadInformation, ThreadRegisters,
-    TimerFirings, TrapNumber,
+    CpuInformation, Error, FaultMessage, ProgramEnd, SwapInformation, SystemCall, SystemInformation, ThreadInformation,
+    ThreadRegisters, TimerFirings, TrapNumber,
 };
 
 fn page() -> String {
@@ -88,6 +88,20 @@ fn layouts() {
             programs,
             archive_files,
             bytes_per_cpu
+        }),
+    );
+    check(
+        "SwapInformation",
+        fields!(SwapInformation {
+            store,
+            slots,
+            slots_in_use,
+            frames,
+            frames_limit,
+            pages_out,
+            pages_in,
+            corrupt,
+            disk_errors
         }),
     );
     check(

@@ -11,6 +11,9 @@ pub const INFORMATION_PROGRAM_NAME: u64 = 2;
 /// [`crate::SystemCall::Information`]: the kernel's command line, UTF-8; the index is ignored.
 pub const INFORMATION_COMMAND_LINE: u64 = 3;
 
+/// [`crate::SystemCall::Information`]: a [`SwapInformation`]; the index is ignored.
+pub const INFORMATION_SWAP: u64 = 4;
+
 /// The way by which the kernel was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
@@ -49,6 +52,30 @@ pub struct SystemInformation {
     pub archive_files: u64,
     /// Bytes of memory that each CPU takes for itself: block, stacks, and the page tables that map them.
     pub bytes_per_cpu: u64,
+}
+
+/// Facts about swapping. Counters count since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
+pub struct SwapInformation {
+    /// Where pages go: 0 nowhere, 1 to compressed memory, 2 to a disk.
+    pub store: u64,
+    /// Pages that the store has slots for.
+    pub slots: u64,
+    /// Slots in use.
+    pub slots_in_use: u64,
+    /// Page frames that hold compressed pages.
+    pub frames: u64,
+    /// The most that they may be.
+    pub frames_limit: u64,
+    /// Pages that were swapped out.
+    pub pages_out: u64,
+    /// Pages that were brought back.
+    pub pages_in: u64,
+    /// Pages whose checksum was wrong.
+    pub corrupt: u64,
+    /// Reads and writes that the disk refused.
+    pub disk_errors: u64,
 }
 
 /// Facts about one CPU. Addresses are virtual; counters count since the CPU came up.

@@ -21,14 +21,14 @@ pub use debugging::{
 };
 pub use error::Error;
 pub use information::{
-    BootDoor, CpuInformation, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM,
-    SystemInformation,
+    BootDoor, CpuInformation, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SWAP,
+    INFORMATION_SYSTEM, SwapInformation, SystemInformation,
 };
 pub use message::{
     FaultMessage, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME, ThreadRegisters, UTCB_BASE, UTCB_CAPABILITIES,
     UTCB_RECEIVE_SLOTS,
 };
-pub use program::{ALL_OTHER_CPUS, ANY_CPU, EndCause, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
+pub use program::{ALL_OTHER_CPUS, ANY_CPU, EndCause, PageLoss, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
 pub use system_call::{BASE_FS, BASE_GS, SystemCall, TIMER_RELATIVE};
 pub use test_hook::TestHook;
 pub use timer::TimerFirings;

@@ -26,6 +26,20 @@ pub enum EndCause {
     Killed = 2,
     /// One of its threads has waited for its fault handler for too long; the other fields are those of the fault.
     HandlerTimeout = 3,
+    /// A page of it that was swapped out cannot be brought back; `status` is a [`PageLoss`], `address` is in the page.
+    PageLost = 4,
+}
+
+/// Why a page that was swapped out cannot be brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum PageLoss {
+    /// What was read is not what was written: the checksum differs.
+    Corrupt = 1,
+    /// The disk could not read it.
+    InputOutput = 2,
+    /// There is no memory for it, and no other page could be swapped out.
+    NoMemory = 3,
 }
 
 /// How a program ended, as [`crate::SystemCall::WaitProgram`] writes it.
@@ -36,7 +50,7 @@ pub struct ProgramEnd {
     pub program: u64,
     /// An [`EndCause`] as a number.
     pub cause: u64,
-    /// The exit status; 0 when the program did not exit by itself.
+    /// The exit status; for [`EndCause::PageLost`] a [`PageLoss`]; else 0.
     pub status: u64,
     /// For [`EndCause::Trap`]: the [`crate::TrapNumber`].
     pub trap: u64,

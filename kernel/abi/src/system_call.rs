@@ -142,11 +142,14 @@ pub enum SystemCall {
     ListThreads = 53,
     /// `(program slot, thread's number)`: makes a capability of the thread; answers its slot.
     OpenThread = 54,
+    /// `(program slot, address, length)`: swaps out those pages of a program in the range that are in memory; at most 1 MiB.
+    /// Answers how many bytes went. Whoever touches such a page finds it where it was.
+    SwapOut = 55,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 56] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -202,6 +205,7 @@ impl SystemCall {
         Self::PatchMemory,
         Self::ListThreads,
         Self::OpenThread,
+        Self::SwapOut,
     ];
 
     /// The call with this number.

@@ -11,6 +11,7 @@ use crate::arch::{self, Frame, InstructionInfo};
 use crate::irq::watchdog::Watchdog;
 use crate::program::Departures;
 use crate::sched::RunQueue;
+use crate::swap::Trouble;
 use crate::thread::Thread;
 use crate::time::TimerList;
 
@@ -41,6 +42,8 @@ pub struct Local {
     pub departures: RefCell<Departures>,
     /// For looking into instructions that fault; kept, since making one allocates.
     pub instructions: RefCell<InstructionInfo>,
+    /// What stopped the last copy from or to a program, if it was a page that is away.
+    pub swap_trouble: RefCell<Option<Trouble>>,
     idle_frame: UnsafeCell<Frame>,
 }
 
@@ -61,6 +64,7 @@ impl Local {
             armed: Cell::new(u64::MAX),
             departures: RefCell::new(Departures::new()),
             instructions: RefCell::new(arch::instruction_info()),
+            swap_trouble: RefCell::new(None),
             idle_frame: UnsafeCell::new(arch::idle_frame(interrupt_stack_top)),
         }
     }

@@ -28,7 +28,8 @@ use crate::sched;
 use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 
-/// Sends the running thread's fault to its handler. Answers the frame to return through.
+/// Sends the running thread's fault to its handler. Answers the frame to return through. Faults of a program that has had
+/// pages swapped out go the long way: they may be nobody's business but the kernel's.
 ///
 /// # Safety
 /// A thread runs on this CPU, and `frame` is its own, from a trap that is being handled.
@@ -42,6 +43,9 @@ pub unsafe fn deliver_fault_here<const PLAIN: bool>(
     let running = cpu.current_pointer();
     // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
     let client = unsafe { &*running };
+    if client.program().residence().may_be_away() {
+        return None;
+    }
     let (endpoint, badge) = client.fault_endpoint()?;
     let receiver = take_receiver::<PLAIN>(cpu, endpoint.queues.try_lock()?)?;
     let what = record(client, number, address, frame);

@@ -3,10 +3,14 @@
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
+use crate::swap;
 
-/// A device interrupt. No device is enabled: one that comes is told, once a power of two, and ended.
+/// A device interrupt. One that nobody has asked for is told, once a power of two, and ended.
 pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
     cpu.kernel().apic().end_of_interrupt();
+    if let Some(next) = swap::disk_interrupt(cpu, vector) {
+        return next;
+    }
     let count = cpu.entries().entries(vector as usize);
     if count.is_power_of_two() {
         console::line(format_args!(

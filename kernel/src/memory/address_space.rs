@@ -148,6 +148,7 @@ impl Unmapped {
 pub struct AddressSpace {
     tables: PageTables,
     mapped: u64,
+    away: u64,
 }
 
 impl AddressSpace {
@@ -158,13 +159,13 @@ impl AddressSpace {
     pub fn new() -> Result<Self, OutOfFrames> {
         let mut tables = PageTables::new(Frame::allocate_zeroed)?;
         kernel_space::share_kernel_half(&mut tables);
-        Ok(Self { tables, mapped: 0 })
+        Ok(Self { tables, mapped: 0, away: 0 })
     }
 
     /// An address space that no processor could run, for host tests.
     #[cfg(test)]
     pub(crate) fn new_without_kernel() -> Result<Self, OutOfFrames> {
-        Ok(Self { tables: PageTables::new(Frame::allocate_zeroed)?, mapped: 0 })
+        Ok(Self { tables: PageTables::new(Frame::allocate_zeroed)?, mapped: 0, away: 0 })
     }
 
     /// Physical address of the top-level table, for [`activate`](super::activate).
@@ -185,10 +186,16 @@ impl AddressSpace {
         }
     }
 
-    /// Frames that this address space holds: pages and page tables. What a quota counts.
+    /// Frames that this address space holds: pages and page tables.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.mapped + self.tables.frames()
+    }
+
+    /// Frames that it would hold if no page were away: what a quota counts.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.frames() + self.away
     }
 
     /// Puts `frame` at `page`. The entry was absent, so no CPU has to forget anything.
@@ -218,7 +225,10 @@ impl AddressSpace {
                 self.mapped -= 1;
                 Ok(Unmapped::Frame(StaleFrame { page, frame }))
             }
-            PageState::Away { token, .. } => Ok(Unmapped::Away(token)),
+            PageState::Away { token, .. } => {
+                self.away -= 1;
+                Ok(Unmapped::Away(token))
+            }
             PageState::Unmapped => Err(MapError::NotMapped(page)),
         }
     }
@@ -252,6 +262,7 @@ impl AddressSpace {
         let PageState::Mapped { frame, rights } = page_state(entry) else { return Err(MapError::NotMapped(page)) };
         set_away(entry, token, rights);
         self.mapped -= 1;
+        self.away += 1;
         Ok(StaleFrame { page, frame })
     }
 
@@ -264,6 +275,7 @@ impl AddressSpace {
         let PageState::Away { token, rights } = page_state(entry) else { return Err(MapError::AlreadyMapped(page)) };
         entry.set_addr(frame.into_raw(), rights.user_flags());
         self.mapped += 1;
+        self.away -= 1;
         Ok(token)
     }
 
@@ -335,6 +347,7 @@ impl AddressSpace {
             }
         });
         self.mapped = 0;
+        self.away = 0;
     }
 
     fn used_entry(&mut self, page: VirtAddr) -> Result<&mut PageTableEntry, MapError> {
@@ -377,5 +390,6 @@ fn set_away(entry: &mut PageTableEntry, token: u64, rights: Rights) {
     entry.set_addr(PhysAddr::new(token * PAGE_SIZE), rights.flags() | AWAY);
 }
 
+mod away;
 #[cfg(test)]
 mod tests;

@@ -105,6 +105,12 @@ pub fn counters() -> FrameCounters {
     FrameCounters { total: table().frames(), free: POOL.lock().free() }
 }
 
+/// Frames in the global pool that any CPU can get by [`Frame::allocate`], of this moment.
+#[must_use]
+pub fn available() -> u64 {
+    POOL.lock().free_for_ordinary_use()
+}
+
 /// Whether any byte of `range` is in a managed frame.
 pub(super) fn is_ram(range: PhysicalRange) -> bool {
     table().overlaps(range)

@@ -53,13 +53,18 @@ pub(super) struct FramePool {
     /// What was never handed out, page by page from the front. No pass over memory is needed to make them.
     untouched: Vec<PhysicalRange, { MemoryMap::MAXIMUM_REGIONS + Zone::ALL.len() + 1 }>,
     freed: [FreedList; Zone::ALL.len()],
-    free: u64,
+    /// Free frames, by zone.
+    free: [u64; Zone::ALL.len()],
 }
 
 impl FramePool {
     /// An empty pool.
     pub(super) const fn new() -> Self {
-        Self { untouched: Vec::new(), freed: [const { FreedList { first: 0 } }; Zone::ALL.len()], free: 0 }
+        Self {
+            untouched: Vec::new(),
+            freed: [const { FreedList { first: 0 } }; Zone::ALL.len()],
+            free: [0; Zone::ALL.len()],
+        }
     }
 
     /// Adds whole pages that nobody uses.
@@ -72,14 +77,19 @@ impl FramePool {
             if !part.is_empty() {
                 let pushed = self.untouched.push(part);
                 assert!(pushed.is_ok(), "more untouched ranges than a memory map has regions");
-                self.free += part.length() / PAGE_SIZE;
+                self.free[zone as usize] += part.length() / PAGE_SIZE;
             }
         }
     }
 
     /// Frames in the pool.
     pub(super) fn free(&self) -> u64 {
-        self.free
+        self.free.iter().sum()
+    }
+
+    /// Frames that [`Self::take_any`] can give.
+    pub(super) const fn free_for_ordinary_use(&self) -> u64 {
+        self.free[Zone::High as usize] + self.free[Zone::Below4G as usize]
     }
 
     /// One frame of `zone`; a freed one if there is one.
@@ -97,7 +107,7 @@ impl FramePool {
             freed.first = unsafe { direct_map::pointer(address).cast::<u64>().read() };
             address
         };
-        self.free -= 1;
+        self.free[zone as usize] -= 1;
         Some(address)
     }
 
@@ -114,7 +124,7 @@ impl FramePool {
         let range = self.untouched.iter_mut().find(fits)?;
         let address = range.start;
         range.start += bytes;
-        self.free -= count;
+        self.free[Zone::Below4G as usize] -= count;
         Some(address)
     }
 
@@ -123,11 +133,12 @@ impl FramePool {
     /// # Safety
     /// The frame came out of this pool and nobody uses it.
     pub(super) unsafe fn give_back(&mut self, address: u64) {
-        let freed = &mut self.freed[Zone::of(address) as usize];
+        let zone = Zone::of(address) as usize;
+        let freed = &mut self.freed[zone];
         // SAFETY: nobody uses the frame, so its bytes are the pool's; frames are page-aligned.
         unsafe { direct_map::pointer(address).cast::<u64>().write(freed.first) };
         freed.first = address;
-        self.free += 1;
+        self.free[zone] += 1;
     }
 }
 

@@ -152,6 +152,36 @@ impl PageTables {
         Ok(next)
     }
 
+    /// The first used last-level entry of the user half at `from` or above, with its page.
+    pub(super) fn next_user_entry(&mut self, from: VirtAddr) -> Option<(VirtAddr, &mut PageTableEntry)> {
+        let mut at = from.as_u64();
+        'table: while at < u64::from(USER_ENTRIES.end) << 39 {
+            let mut next = self.root();
+            for level in [PageTableLevel::Four, PageTableLevel::Three, PageTableLevel::Two] {
+                let address = VirtAddr::new(at);
+                // SAFETY: `next` is the root or came out of a present entry of this tree, which is borrowed exclusively.
+                let entry = unsafe { &table(next)[address.page_table_index(level)] };
+                let Some(lower) = lower_table(entry, address) else {
+                    let size = level.entry_address_space_alignment();
+                    at = (at / size + 1) * size;
+                    continue 'table;
+                };
+                next = lower;
+            }
+            // SAFETY: as above.
+            let last = unsafe { table_mut(next) };
+            let first = usize::from(VirtAddr::new(at).p1_index());
+            let base = at & !(PageTableLevel::Two.entry_address_space_alignment() - 1);
+            let used = last.iter_mut().enumerate().skip(first).find(|(_, entry)| !entry.is_unused());
+            if let Some((index, entry)) = used {
+                let page = base + index as u64 * PageTableLevel::One.entry_address_space_alignment();
+                return Some((VirtAddr::new(page), entry));
+            }
+            at = base + PageTableLevel::Two.entry_address_space_alignment();
+        }
+        None
+    }
+
     /// Shows every used last-level entry of the user half to `visitor`, by rising address.
     pub(super) fn for_each_user_entry(&mut self, mut visitor: impl FnMut(VirtAddr, &mut PageTableEntry)) {
         // SAFETY: a top-level table of a live tree, borrowed exclusively.

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{EndCause, ProgramEnd, TrapNumber};
+use gatehouse_abi::{EndCause, PageLoss, ProgramEnd, TrapNumber};
 
 use super::{Departure, Program};
 use crate::cpu::ThisCpu;
@@ -10,7 +10,7 @@ use crate::object::{FOREST, drop_removed};
 use crate::sched::{self, Next};
 use crate::start;
 use crate::thread::Thread;
-use crate::{console, ipc};
+use crate::{console, ipc, swap};
 
 /// Ends the program of the running thread, all its threads with it.
 pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
@@ -132,6 +132,32 @@ fn end_for_fault(cpu: &ThisCpu, thread: Arc<Thread>, cause: EndCause) {
     thread_gone(cpu, thread);
 }
 
+/// Ends a program for a page of it that cannot be brought back. The running thread may be one of its threads, and is gone
+/// then.
+pub fn lose_page(cpu: &ThisCpu, program: &Arc<Program>, address: u64, loss: PageLoss) {
+    if !program.is_quiet() {
+        console::line(format_args!(
+            "swap: program={} ({}) address={address:#x}: {}",
+            program.name(),
+            program.number(),
+            match loss {
+                PageLoss::Corrupt => "what was read is not what was written: the checksum differs",
+                PageLoss::InputOutput => "the disk cannot read the page",
+                PageLoss::NoMemory => "there is no memory for the page, and no other page can be swapped out",
+            }
+        ));
+    }
+    let end = ProgramEnd {
+        program: program.number(),
+        cause: EndCause::PageLost as u64,
+        status: loss as u64,
+        address,
+        cpu: u64::from(cpu.index().get()),
+        ..ProgramEnd::default()
+    };
+    end_program(cpu, program, end);
+}
+
 /// Stops all threads of a program, wherever they are.
 fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
     if !program.decide_end(end) {
@@ -152,6 +178,7 @@ fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
         let Some(thread) = paused else { break };
         thread_gone(cpu, thread);
     }
+    swap::cancel_waiting(cpu, program);
     sched::stop_threads_elsewhere(cpu, program);
     // Those of this CPU go at once: in its queue and its timer list. The caller has taken the running one.
     let _ = sched::reap(cpu);
@@ -176,7 +203,10 @@ fn program_gone(cpu: &ThisCpu, program: Arc<Program>) {
     drop_removed(cpu, FOREST.end(program.capabilities()));
     let space = program.space().take();
     sched::wait_until_left(cpu, program.root());
-    drop(space);
+    if let Some(mut space) = space {
+        // SAFETY: no CPU has the tables loaded any more, and loading others forgets their translations.
+        unsafe { space.clear(swap::release) };
+    }
     let last_exit = program.life().last_exit.unwrap_or_default();
     program.decide_end(last_exit);
     let end = program.life().end.unwrap_or_default();

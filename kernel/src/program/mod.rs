@@ -14,7 +14,8 @@ mod wait;
 
 pub use departures::{Departure, Departures};
 pub use end::{
-    end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, thread_gone,
+    end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, lose_page,
+    thread_gone,
 };
 pub use paused::{PausedThreads, pause, pause_current, unpause};
 pub use program::{Life, Program, count};

@@ -13,6 +13,7 @@ use spin::{Mutex, MutexGuard};
 use super::{PausedThreads, UtcbSlot};
 use crate::memory::AddressSpace;
 use crate::object::{Space, new_space};
+use crate::swap::{self, Residence};
 use crate::thread::Thread;
 
 /// Numbers that were given out.
@@ -38,6 +39,7 @@ pub struct Program {
     ending: AtomicBool,
     life: Mutex<Life>,
     capabilities: Space,
+    residence: Residence,
 }
 
 /// What changes while a program lives.
@@ -80,6 +82,7 @@ impl Program {
             ending: AtomicBool::new(false),
             life: Mutex::new(Life::default()),
             capabilities: new_space(),
+            residence: Residence::default(),
         })
     }
 
@@ -129,6 +132,13 @@ impl Program {
     #[inline(always)]
     pub const fn capabilities(&self) -> &Space {
         &self.capabilities
+    }
+
+    /// What swapping keeps about it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn residence(&self) -> &Residence {
+        &self.residence
     }
 
     /// Its changing part.
@@ -181,6 +191,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        swap::remove_program(self.number);
         EXISTING.fetch_sub(1, Ordering::Relaxed);
     }
 }

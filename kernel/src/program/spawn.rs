@@ -18,6 +18,7 @@ use crate::memory::layout::{PAGE_SIZE, USER_END};
 use crate::memory::{AddressSpace, UserRange};
 use crate::object::{FOREST, KernelObject};
 use crate::sched::{self, Next};
+use crate::swap;
 use crate::thread::Thread;
 use crate::trap::TrapFrame as _;
 
@@ -91,12 +92,16 @@ pub fn spawn_program(
 ) -> Result<(Arc<Program>, Next), SpawnError> {
     cpu::by_index(start.cpu).ok_or(SpawnError::NoSuchCpu)?;
     let file = archive::find(start.name).ok_or(SpawnError::NoSuchProgram)?;
+    let _ = swap::make_room(cpu, file.len() as u64 / PAGE_SIZE + STACK_BYTES / PAGE_SIZE);
     let mut space = AddressSpace::new().map_err(|_| SpawnError::OutOfMemory)?;
     let entry = elf::load(file, &mut space)?;
     map_stack(&mut space)?;
     let program = Program::new(start.name, parent, start.quiet, space);
     let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu)?;
-    let prepared = give_own_capabilities(&program, &thread).and_then(|()| parent.map_or(Ok(()), expect_child));
+    let listed = if swap::add_program(&program) { Ok(()) } else { Err(SpawnError::OutOfMemory) };
+    let prepared = listed
+        .and_then(|()| give_own_capabilities(&program, &thread))
+        .and_then(|()| parent.map_or(Ok(()), expect_child));
     if let Err(error) = prepared {
         // The space holds the program that holds the space.
         FOREST.end(program.capabilities()).for_each(drop);

@@ -14,7 +14,7 @@ use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
 use crate::program::archive;
-use crate::{console, cpu, irq, time};
+use crate::{console, cpu, irq, swap, time};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -77,6 +77,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     other_cpus::start(&this, hardware_timer, &SilentCpus::from_command_line(&boot.command_line, &ids));
     // SAFETY: the command line was copied, the archive is no loader memory, and the tables of the start are gone.
     unsafe { memory::release_loader_memory(&boot) };
+    swap::initialize(&boot.command_line);
     first_program::start(&this, boot.command_line.value("init").unwrap_or("demo"));
     other_cpus::enter_scheduler(&this, ready)
 }

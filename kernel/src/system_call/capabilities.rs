@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use gatehouse_abi::{Error, SLOT_ANY, SLOT_NONE};
 
-use super::memory::map_in;
+use super::memory::{map_in, swap_out_pages};
 use crate::capability::{self, Capability, Destination, Rights, Slot};
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, Endpoint, handler};
@@ -161,6 +161,13 @@ unsafe fn change_handler(
 pub(super) fn map_into(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [target, address, length, ..] = *arguments;
     map_in(cpu, &*program(thread, target, Rights::WRITE)?, address, length)
+}
+
+/// Swaps out pages of a program.
+pub(super) fn swap_out(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [target, address, length, ..] = *arguments;
+    let target = program(thread, target, Rights::WRITE)?;
+    swap_out_pages(cpu, &target, address, length)
 }
 
 /// Copies between the caller's memory and another program's.

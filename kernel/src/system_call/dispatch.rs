@@ -11,6 +11,7 @@ use super::{
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
+use crate::swap;
 use crate::test_hooks;
 use crate::thread::Thread;
 use crate::time;
@@ -117,6 +118,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
         SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
         SystemCall::ReadFaultRegisters => saved_replies::read_fault_registers(thread, first).into(),
+        SystemCall::SwapOut => capabilities::swap_out(cpu, thread, &arguments).into(),
         SystemCall::CreateTimer => timers::create(cpu, thread, first, second).into(),
         SystemCall::SetTimer => timers::set(cpu, thread, &arguments).into(),
         SystemCall::CancelTimer => timers::cancel(cpu, thread, first).into(),
@@ -134,7 +136,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
     };
     match outcome {
         Outcome::Value(value) => frame.set_system_call_result(value),
-        Outcome::Refused(error) => frame.set_system_call_result(error.to_register()),
+        Outcome::Refused(error) => return swap::refused(cpu, frame, error),
         Outcome::Then(next) => return next,
         Outcome::Again => {
             frame.restart_system_call();

@@ -1,8 +1,8 @@
 //! Facts for programs.
 
 use gatehouse_abi::{
-    CpuInformation, Error, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM,
-    SystemInformation,
+    CpuInformation, Error, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SWAP,
+    INFORMATION_SYSTEM, SystemInformation,
 };
 use percpu::CpuIndex;
 
@@ -11,7 +11,7 @@ use crate::cpu::{self, Block};
 use crate::memory::{frame, heap};
 use crate::program::{self, archive};
 use crate::thread::Thread;
-use crate::{start, thread, user_copy};
+use crate::{start, swap, thread, user_copy};
 
 pub(super) fn information(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [kind, index, buffer, length, ..] = *arguments;
@@ -27,6 +27,7 @@ pub(super) fn information(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, 
             give(thread, buffer, length, name.as_bytes())
         }
         INFORMATION_COMMAND_LINE => give(thread, buffer, length, start::facts().command_line.as_bytes()),
+        INFORMATION_SWAP => give(thread, buffer, length, user_copy::bytes_of(&swap::information())),
         _ => Err(Error::InvalidArgument),
     }
 }

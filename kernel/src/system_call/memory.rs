@@ -1,5 +1,6 @@
 //! Calls about the caller's memory.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use gatehouse_abi::{Error, UTCB_BASE};
@@ -11,6 +12,7 @@ use crate::memory::address_space::{PageState, Unmapped};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{AddressSpace, Frame, Rights};
 use crate::program::{Program, UTCB_END};
+use crate::swap;
 use crate::thread::Thread;
 
 /// The most that a program may hold, tables included, in frames: 128 MiB.
@@ -40,7 +42,7 @@ fn take(program: &Program, address: u64, length: u64) -> Result<Vec<Unmapped>, E
     let mut space = program.space();
     let space = space.as_mut().ok_or(Error::NotPermitted)?;
     let mut taken = Vec::new();
-    taken.try_reserve((length / PAGE_SIZE).min(space.frames()) as usize).map_err(|_| Error::OutOfMemory)?;
+    taken.try_reserve((length / PAGE_SIZE).min(space.size()) as usize).map_err(|_| Error::OutOfMemory)?;
     taken.extend(pages(address, length).filter_map(|page| space.unmap(page).ok()));
     Ok(taken)
 }
@@ -48,8 +50,13 @@ fn take(program: &Program, address: u64, length: u64) -> Result<Vec<Unmapped>, E
 /// Frees what was taken away, once no CPU can reach it any more.
 fn free(cpu: &ThisCpu, program: &Program, address: u64, length: u64, taken: Vec<Unmapped>) {
     flush_program_range(cpu, program, VirtAddr::new(address), length);
-    // SAFETY: every CPU that runs the program has just forgotten its translations.
-    taken.into_iter().for_each(|page| drop(unsafe { page.after_flush() }));
+    for page in taken {
+        match page {
+            // SAFETY: every CPU that runs the program has just forgotten its translations.
+            Unmapped::Frame(stale) => drop(unsafe { stale.after_flush() }),
+            Unmapped::Away(token) => swap::release(token),
+        }
+    }
 }
 
 pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
@@ -58,7 +65,8 @@ pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> 
 
 pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
     check(address, length)?;
-    let done = map_fresh(program, address, length)?;
+    let scarce = swap::make_room(cpu, 0);
+    let done = map_fresh(program, address, length, scarce)?;
     if done < length {
         let taken = take(program, address, done)?;
         free(cpu, program, address, done, taken);
@@ -68,22 +76,69 @@ pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64
 }
 
 /// Maps fresh pages from the start of the range; answers how many bytes memory sufficed for.
-fn map_fresh(program: &Program, address: u64, length: u64) -> Result<u64, Error> {
+fn map_fresh(program: &Program, address: u64, length: u64, mut scarce: bool) -> Result<u64, Error> {
     let mut space = program.space();
     let space = space.as_mut().ok_or(Error::NotPermitted)?;
-    if space.frames().saturating_add(length / PAGE_SIZE) > FRAME_QUOTA {
+    if space.size().saturating_add(length / PAGE_SIZE) > FRAME_QUOTA {
         return Err(Error::OutOfMemory);
     }
     if pages(address, length).any(|page| space.page(page) != PageState::Unmapped) {
         return Err(Error::AlreadyMapped);
     }
     for (done, page) in pages(address, length).enumerate() {
-        let mapped = Frame::allocate_zeroed().is_ok_and(|frame| space.map(page, frame, Rights::ReadWrite).is_ok());
+        if done > 0 && done.is_multiple_of(CHECK_EVERY) {
+            scarce = swap::is_scarce();
+        }
+        let frame = if scarce { None } else { Frame::allocate_zeroed().ok() };
+        let mapped = match frame {
+            Some(frame) => space.map(page, frame, Rights::ReadWrite).is_ok(),
+            None => promise_zeros(program, space, page),
+        };
         if !mapped {
             return Ok(done as u64 * PAGE_SIZE);
         }
     }
     Ok(length)
+}
+
+/// How many pages are mapped before it is looked again whether frames are scarce.
+const CHECK_EVERY: usize = 32;
+
+/// Maps a page that gets its frame when it is touched.
+fn promise_zeros(program: &Program, space: &mut AddressSpace, page: VirtAddr) -> bool {
+    if !swap::promise_zeros(1) {
+        return false;
+    }
+    program.residence().note_away();
+    let mapped = space.map_away(page, swap::ZERO, Rights::ReadWrite).is_ok();
+    if !mapped {
+        swap::release(swap::ZERO);
+    }
+    mapped
+}
+
+/// The most that one SwapOut looks at: it does not let anything else run on its CPU meanwhile.
+const SWAP_LIMIT: u64 = 1024 * 1024;
+
+/// Swaps out those pages in the range that are in memory; answers how many bytes went.
+pub(super) fn swap_out_pages(cpu: &ThisCpu, program: &Arc<Program>, address: u64, length: u64) -> Result<u64, Error> {
+    check(address, length)?;
+    if length > SWAP_LIMIT {
+        return Err(Error::InvalidArgument);
+    }
+    let store = swap::store().ok_or(Error::NotPermitted)?;
+    let mut gone = 0;
+    let mut batch = heapless::Vec::<_, { swap::BATCH }>::new();
+    for page in pages(address, length) {
+        if batch.push(page).is_err() {
+            gone += swap::send_away(cpu, store, program, &batch);
+            batch.clear();
+            let pushed = batch.push(page);
+            debug_assert!(pushed.is_ok());
+        }
+    }
+    gone += swap::send_away(cpu, store, program, &batch);
+    Ok(gone as u64 * PAGE_SIZE)
 }
 
 pub(super) fn unmap(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {

@@ -24,6 +24,8 @@ pub enum Wait {
     ForNotification,
     /// At a breakpoint that nobody handles, for ClearBreakpoint.
     Paused,
+    /// For the disk that pages are swapped to.
+    ForSwap,
 }
 
 impl Wait {

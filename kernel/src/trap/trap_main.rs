@@ -4,7 +4,7 @@ use super::{ArchTrap, Origin, TrapFrame, TrapInfo, breakpoint, fault};
 use crate::arch::{Arch, Frame};
 use crate::cpu::{self, ThisCpu};
 use crate::sched::{self, Next};
-use crate::{ipc, lockdown};
+use crate::{ipc, lockdown, swap};
 
 /// Handles a trap and answers the frame to return through: the same one, another thread's, or the idle one.
 ///
@@ -40,10 +40,13 @@ pub fn exception(cpu: &ThisCpu, info: &TrapInfo, frame: &mut Frame) -> Next {
         return Next::Stay;
     }
     match frame.origin() {
-        Origin::User => match ipc::deliver_fault(cpu, info, frame) {
+        Origin::User => match swap::fault(cpu, info) {
             Some(next) => next,
-            None if info.number.is_breakpoint() => breakpoint::pause(cpu, info, frame),
-            None => fault::user_fault(cpu, info, frame),
+            None => match ipc::deliver_fault(cpu, info, frame) {
+                Some(next) => next,
+                None if info.number.is_breakpoint() => breakpoint::pause(cpu, info, frame),
+                None => fault::user_fault(cpu, info, frame),
+            },
         },
         Origin::Kernel => lockdown::enter(cpu, info, frame),
     }

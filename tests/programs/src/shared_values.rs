@@ -8,3 +8,6 @@ pub const UNMAP_ELSEWHERE_PAGE: u64 = 0x20_0000_0000;
 
 /// The ways of `unreliable` to end badly.
 pub const UNRELIABLE_SITES: u64 = 7;
+
+/// Where the programs that lose a page have it.
+pub const SWAP_ERROR_PAGES: u64 = 0x31_0000_0000;

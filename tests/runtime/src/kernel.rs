@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::abi::{
     BASE_FS, BASE_GS, CpuInformation, Error, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME,
-    INFORMATION_SYSTEM, ProgramEnd, SPAWN_QUIET, SystemCall, SystemInformation,
+    INFORMATION_SWAP, INFORMATION_SYSTEM, ProgramEnd, SPAWN_QUIET, SwapInformation, SystemCall, SystemInformation,
 };
 use crate::door::{Door, Int80, Syscall};
 
@@ -169,6 +169,14 @@ impl<D: Door> Calls<D> {
     /// [`Error::NoSuchCpu`].
     pub fn cpu_information(index: u64) -> Result<CpuInformation, Error> {
         Self::information(INFORMATION_CPU, index)
+    }
+
+    /// Facts about swapping.
+    ///
+    /// # Errors
+    /// None that a kernel with this ABI gives.
+    pub fn swap_information() -> Result<SwapInformation, Error> {
+        Self::information(INFORMATION_SWAP, 0)
     }
 
     /// The name of the `index`-th file of the boot archive.

@@ -297,6 +297,15 @@ pub fn map_into(program: u64, address: u64, length: u64) -> Result<u64, Error> {
     plain(SystemCall::MapInto, [program, address, length, 0, 0, 0])
 }
 
+/// Swaps out pages of a program; answers how many bytes went.
+///
+/// # Errors
+/// Those of the capability; [`Error::InvalidArgument`] for a range that is not one of user pages or longer than 1 MiB;
+/// [`Error::NotPermitted`] where nothing is swapped.
+pub fn swap_out(program: u64, address: u64, length: u64) -> Result<u64, Error> {
+    plain(SystemCall::SwapOut, [program, address, length, 0, 0, 0])
+}
+
 /// Reads another program's memory.
 ///
 /// # Errors

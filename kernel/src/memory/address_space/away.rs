@@ -1,0 +1,102 @@
+//! Pages that are away, and the walk that chooses which go.
+
+use x86_64::VirtAddr;
+use x86_64::structures::paging::PageTableFlags;
+
+use super::{AddressSpace, MapError, PageState, TOKEN_LIMIT, page_state, set_away, user_page};
+use crate::memory::rights::Rights;
+
+impl AddressSpace {
+    /// Makes a page that is away from the start: `token` says where its contents are.
+    ///
+    /// # Errors
+    /// [`MapError`].
+    ///
+    /// # Panics
+    /// When `token` is not below [`TOKEN_LIMIT`].
+    pub fn map_away(&mut self, page: VirtAddr, token: u64, rights: Rights) -> Result<(), MapError> {
+        assert!(token < TOKEN_LIMIT, "token {token:#x} does not fit an entry");
+        let entry = self.tables.entry_or_create(user_page(page)?)?;
+        if !entry.is_unused() {
+            return Err(MapError::AlreadyMapped(page));
+        }
+        set_away(entry, token, rights);
+        self.away += 1;
+        Ok(())
+    }
+
+    /// The first page at `from` or above that is mapped or away.
+    #[must_use]
+    pub fn next_page(&mut self, from: VirtAddr) -> Option<(VirtAddr, PageState)> {
+        self.tables.next_user_entry(from).map(|(page, entry)| (page, page_state(entry)))
+    }
+
+    /// Notes that `page` was used just now, though the processor has not said so.
+    pub fn set_accessed(&mut self, page: VirtAddr) {
+        if let Ok(entry) = self.used_entry(page)
+            && entry.flags().contains(PageTableFlags::PRESENT)
+        {
+            entry.set_flags(entry.flags() | PageTableFlags::ACCESSED);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+    use x86_64::VirtAddr;
+
+    use super::{AddressSpace, MapError, PageState};
+    use crate::memory::layout::{PAGE_SIZE, USER_END, USER_START};
+    use crate::memory::{Frame, Rights, test_memory};
+
+    #[test]
+    fn a_page_can_be_away_from_the_start() {
+        let _guard = test_memory::frames();
+        let mut space = AddressSpace::new_without_kernel().unwrap();
+        let page = VirtAddr::new(0x40_0000);
+        space.map_away(page, 77, Rights::ReadWrite).unwrap();
+        assert_eq!(space.page(page), PageState::Away { token: 77, rights: Rights::ReadWrite });
+        assert_eq!(space.size(), space.frames() + 1);
+        assert_eq!(space.map_away(page, 78, Rights::Read), Err(MapError::AlreadyMapped(page)));
+        assert_eq!(space.bring_back(page, Frame::allocate_zeroed().unwrap()), Ok(77));
+        assert_eq!(space.size(), space.frames());
+        space.set_accessed(page);
+        assert!(space.take_accessed(page) && !space.take_accessed(page));
+    }
+
+    proptest! {
+        /// From wherever the walk begins, it shows what a look at every page shows.
+        #[test]
+        fn the_walk_misses_nothing(
+            numbers in prop::collection::btree_set(prop_oneof![
+                0..4_u64,
+                508..516_u64,
+                0x3_fffe..0x4_0002_u64,
+                Just(USER_END / PAGE_SIZE - 2),
+            ], 0..12),
+            from in prop_oneof![0..USER_END, Just(USER_START), 0..0x40_2000_u64],
+        ) {
+            let _guard = test_memory::frames();
+            let mut space = AddressSpace::new_without_kernel().unwrap();
+            let page = |number: u64| VirtAddr::new(USER_START + number * PAGE_SIZE);
+            for number in &numbers {
+                space.map_away(page(*number), *number, Rights::Read).unwrap();
+            }
+            let mut seen = Vec::new();
+            let mut at = VirtAddr::new(from & !(PAGE_SIZE - 1));
+            while let Some((page, state)) = space.next_page(at) {
+                let is_away = matches!(state, PageState::Away { .. });
+                prop_assert!(is_away);
+                seen.push(page);
+                at = page + PAGE_SIZE;
+            }
+            let expected: Vec<_> =
+                numbers.iter().map(|number| page(*number)).filter(|page| page.as_u64() >= from & !(PAGE_SIZE - 1)).collect();
+            prop_assert_eq!(seen, expected);
+        }
+    }
+}

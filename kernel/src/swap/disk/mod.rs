@@ -1,0 +1,17 @@
+//! A virtio block device as the place where pages go.
+//!
+//! Protocol: "Virtual I/O Device (VIRTIO) Version 1.2", sections "PCI Transport" and "Block Device"; the crate
+//! `virtio-drivers` speaks it. What the crate has not is here: how the device is found ([`find`]), the interrupt that says that it
+//! is done ([`interrupt`]), memory that it may reach ([`memory`]), and what is under way ([`transfers`]).
+
+mod device;
+mod find;
+mod interrupt;
+mod memory;
+mod pci;
+mod transfers;
+
+pub use device::{ACTIVE, Disk, Finished};
+pub use find::find;
+pub use interrupt::VECTOR;
+pub use transfers::{Direction, QUEUED_OUT, Transfer, take_threads};

@@ -1,0 +1,36 @@
+//! Swapping: pages of programs whose contents are elsewhere.
+//!
+//! ```text
+//!   clock ─► send_away ─► store ─► bring_back
+//!   which    page table,   slots,   fault, or a copy
+//!   pages    other CPUs    bytes    of the kernel
+//! ```
+//!
+//! [`room`] starts the clock when frames are scarce; a pager asks for single pages by SwapOut. `docs/swap.md` tells the rest.
+//!
+//! Locks, outermost first: an address space, the store, the frame pool. None is held while other CPUs are waited for.
+
+mod block_pool;
+mod bring_back;
+mod clock;
+mod disk;
+mod page_codec;
+mod programs;
+mod residence;
+mod room;
+mod send_away;
+mod settings;
+mod slot_table;
+mod start;
+mod store;
+mod waiting;
+
+pub use bring_back::{Trouble, fault, for_copy, refused};
+pub use clock::BATCH;
+pub use programs::{add as add_program, remove as remove_program};
+pub use residence::{Residence, is_pinned};
+pub use room::{is_scarce, make_room};
+pub use send_away::send_away;
+pub use start::initialize;
+pub use store::{ZERO, information, promise_zeros, release, store};
+pub use waiting::{cancel_waiting, disk_interrupt};

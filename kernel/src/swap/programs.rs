@@ -1,0 +1,70 @@
+//! Whose pages go next: all programs, in turn.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+
+use spin::Mutex;
+
+use crate::program::Program;
+
+/// All programs, and whose turn it is.
+struct Programs {
+    list: Vec<(u64, Weak<Program>)>,
+    turn: usize,
+}
+
+static PROGRAMS: Mutex<Programs> = Mutex::new(Programs { list: Vec::new(), turn: 0 });
+
+/// Takes a program in; `false` if the heap has no room for it.
+#[must_use]
+pub fn add(program: &Arc<Program>) -> bool {
+    let mut programs = PROGRAMS.lock();
+    if programs.list.try_reserve_exact(1).is_err() {
+        return false;
+    }
+    programs.list.push((program.number(), Arc::downgrade(program)));
+    true
+}
+
+/// A program is gone. The list shrinks with it, so that nothing stays behind in the heap.
+pub fn remove(number: u64) {
+    let mut programs = PROGRAMS.lock();
+    let Some(index) = programs.list.iter().position(|(other, _)| *other == number) else { return };
+    let gone = programs.list.remove(index);
+    programs.list.shrink_to_fit();
+    if programs.turn > index {
+        programs.turn -= 1;
+    }
+    drop(programs);
+    drop(gone);
+}
+
+/// How many there are.
+#[must_use]
+pub fn count() -> usize {
+    PROGRAMS.lock().list.len()
+}
+
+/// The program whose turn it is.
+#[must_use]
+pub fn current() -> Option<Arc<Program>> {
+    let mut programs = PROGRAMS.lock();
+    let count = programs.list.len();
+    for _ in 0..count {
+        let turn = programs.turn % count;
+        programs.turn = turn;
+        if let Some(program) = programs.list[turn].1.upgrade() {
+            return Some(program);
+        }
+        programs.turn += 1;
+    }
+    None
+}
+
+/// The clock has gone round over the pages of this program: it is the next one's turn, unless that is so already.
+pub fn pass_on(number: u64) {
+    let mut programs = PROGRAMS.lock();
+    if programs.list.get(programs.turn).is_some_and(|(current, _)| *current == number) {
+        programs.turn += 1;
+    }
+}

@@ -1,0 +1,49 @@
+//! What swapping keeps about a program.
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use gatehouse_abi::UTCB_BASE;
+use x86_64::VirtAddr;
+
+use crate::program::UTCB_END;
+
+/// What swapping keeps about a program.
+#[derive(Debug, Default)]
+pub struct Residence {
+    /// A page of it is away, or has been.
+    away: AtomicBool,
+    /// Where the clock goes on.
+    hand: AtomicU64,
+}
+
+impl Residence {
+    /// Whether a page of the program may be away. Once it is so it stays so: a thread that faults on a page which another
+    /// thread has just brought back must not be taken for one that faults on nothing.
+    #[must_use]
+    #[inline(always)]
+    pub fn may_be_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
+    }
+
+    /// A page is about to go. With the address space locked: whoever finds the page away sees this, too.
+    pub fn note_away(&self) {
+        self.away.store(true, Ordering::Relaxed);
+    }
+
+    /// Where the clock goes on.
+    #[must_use]
+    pub fn hand(&self) -> u64 {
+        self.hand.load(Ordering::Relaxed)
+    }
+
+    /// Sets where the clock goes on.
+    pub fn set_hand(&self, address: u64) {
+        self.hand.store(address, Ordering::Relaxed);
+    }
+}
+
+/// Whether the page is one that stays: the kernel reaches message buffers by their frames.
+#[must_use]
+pub fn is_pinned(page: VirtAddr) -> bool {
+    (UTCB_BASE..UTCB_END).contains(&page.as_u64())
+}
