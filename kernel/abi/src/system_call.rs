@@ -141,11 +141,25 @@ pub enum SystemCall {
     ListThreads = 53,
     /// `(program slot, thread's number)`: makes a capability of the thread; answers its slot.
     OpenThread = 54,
+    /// `(device control, line)`: makes an object of an interrupt line; answers its slot. Lines 0 to 15 are those of the ISA
+    /// bus, others are global system interrupts, of the PCI bus.
+    CreateInterrupt = 55,
+    /// `(interrupt, notification)`: from now on the notification is signalled for each interrupt, which comes to the caller's
+    /// CPU. No notification ([`crate::SLOT_NONE`]) masks the line.
+    BindInterrupt = 56,
+    /// `(interrupt)`: the driver has done with the interrupt that it was told of, and wants to be told of the next.
+    AcknowledgeInterrupt = 57,
+    /// `(device control, first, count)`: makes an object of I/O ports; answers its slot.
+    CreatePorts = 58,
+    /// `(ports, port, bytes)`: reads 1, 2 or 4 bytes from a port; answers them.
+    ReadPort = 59,
+    /// `(ports, port, bytes, value)`: writes 1, 2 or 4 bytes to a port.
+    WritePort = 60,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 61] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -201,6 +215,12 @@ impl SystemCall {
         Self::PatchMemory,
         Self::ListThreads,
         Self::OpenThread,
+        Self::CreateInterrupt,
+        Self::BindInterrupt,
+        Self::AcknowledgeInterrupt,
+        Self::CreatePorts,
+        Self::ReadPort,
+        Self::WritePort,
     ];
 
     /// The call with this number.

@@ -1,11 +1,15 @@
 //! Device interrupts, and the interrupt controller's own complaints.
 
+use super::interrupt;
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
 
-/// A device interrupt. No device is enabled: one that comes is told, once a power of two, and ended.
+/// A device interrupt. One that nobody asked for is told, once a power of two, and ended.
 pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
+    if let Some(next) = interrupt::arrived(cpu, vector) {
+        return next;
+    }
     cpu.kernel().apic().end_of_interrupt();
     let count = cpu.entries().entries(vector as usize);
     if count.is_power_of_two() {

@@ -2,9 +2,10 @@
 
 use alloc::sync::{Arc, Weak};
 
-use super::{Counted, TimerCapability};
+use super::{Counted, Ports, TimerCapability};
 use crate::capability::Object;
 use crate::ipc::{Endpoint, Notification, SavedReply};
+use crate::irq::Interrupt;
 use crate::program::Program;
 use crate::thread::Thread;
 
@@ -19,6 +20,12 @@ pub enum KernelObject {
     Program(Arc<Program>),
     /// The right to reply once.
     Reply(Arc<SavedReply>),
+    /// The right to make interrupts and port ranges.
+    DeviceControl,
+    /// An interrupt line.
+    Interrupt(Arc<Interrupt>),
+    /// I/O ports.
+    Ports(Ports),
     /// Bits that are signalled and waited for.
     Notification(Counted<Notification>),
     /// A timer.
@@ -35,6 +42,9 @@ impl Object for KernelObject {
             Self::Thread(thread) => Self::Thread(Arc::clone(thread)),
             Self::Program(program) => Self::Program(Arc::clone(program)),
             Self::Reply(reply) => Self::Reply(Arc::clone(reply)),
+            Self::DeviceControl => Self::DeviceControl,
+            Self::Interrupt(interrupt) => Self::Interrupt(Arc::clone(interrupt)),
+            Self::Ports(ports) => Self::Ports(ports.clone()),
             Self::Notification(notification) => Self::Notification(notification.again()),
             Self::Timer(timer) => Self::Timer(timer.clone()),
         })

@@ -5,6 +5,7 @@ mod capabilities;
 mod control;
 mod cpus;
 mod debugging;
+mod devices;
 mod dispatch;
 mod information;
 mod memory;

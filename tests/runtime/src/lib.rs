@@ -47,6 +47,7 @@ pub mod array;
 pub mod console;
 pub mod control;
 pub mod debugger;
+pub mod device;
 pub mod door;
 mod entry;
 mod kernel;

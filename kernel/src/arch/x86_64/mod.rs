@@ -28,6 +28,7 @@ mod patch;
 pub mod raise;
 #[cfg(test)]
 mod recorded_frames;
+mod ports;
 mod registers;
 mod stubs;
 mod syscall_entry;
@@ -52,6 +53,7 @@ pub use idt::table as vectors_table;
 pub use last_entry::LastEntry;
 pub use leave::leave_through;
 pub use patch::entries as patch_entries;
+pub use ports::{read as read_port, write as write_port};
 pub use trap_counts::TrapCounts;
 
 /// The frame by which the calling CPU goes idle.
