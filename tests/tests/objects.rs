@@ -51,3 +51,8 @@ fn replies_can_be_put_aside() {
 fn drivers_outside_the_kernel_take_interrupts() {
     holds("interrupts");
 }
+
+#[test]
+fn programs_share_frames() {
+    holds("frames");
+}

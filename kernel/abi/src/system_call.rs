@@ -155,11 +155,18 @@ pub enum SystemCall {
     ReadPort = 59,
     /// `(ports, port, bytes, value)`: writes 1, 2 or 4 bytes to a port.
     WritePort = 60,
+    /// `()`: makes a frame of zeros, 4096 bytes, that programs can share; answers its slot.
+    CreateFrame = 61,
+    /// `(frame, program slot, address, rights)`: maps a frame at a page-aligned free place, of another program or the
+    /// caller's ([`crate::SLOT_NONE`]): readable ([`crate::rights::READ`]), or writable, too ([`crate::rights::WRITE`]).
+    MapFrame = 62,
+    /// `(program slot, address, length)`: [`Self::UnmapMemory`] in another program.
+    UnmapFrom = 63,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 64] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -221,6 +228,9 @@ impl SystemCall {
         Self::CreatePorts,
         Self::ReadPort,
         Self::WritePort,
+        Self::CreateFrame,
+        Self::MapFrame,
+        Self::UnmapFrom,
     ];
 
     /// The call with this number.

@@ -6,6 +6,7 @@ use super::{Counted, Ports, TimerCapability};
 use crate::capability::Object;
 use crate::ipc::{Endpoint, Notification, SavedReply};
 use crate::irq::Interrupt;
+use crate::memory::shared_frame::SharedFrame;
 use crate::program::Program;
 use crate::thread::Thread;
 
@@ -18,6 +19,8 @@ pub enum KernelObject {
     Thread(Arc<Thread>),
     /// A program: its memory and its capabilities.
     Program(Arc<Program>),
+    /// A frame that programs share.
+    Frame(Arc<SharedFrame>),
     /// The right to reply once.
     Reply(Arc<SavedReply>),
     /// The right to make interrupts and port ranges.
@@ -41,6 +44,7 @@ impl Object for KernelObject {
             Self::Endpoint(endpoint) => Self::Endpoint(endpoint.again()),
             Self::Thread(thread) => Self::Thread(Arc::clone(thread)),
             Self::Program(program) => Self::Program(Arc::clone(program)),
+            Self::Frame(frame) => Self::Frame(Arc::clone(frame)),
             Self::Reply(reply) => Self::Reply(Arc::clone(reply)),
             Self::DeviceControl => Self::DeviceControl,
             Self::Interrupt(interrupt) => Self::Interrupt(Arc::clone(interrupt)),

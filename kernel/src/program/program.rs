@@ -12,6 +12,7 @@ use spin::{Mutex, MutexGuard};
 
 use super::{PausedThreads, UtcbSlot};
 use crate::memory::AddressSpace;
+use crate::memory::shared_frame::FrameQuota;
 use crate::object::{Space, new_space};
 use crate::thread::Thread;
 
@@ -38,6 +39,8 @@ pub struct Program {
     ending: AtomicBool,
     life: Mutex<Life>,
     capabilities: Space,
+    /// Shared frames that it has made.
+    frame_quota: Arc<FrameQuota>,
 }
 
 /// What changes while a program lives.
@@ -80,6 +83,7 @@ impl Program {
             ending: AtomicBool::new(false),
             life: Mutex::new(Life::default()),
             capabilities: new_space(),
+            frame_quota: Arc::new(FrameQuota::default()),
         })
     }
 
@@ -129,6 +133,12 @@ impl Program {
     #[inline(always)]
     pub const fn capabilities(&self) -> &Space {
         &self.capabilities
+    }
+
+    /// What its shared frames count for.
+    #[must_use]
+    pub const fn frame_quota(&self) -> &Arc<FrameQuota> {
+        &self.frame_quota
     }
 
     /// Its changing part.

@@ -7,6 +7,7 @@ mod cpus;
 mod debugging;
 mod devices;
 mod dispatch;
+mod frames;
 mod information;
 mod memory;
 mod messages;

@@ -3,7 +3,7 @@
 use gatehouse_abi::SystemCall;
 
 use super::dispatch::{Outcome, still_running};
-use super::{capabilities, control, devices, notifications, saved_replies};
+use super::{capabilities, control, devices, frames, notifications, saved_replies};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::thread::Thread;
@@ -32,6 +32,9 @@ pub(super) fn object_call(
         SystemCall::CreatePorts => devices::create_ports(thread, first, second, third).into(),
         SystemCall::ReadPort => devices::read(thread, first, second, third).into(),
         SystemCall::WritePort => devices::write(thread, arguments).into(),
+        SystemCall::CreateFrame => frames::create(thread).into(),
+        SystemCall::MapFrame => frames::map(thread, arguments).into(),
+        SystemCall::UnmapFrom => frames::unmap_from(cpu, thread, arguments).into(),
         _ => return None,
     })
 }

@@ -50,6 +50,7 @@ pub mod debugger;
 pub mod device;
 pub mod door;
 mod entry;
+pub mod frame;
 mod kernel;
 pub mod memory;
 pub mod message;
