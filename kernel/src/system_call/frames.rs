@@ -55,6 +55,7 @@ pub(super) fn map(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     match space.map_shared(VirtAddr::new(address), frame, page_rights) {
         Ok(()) => Ok(address),
         Err(MapError::OutOfFrames) => Err(Error::OutOfMemory),
+        Err(MapError::AlreadyMapped(_)) => Err(Error::AlreadyMapped),
         Err(_) => Err(Error::InvalidArgument),
     }
 }

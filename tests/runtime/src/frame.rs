@@ -15,7 +15,8 @@ pub fn create() -> Result<u64, Error> {
 /// [`crate::abi::rights::READ`], or that and [`crate::abi::rights::WRITE`].
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for a place that is not free or not the program's, those of the capabilities.
+/// [`Error::AlreadyMapped`] for a place that is not free, [`Error::InvalidArgument`] for one that is no page of the user
+/// half, those of the capabilities.
 pub fn map(frame: u64, program: u64, address: u64, rights: u64) -> Result<u64, Error> {
     plain(SystemCall::MapFrame, [frame, program, address, rights, 0, 0])
 }

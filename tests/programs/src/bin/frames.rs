@@ -205,10 +205,10 @@ fn wrong_arguments() {
         check!(map(frame, 0, address, rights::READ) == Err(Error::InvalidArgument), "mapped at {address:#x}");
     }
     check!(map(frame, 0, PAGE, rights::READ) == Ok(PAGE), "not mapped");
-    check!(map(frame, 0, PAGE, rights::READ) == Err(Error::InvalidArgument), "mapped twice at one place");
+    check!(map(frame, 0, PAGE, rights::READ) == Err(Error::AlreadyMapped), "mapped twice at one place");
     // The page is no place for others, either, and goes by the call that takes any page away.
     let fresh = Kernel::map_memory(PAGE, BYTES);
-    check!(fresh == Err(Error::InvalidArgument), "{fresh:?}");
+    check!(fresh == Err(Error::AlreadyMapped), "{fresh:?}");
     check!(unmap_from(SLOT_OWN_PROGRAM, PAGE, BYTES) == Ok(BYTES), "not unmapped");
     check!(unmap_from(SLOT_OWN_PROGRAM, PAGE, BYTES) == Err(Error::NotFound), "unmapped twice");
     for slot in [0, 1, 2, 4000, u64::MAX] {
