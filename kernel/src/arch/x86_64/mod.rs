@@ -25,10 +25,10 @@ mod idt;
 mod last_entry;
 mod leave;
 mod patch;
+mod ports;
 pub mod raise;
 #[cfg(test)]
 mod recorded_frames;
-mod ports;
 mod registers;
 mod stubs;
 mod syscall_entry;
