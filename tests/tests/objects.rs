@@ -46,3 +46,13 @@ fn capabilities_travel_in_messages_and_between_slots() {
 fn replies_can_be_put_aside() {
     holds("saved_replies");
 }
+
+#[test]
+fn drivers_outside_the_kernel_take_interrupts() {
+    holds("interrupts");
+}
+
+#[test]
+fn programs_share_frames() {
+    holds("frames");
+}

@@ -12,7 +12,7 @@ pub mod rights {
     pub const READ: u64 = 1 << 3;
     /// Write them.
     pub const WRITE: u64 = 1 << 4;
-    /// Start, stop and end the thread or program; bind fault handlers.
+    /// Start, stop and end the thread or program; bind fault handlers and interrupts; make objects of devices.
     pub const CONTROL: u64 = 1 << 5;
     /// All of them.
     pub const ALL: u64 = (1 << 6) - 1;
@@ -22,6 +22,8 @@ pub mod rights {
 pub const SLOT_OWN_PROGRAM: u64 = 1;
 /// The capability of the thread that a program starts with.
 pub const SLOT_FIRST_THREAD: u64 = 2;
+/// The capability that the first program starts with besides: the right to make interrupts and ranges of I/O ports.
+pub const SLOT_DEVICE_CONTROL: u64 = 3;
 /// The first slot that is free in a new program: what is granted to it before it starts comes here, in order.
 pub const SLOT_FIRST_FREE: u64 = 3;
 /// Stands for any slot that is free, where one is to be filled.

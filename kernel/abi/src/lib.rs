@@ -14,7 +14,9 @@ mod test_hook;
 mod timer;
 mod trap_number;
 
-pub use capability::{SLOT_ANY, SLOT_FIRST_FREE, SLOT_FIRST_THREAD, SLOT_NONE, SLOT_OWN_PROGRAM, rights};
+pub use capability::{
+    SLOT_ANY, SLOT_DEVICE_CONTROL, SLOT_FIRST_FREE, SLOT_FIRST_THREAD, SLOT_NONE, SLOT_OWN_PROGRAM, rights,
+};
 pub use debugging::{
     BREAKPOINT_EXECUTE, BREAKPOINT_NONE, BREAKPOINT_READ_WRITE, BREAKPOINT_WRITE, DEBUG_SINGLE_STEP,
     HARDWARE_BREAKPOINTS, ThreadInformation, ThreadState,

@@ -145,11 +145,32 @@ pub enum SystemCall {
     /// `(program slot, address, length)`: swaps out those pages of a program in the range that are in memory; at most 1 MiB.
     /// Answers how many bytes went. Whoever touches such a page finds it where it was.
     SwapOut = 55,
+    /// `(device control, line)`: makes an object of an interrupt line; answers its slot. Lines 0 to 15 are those of the ISA
+    /// bus, others are global system interrupts, of the PCI bus.
+    CreateInterrupt = 56,
+    /// `(interrupt, notification)`: from now on the notification is signalled for each interrupt, which comes to the caller's
+    /// CPU. No notification ([`crate::SLOT_NONE`]) masks the line.
+    BindInterrupt = 57,
+    /// `(interrupt)`: the driver has done with the interrupt that it was told of, and wants to be told of the next.
+    AcknowledgeInterrupt = 58,
+    /// `(device control, first, count)`: makes an object of I/O ports; answers its slot.
+    CreatePorts = 59,
+    /// `(ports, port, bytes)`: reads 1, 2 or 4 bytes from a port; answers them.
+    ReadPort = 60,
+    /// `(ports, port, bytes, value)`: writes 1, 2 or 4 bytes to a port.
+    WritePort = 61,
+    /// `()`: makes a frame of zeros, 4096 bytes, that programs can share; answers its slot.
+    CreateFrame = 62,
+    /// `(frame, program slot, address, rights)`: maps a frame at a page-aligned free place, of another program or the
+    /// caller's ([`crate::SLOT_NONE`]): readable ([`crate::rights::READ`]), or writable, too ([`crate::rights::WRITE`]).
+    MapFrame = 63,
+    /// `(program slot, address, length)`: [`Self::UnmapMemory`] in another program.
+    UnmapFrom = 64,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 65] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -206,6 +227,15 @@ impl SystemCall {
         Self::ListThreads,
         Self::OpenThread,
         Self::SwapOut,
+        Self::CreateInterrupt,
+        Self::BindInterrupt,
+        Self::AcknowledgeInterrupt,
+        Self::CreatePorts,
+        Self::ReadPort,
+        Self::WritePort,
+        Self::CreateFrame,
+        Self::MapFrame,
+        Self::UnmapFrom,
     ];
 
     /// The call with this number.

@@ -7,5 +7,5 @@ pub mod x86_64;
 pub use x86_64::{
     Arch, BreakpointAccess, DebugRegisters, FpuState, Frame, HardwareBreakpoint, InstructionInfo, LastEntry,
     RefusedBreakpoint, UserBases, Verdict, exit, fpu_allow, fpu_forbid, idle_frame, instruction_info, leave_through,
-    load_address_space, load_debug_registers, stop_cpu, ticks,
+    load_address_space, load_debug_registers, read_port, stop_cpu, ticks, write_port,
 };

@@ -1,12 +1,16 @@
 //! Device interrupts, and the interrupt controller's own complaints.
 
+use super::interrupt;
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
 use crate::swap;
 
-/// A device interrupt. One that nobody has asked for is told, once a power of two, and ended.
+/// A device interrupt. One that nobody asked for is told, once a power of two, and ended.
 pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
+    if let Some(next) = interrupt::arrived(cpu, vector) {
+        return next;
+    }
     cpu.kernel().apic().end_of_interrupt();
     if let Some(next) = swap::disk_interrupt(cpu, vector) {
         return next;

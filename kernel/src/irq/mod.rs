@@ -2,6 +2,9 @@
 
 mod call;
 mod device;
+mod gate;
+mod interrupt;
+pub mod io_apics;
 mod ipi;
 mod ping;
 mod shootdown;
@@ -9,6 +12,7 @@ pub mod watchdog;
 
 pub use call::{Operation, all_others, answer_calls, call};
 pub use device::{controller_error, device};
+pub use interrupt::Interrupt;
 pub use ipi::{ipi, timer};
 pub use ping::{Ping, ping, ping_all};
 pub use shootdown::{flush_kernel_pages, flush_program, flush_program_range};

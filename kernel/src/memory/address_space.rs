@@ -6,6 +6,8 @@
 //!
 //! Whatever takes a translation away answers a value that keeps the frame until the caller has told the other CPUs.
 
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use core::fmt;
 
 use x86_64::structures::paging::PageTableFlags;
@@ -16,7 +18,11 @@ use super::kernel_space;
 use super::layout::{PAGE_SIZE, USER_END, USER_START};
 use super::page_tables::{PageTableEntry, PageTables};
 use super::rights::Rights;
+use super::shared_frame::SharedFrame;
 use super::user_range::UserRange;
+
+use shared::SHARED;
+pub use shared::StaleShare;
 
 /// In an entry that is not present: the address bits hold a token. The processor ignores all bits of such an entry.
 const AWAY: PageTableFlags = PageTableFlags::BIT_9;
@@ -149,6 +155,8 @@ pub struct AddressSpace {
     tables: PageTables,
     mapped: u64,
     away: u64,
+    /// Frames that are shared, by the addresses of their pages.
+    shared: BTreeMap<u64, Arc<SharedFrame>>,
 }
 
 impl AddressSpace {
@@ -159,13 +167,13 @@ impl AddressSpace {
     pub fn new() -> Result<Self, OutOfFrames> {
         let mut tables = PageTables::new(Frame::allocate_zeroed)?;
         kernel_space::share_kernel_half(&mut tables);
-        Ok(Self { tables, mapped: 0, away: 0 })
+        Ok(Self { tables, mapped: 0, away: 0, shared: BTreeMap::new() })
     }
 
     /// An address space that no processor could run, for host tests.
     #[cfg(test)]
     pub(crate) fn new_without_kernel() -> Result<Self, OutOfFrames> {
-        Ok(Self { tables: PageTables::new(Frame::allocate_zeroed)?, mapped: 0, away: 0 })
+        Ok(Self { tables: PageTables::new(Frame::allocate_zeroed)?, mapped: 0, away: 0, shared: BTreeMap::new() })
     }
 
     /// Physical address of the top-level table, for [`activate`](super::activate).
@@ -189,7 +197,7 @@ impl AddressSpace {
     /// Frames that this address space holds: pages and page tables.
     #[must_use]
     pub fn frames(&self) -> u64 {
-        self.mapped + self.tables.frames()
+        self.mapped + self.shared.len() as u64 + self.tables.frames()
     }
 
     /// Frames that it would hold if no page were away: what a quota counts.
@@ -338,8 +346,10 @@ impl AddressSpace {
     pub unsafe fn clear(&mut self, mut away: impl FnMut(u64)) {
         self.tables.for_each_user_entry(|_, entry| {
             let state = page_state(entry);
+            let is_shared = entry.flags().contains(SHARED);
             entry.set_unused();
             match state {
+                PageState::Mapped { .. } if is_shared => {}
                 // SAFETY: the frame was moved in, its entry is empty now, and no CPU can reach it.
                 PageState::Mapped { frame, .. } => drop(unsafe { Frame::from_raw(frame) }),
                 PageState::Away { token, .. } => away(token),
@@ -348,10 +358,12 @@ impl AddressSpace {
         });
         self.mapped = 0;
         self.away = 0;
+        self.shared.clear();
     }
 
     fn used_entry(&mut self, page: VirtAddr) -> Result<&mut PageTableEntry, MapError> {
         let entry = self.tables.entry_mut(user_page(page)?).filter(|entry| !entry.is_unused());
+        let entry = entry.filter(|entry| !entry.flags().contains(SHARED));
         entry.ok_or(MapError::NotMapped(page))
     }
 }
@@ -391,5 +403,6 @@ fn set_away(entry: &mut PageTableEntry, token: u64, rights: Rights) {
 }
 
 mod away;
+mod shared;
 #[cfg(test)]
 mod tests;

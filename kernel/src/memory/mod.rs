@@ -15,6 +15,7 @@ pub mod heap;
 pub mod kernel_space;
 pub mod layout;
 pub mod rights;
+pub mod shared_frame;
 
 mod frame_cache;
 mod frame_pool;

@@ -2,9 +2,11 @@
 
 use alloc::sync::{Arc, Weak};
 
-use super::{Counted, TimerCapability};
+use super::{Counted, Ports, TimerCapability};
 use crate::capability::Object;
 use crate::ipc::{Endpoint, Notification, SavedReply};
+use crate::irq::Interrupt;
+use crate::memory::shared_frame::SharedFrame;
 use crate::program::Program;
 use crate::thread::Thread;
 
@@ -17,8 +19,16 @@ pub enum KernelObject {
     Thread(Arc<Thread>),
     /// A program: its memory and its capabilities.
     Program(Arc<Program>),
+    /// A frame that programs share.
+    Frame(Arc<SharedFrame>),
     /// The right to reply once.
     Reply(Arc<SavedReply>),
+    /// The right to make interrupts and port ranges.
+    DeviceControl,
+    /// An interrupt line.
+    Interrupt(Arc<Interrupt>),
+    /// I/O ports.
+    Ports(Ports),
     /// Bits that are signalled and waited for.
     Notification(Counted<Notification>),
     /// A timer.
@@ -34,7 +44,11 @@ impl Object for KernelObject {
             Self::Endpoint(endpoint) => Self::Endpoint(endpoint.again()),
             Self::Thread(thread) => Self::Thread(Arc::clone(thread)),
             Self::Program(program) => Self::Program(Arc::clone(program)),
+            Self::Frame(frame) => Self::Frame(Arc::clone(frame)),
             Self::Reply(reply) => Self::Reply(Arc::clone(reply)),
+            Self::DeviceControl => Self::DeviceControl,
+            Self::Interrupt(interrupt) => Self::Interrupt(Arc::clone(interrupt)),
+            Self::Ports(ports) => Self::Ports(ports.clone()),
             Self::Notification(notification) => Self::Notification(notification.again()),
             Self::Timer(timer) => Self::Timer(timer.clone()),
         })

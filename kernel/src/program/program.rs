@@ -12,6 +12,7 @@ use spin::{Mutex, MutexGuard};
 
 use super::{PausedThreads, UtcbSlot};
 use crate::memory::AddressSpace;
+use crate::memory::shared_frame::FrameQuota;
 use crate::object::{Space, new_space};
 use crate::swap::{self, Residence};
 use crate::thread::Thread;
@@ -40,6 +41,8 @@ pub struct Program {
     life: Mutex<Life>,
     capabilities: Space,
     residence: Residence,
+    /// Shared frames that it has made.
+    frame_quota: Arc<FrameQuota>,
 }
 
 /// What changes while a program lives.
@@ -83,6 +86,7 @@ impl Program {
             life: Mutex::new(Life::default()),
             capabilities: new_space(),
             residence: Residence::default(),
+            frame_quota: Arc::new(FrameQuota::default()),
         })
     }
 
@@ -139,6 +143,12 @@ impl Program {
     #[inline(always)]
     pub const fn residence(&self) -> &Residence {
         &self.residence
+    }
+
+    /// What its shared frames count for.
+    #[must_use]
+    pub const fn frame_quota(&self) -> &Arc<FrameQuota> {
+        &self.frame_quota
     }
 
     /// Its changing part.

@@ -53,6 +53,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     // Interrupts: the legacy controllers are silenced, the local APIC takes over. And what time it is.
     mask_legacy_controllers();
     apic.enable(vectors::APIC_ERROR);
+    irq::io_apics::initialize(&machine.topology);
     let (calibration, hardware_timer) = timer::measure(&apic, machine.power_management_timer);
     let clock = time::install_clock(TscClock::new(calibration.hertz));
     time::install_timer(&this, hardware_timer);

@@ -1,11 +1,13 @@
 //! The first program: the only one that the kernel starts by itself.
 
-use gatehouse_abi::{EndCause, ProgramEnd};
+use gatehouse_abi::{EndCause, ProgramEnd, SLOT_DEVICE_CONTROL};
 use percpu::CpuIndex;
 
 use crate::arch::{Verdict, exit};
+use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::console;
 use crate::cpu::ThisCpu;
+use crate::object::{FOREST, KernelObject};
 use crate::program::{Start, spawn_program};
 
 /// Starts the program of this name on the first CPU.
@@ -16,7 +18,13 @@ pub(super) fn start(cpu: &ThisCpu, name: &str) {
     let first = Start { name, argument: 0, cpu: CpuIndex::BOOT, quiet: false, suspended: false };
     match spawn_program(cpu, None, &first) {
         // The boot path enters the scheduler next, whatever the answer.
-        Ok((_, _next)) => {}
+        Ok((program, _next)) => {
+            let control = Capability { object: KernelObject::DeviceControl, rights: Rights::ALL, badge: 0 };
+            let place = Slot::new(SLOT_DEVICE_CONTROL).map_or(Destination::AnyFree, Destination::At);
+            if let Err(error) = FOREST.insert(program.capabilities(), place, control) {
+                panic!("cannot start the first program, {name}: {error}");
+            }
+        }
         Err(error) => panic!("cannot start the first program, {name}: {error}"),
     }
 }

@@ -8,7 +8,7 @@ use x86_64::VirtAddr;
 
 use crate::cpu::ThisCpu;
 use crate::irq::flush_program_range;
-use crate::memory::address_space::{PageState, Unmapped};
+use crate::memory::address_space::{PageState, StaleShare, Unmapped};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{AddressSpace, Frame, Rights};
 use crate::program::{Program, UTCB_END};
@@ -16,9 +16,9 @@ use crate::swap;
 use crate::thread::Thread;
 
 /// The most that a program may hold, tables included, in frames: 128 MiB.
-const FRAME_QUOTA: u64 = 32 * 1024;
+pub(super) const FRAME_QUOTA: u64 = 32 * 1024;
 
-fn check(address: u64, length: u64) -> Result<(), Error> {
+pub(super) fn check(address: u64, length: u64) -> Result<(), Error> {
     // A longer range would keep the CPU busy with pages that cannot be there.
     if length == 0
         || length > FRAME_QUOTA * PAGE_SIZE
@@ -37,26 +37,45 @@ fn pages(address: u64, length: u64) -> impl Iterator<Item = VirtAddr> {
     (0..length / PAGE_SIZE).map(move |page| VirtAddr::new(address + page * PAGE_SIZE))
 }
 
+/// What was taken away, until no CPU can reach it any more.
+struct Taken {
+    own: Vec<Unmapped>,
+    shared: Vec<StaleShare>,
+}
+
+impl Taken {
+    const fn pages(&self) -> u64 {
+        self.own.len() as u64 + self.shared.len() as u64
+    }
+}
+
 /// Takes away what is mapped in the range; pages that are not are passed over.
-fn take(program: &Program, address: u64, length: u64) -> Result<Vec<Unmapped>, Error> {
+fn take(program: &Program, address: u64, length: u64) -> Result<Taken, Error> {
     let mut space = program.space();
     let space = space.as_mut().ok_or(Error::NotPermitted)?;
-    let mut taken = Vec::new();
-    taken.try_reserve((length / PAGE_SIZE).min(space.size()) as usize).map_err(|_| Error::OutOfMemory)?;
-    taken.extend(pages(address, length).filter_map(|page| space.unmap(page).ok()));
+    let mut taken = Taken { own: Vec::new(), shared: Vec::new() };
+    taken.own.try_reserve((length / PAGE_SIZE).min(space.size()) as usize).map_err(|_| Error::OutOfMemory)?;
+    for page in pages(address, length) {
+        match space.unmap_shared(page) {
+            Some(share) => taken.shared.push(share),
+            None => taken.own.extend(space.unmap(page)),
+        }
+    }
     Ok(taken)
 }
 
 /// Frees what was taken away, once no CPU can reach it any more.
-fn free(cpu: &ThisCpu, program: &Program, address: u64, length: u64, taken: Vec<Unmapped>) {
+fn free(cpu: &ThisCpu, program: &Program, address: u64, length: u64, taken: Taken) {
     flush_program_range(cpu, program, VirtAddr::new(address), length);
-    for page in taken {
+    for page in taken.own {
         match page {
             // SAFETY: every CPU that runs the program has just forgotten its translations.
             Unmapped::Frame(stale) => drop(unsafe { stale.after_flush() }),
             Unmapped::Away(token) => swap::release(token),
         }
     }
+    // SAFETY: as above.
+    taken.shared.into_iter().for_each(|share| drop(unsafe { share.after_flush() }));
 }
 
 pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
@@ -142,12 +161,16 @@ pub(super) fn swap_out_pages(cpu: &ThisCpu, program: &Arc<Program>, address: u64
 }
 
 pub(super) fn unmap(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
+    unmap_in(cpu, thread.program(), address, length)
+}
+
+pub(super) fn unmap_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
     check(address, length)?;
-    let taken = take(thread.program(), address, length)?;
-    if taken.is_empty() {
+    let taken = take(program, address, length)?;
+    let count = taken.pages();
+    if count == 0 {
         return Err(Error::NotFound);
     }
-    let count = taken.len() as u64;
-    free(cpu, thread.program(), address, length, taken);
+    free(cpu, program, address, length, taken);
     Ok(count * PAGE_SIZE)
 }

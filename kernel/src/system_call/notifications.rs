@@ -30,6 +30,18 @@ pub(super) fn find(thread: &Thread, number: u64, right: Rights) -> Result<(Arc<N
     found.unwrap_or(Err(Error::BadCapability))
 }
 
+/// The same as a capability, which keeps the notification open.
+pub(super) fn find_counted(thread: &Thread, number: u64, right: Rights) -> Result<(Counted<Notification>, u64), Error> {
+    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
+        KernelObject::Notification(notification) if capability.rights.contains(right) => {
+            Ok((notification.again(), capability.badge))
+        }
+        KernelObject::Notification(_) => Err(Error::NoRight),
+        _ => Err(Error::BadCapability),
+    });
+    found.unwrap_or(Err(Error::BadCapability))
+}
+
 pub(super) fn signal(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, number: u64) -> Outcome {
     match find(thread, number, Rights::SEND) {
         Ok((notification, badge)) => {

@@ -3,7 +3,7 @@
 use gatehouse_abi::SystemCall;
 
 use super::dispatch::{Outcome, still_running};
-use super::{capabilities, control, notifications, saved_replies};
+use super::{capabilities, control, devices, frames, notifications, saved_replies};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::thread::Thread;
@@ -16,7 +16,7 @@ pub(super) fn object_call(
     frame: &mut Frame,
     arguments: &[u64; 6],
 ) -> Option<Outcome> {
-    let [first, second, ..] = *arguments;
+    let [first, second, third, ..] = *arguments;
     Some(match call {
         SystemCall::CreateNotification => notifications::create(thread).into(),
         SystemCall::Signal => notifications::signal(cpu, thread, frame, first),
@@ -26,6 +26,15 @@ pub(super) fn object_call(
         SystemCall::MoveCapability => capabilities::transfer(thread, arguments).into(),
         SystemCall::SaveReply => still_running(cpu, saved_replies::save(cpu, thread)),
         SystemCall::ReplyTo => saved_replies::reply_to(cpu, thread, frame, first),
+        SystemCall::CreateInterrupt => devices::create_interrupt(thread, first, second).into(),
+        SystemCall::BindInterrupt => still_running(cpu, devices::bind_interrupt(cpu, thread, first, second)),
+        SystemCall::AcknowledgeInterrupt => devices::acknowledge_interrupt(cpu, thread, frame, first),
+        SystemCall::CreatePorts => devices::create_ports(thread, first, second, third).into(),
+        SystemCall::ReadPort => devices::read(thread, first, second, third).into(),
+        SystemCall::WritePort => devices::write(thread, arguments).into(),
+        SystemCall::CreateFrame => frames::create(thread).into(),
+        SystemCall::MapFrame => frames::map(thread, arguments).into(),
+        SystemCall::UnmapFrom => frames::unmap_from(cpu, thread, arguments).into(),
         _ => return None,
     })
 }

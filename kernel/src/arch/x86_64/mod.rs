@@ -25,6 +25,7 @@ mod idt;
 mod last_entry;
 mod leave;
 mod patch;
+mod ports;
 pub mod raise;
 #[cfg(test)]
 mod recorded_frames;
@@ -52,6 +53,7 @@ pub use idt::table as vectors_table;
 pub use last_entry::LastEntry;
 pub use leave::leave_through;
 pub use patch::entries as patch_entries;
+pub use ports::{read as read_port, write as write_port};
 pub use trap_counts::TrapCounts;
 
 /// The frame by which the calling CPU goes idle.

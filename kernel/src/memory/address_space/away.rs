@@ -3,7 +3,8 @@
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PageTableFlags;
 
-use super::{AddressSpace, MapError, PageState, TOKEN_LIMIT, page_state, set_away, user_page};
+use super::{AddressSpace, MapError, PageState, SHARED, TOKEN_LIMIT, page_state, set_away, user_page};
+use crate::memory::layout::PAGE_SIZE;
 use crate::memory::rights::Rights;
 
 impl AddressSpace {
@@ -25,10 +26,16 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// The first page at `from` or above that is mapped or away.
+    /// The first page at `from` or above that is mapped or away, and not shared.
     #[must_use]
-    pub fn next_page(&mut self, from: VirtAddr) -> Option<(VirtAddr, PageState)> {
-        self.tables.next_user_entry(from).map(|(page, entry)| (page, page_state(entry)))
+    pub fn next_page(&mut self, mut from: VirtAddr) -> Option<(VirtAddr, PageState)> {
+        loop {
+            let (page, entry) = self.tables.next_user_entry(from)?;
+            if !entry.flags().contains(SHARED) {
+                return Some((page, page_state(entry)));
+            }
+            from = page + PAGE_SIZE;
+        }
     }
 
     /// Notes that `page` was used just now, though the processor has not said so.

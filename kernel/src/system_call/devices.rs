@@ -1,0 +1,98 @@
+//! Calls of device drivers: interrupt lines and I/O ports.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::{Error, SLOT_NONE};
+
+use super::capabilities::{insert, slot};
+use super::dispatch::Outcome;
+use super::notifications;
+use crate::arch::{Frame, read_port, write_port};
+use crate::capability::Rights;
+use crate::cpu::ThisCpu;
+use crate::irq::Interrupt;
+use crate::object::{KernelObject, Ports};
+use crate::thread::Thread;
+use crate::trap::TrapFrame as _;
+
+/// Looks at the capability in a slot, which must have the right.
+fn with<R>(
+    thread: &Thread,
+    number: u64,
+    right: Rights,
+    look: impl FnOnce(&KernelObject) -> Option<R>,
+) -> Result<R, Error> {
+    let found = thread.program().capabilities().inspect(slot(number)?, |capability| {
+        let wanted = look(&capability.object).ok_or(Error::BadCapability)?;
+        if capability.rights.contains(right) { Ok(wanted) } else { Err(Error::NoRight) }
+    });
+    found.unwrap_or(Err(Error::BadCapability))
+}
+
+fn check_control(thread: &Thread, number: u64) -> Result<(), Error> {
+    with(thread, number, Rights::CONTROL, |object| matches!(object, KernelObject::DeviceControl).then_some(()))
+}
+
+fn interrupt(thread: &Thread, number: u64) -> Result<Arc<Interrupt>, Error> {
+    with(thread, number, Rights::CONTROL, |object| match object {
+        KernelObject::Interrupt(interrupt) => Some(Arc::clone(interrupt)),
+        _ => None,
+    })
+}
+
+fn port(thread: &Thread, number: u64, right: Rights, port: u64, bytes: u64) -> Result<u16, Error> {
+    let at = |object: &KernelObject| match object {
+        KernelObject::Ports(ports) => Some(ports.at(port, bytes)),
+        _ => None,
+    };
+    with(thread, number, right, at)?.ok_or(Error::InvalidArgument)
+}
+
+pub(super) fn create_interrupt(thread: &Thread, control: u64, line: u64) -> Result<u64, Error> {
+    check_control(thread, control)?;
+    insert(thread.program(), KernelObject::Interrupt(Interrupt::new(line)?))
+}
+
+pub(super) fn bind_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target: u64) -> Result<u64, Error> {
+    let interrupt = interrupt(thread, number)?;
+    let before = match target {
+        SLOT_NONE => interrupt.unbind(),
+        target => {
+            let (notification, badge) = notifications::find_counted(thread, target, Rights::SEND)?;
+            interrupt.bind(cpu, notification, badge)?
+        }
+    };
+    drop(before);
+    Ok(0)
+}
+
+pub(super) fn acknowledge_interrupt(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, number: u64) -> Outcome {
+    match interrupt(thread, number).and_then(|interrupt| interrupt.acknowledge(cpu)) {
+        Ok(next) => {
+            frame.set_system_call_result(0);
+            Outcome::Then(next)
+        }
+        Err(error) => Outcome::Refused(error),
+    }
+}
+
+pub(super) fn create_ports(thread: &Thread, control: u64, first: u64, count: u64) -> Result<u64, Error> {
+    check_control(thread, control)?;
+    let ports = Ports::new(first, count).ok_or(Error::InvalidArgument)?;
+    insert(thread.program(), KernelObject::Ports(ports))
+}
+
+pub(super) fn read(thread: &Thread, number: u64, address: u64, bytes: u64) -> Result<u64, Error> {
+    let port = port(thread, number, Rights::READ, address, bytes)?;
+    // SAFETY: whoever holds device control gave the port away, which is trusted to know what listens there; the kernel's own
+    // are in no range.
+    Ok(u64::from(unsafe { read_port(port, bytes) }))
+}
+
+pub(super) fn write(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [number, address, bytes, value, ..] = *arguments;
+    let port = port(thread, number, Rights::WRITE, address, bytes)?;
+    // SAFETY: as for reading.
+    unsafe { write_port(port, bytes, value as u32) };
+    Ok(0)
+}

@@ -1,0 +1,68 @@
+//! Calls about frames that programs share.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::{Error, SLOT_NONE, rights};
+use x86_64::VirtAddr;
+
+use super::capabilities::{insert, program, slot};
+use super::memory::{FRAME_QUOTA, check, unmap_in};
+use crate::capability::Rights;
+use crate::cpu::ThisCpu;
+use crate::memory::address_space::MapError;
+use crate::memory::layout::PAGE_SIZE;
+use crate::memory::shared_frame::{NoSharedFrame, SharedFrame};
+use crate::memory::{self, Rights as PageRights};
+use crate::object::KernelObject;
+use crate::thread::Thread;
+
+pub(super) fn create(thread: &Thread) -> Result<u64, Error> {
+    let frame = SharedFrame::new(thread.program().frame_quota()).map_err(|refused| match refused {
+        NoSharedFrame::QuotaReached => Error::QuotaReached,
+        NoSharedFrame::OutOfFrames => Error::OutOfMemory,
+    })?;
+    insert(thread.program(), KernelObject::Frame(frame))
+}
+
+fn find(thread: &Thread, number: u64, needed: Rights) -> Result<Arc<SharedFrame>, Error> {
+    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
+        KernelObject::Frame(frame) if capability.rights.contains(needed) => Ok(Arc::clone(frame)),
+        KernelObject::Frame(_) => Err(Error::NoRight),
+        _ => Err(Error::BadCapability),
+    });
+    found.unwrap_or(Err(Error::BadCapability))
+}
+
+/// Maps a frame into the caller's program, or another.
+pub(super) fn map(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [number, target, address, wanted, ..] = *arguments;
+    let (needed, page_rights) = match wanted {
+        rights::READ => (Rights::READ, PageRights::Read),
+        wanted if wanted == rights::READ | rights::WRITE => (Rights::READ.with(Rights::WRITE), PageRights::ReadWrite),
+        _ => return Err(Error::InvalidArgument),
+    };
+    check(address, PAGE_SIZE)?;
+    let frame = find(thread, number, needed)?;
+    let target = match target {
+        SLOT_NONE => Arc::clone(thread.program()),
+        target => program(thread, target, Rights::WRITE)?,
+    };
+    let mut space = target.space();
+    let space: &mut memory::AddressSpace = space.as_mut().ok_or(Error::NotPermitted)?;
+    if space.frames() >= FRAME_QUOTA {
+        return Err(Error::OutOfMemory);
+    }
+    match space.map_shared(VirtAddr::new(address), frame, page_rights) {
+        Ok(()) => Ok(address),
+        Err(MapError::OutOfFrames) => Err(Error::OutOfMemory),
+        Err(MapError::AlreadyMapped(_)) => Err(Error::AlreadyMapped),
+        Err(_) => Err(Error::InvalidArgument),
+    }
+}
+
+/// Unmaps pages of another program.
+pub(super) fn unmap_from(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [target, address, length, ..] = *arguments;
+    let target = program(thread, target, Rights::WRITE)?;
+    unmap_in(cpu, &target, address, length)
+}

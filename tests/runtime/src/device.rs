@@ -1,0 +1,61 @@
+//! What device drivers need: interrupts and I/O ports.
+
+use crate::abi::{Error, SLOT_DEVICE_CONTROL, SLOT_NONE, SystemCall};
+use crate::message::plain;
+
+/// Makes an object of an interrupt line, of the ISA bus below 16; answers its slot. Only for the first program, which has
+/// the right to.
+///
+/// # Errors
+/// [`Error::NotFound`] if there is no such line, [`Error::WrongState`] if somebody has it, those of the capability.
+pub fn create_interrupt(line: u64) -> Result<u64, Error> {
+    plain(SystemCall::CreateInterrupt, [SLOT_DEVICE_CONTROL, line, 0, 0, 0, 0])
+}
+
+/// Has a notification signalled for each interrupt, on the caller's CPU.
+///
+/// # Errors
+/// Those of the capabilities.
+pub fn bind_interrupt(interrupt: u64, notification: u64) -> Result<u64, Error> {
+    plain(SystemCall::BindInterrupt, [interrupt, notification, 0, 0, 0, 0])
+}
+
+/// Masks an interrupt line.
+///
+/// # Errors
+/// Those of the capability.
+pub fn unbind_interrupt(interrupt: u64) -> Result<u64, Error> {
+    plain(SystemCall::BindInterrupt, [interrupt, SLOT_NONE, 0, 0, 0, 0])
+}
+
+/// Says that the interrupt that was signalled is done with.
+///
+/// # Errors
+/// [`Error::WrongState`] if none was signalled; those of the capability.
+pub fn acknowledge_interrupt(interrupt: u64) -> Result<u64, Error> {
+    plain(SystemCall::AcknowledgeInterrupt, [interrupt, 0, 0, 0, 0, 0])
+}
+
+/// Makes an object of so many ports from the first; answers its slot. Only for the first program, which has the right to.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if one does not exist or is the kernel's; those of the capability.
+pub fn create_ports(first: u16, count: u64) -> Result<u64, Error> {
+    plain(SystemCall::CreatePorts, [SLOT_DEVICE_CONTROL, u64::from(first), count, 0, 0, 0])
+}
+
+/// Reads a byte from a port.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if it is not in the range; those of the capability.
+pub fn read_port(ports: u64, port: u16) -> Result<u8, Error> {
+    plain(SystemCall::ReadPort, [ports, u64::from(port), 1, 0, 0, 0]).map(|value| value as u8)
+}
+
+/// Writes a byte to a port.
+///
+/// # Errors
+/// As for [`read_port`].
+pub fn write_port(ports: u64, port: u16, value: u8) -> Result<u64, Error> {
+    plain(SystemCall::WritePort, [ports, u64::from(port), 1, u64::from(value), 0, 0])
+}
