@@ -26,6 +26,9 @@ pub enum EndCause {
     Killed = 2,
     /// One of its threads has waited for its fault handler for too long; the other fields are those of the fault.
     HandlerTimeout = 3,
+    /// The kernel failed while it worked for the program, in a way that concerns nobody else: see `docs/lockdown.md`. The
+    /// rest is as for [`Self::Trap`], of the trap in the kernel.
+    KernelFailure = 4,
 }
 
 /// How a program ended, as [`crate::SystemCall::WaitProgram`] writes it.

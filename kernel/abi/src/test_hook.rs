@@ -31,6 +31,18 @@ pub enum TestHook {
     Interrupt = 10,
     /// The same with a non-maskable interrupt; bits 0 to 31 are not looked at.
     NonMaskableInterrupt = 11,
+    /// The kernel panics.
+    Panic = 12,
+    /// The CPU stays in the kernel so many nanoseconds, and takes no interrupt.
+    Hold = 13,
+    /// The interrupt stack overflows: with the argument 1 while a lock is held, with 2 while the CPU's list of ending threads is
+    /// being changed.
+    OverflowInterruptStack = 14,
+    /// The handler that next runs for the vector that the argument is overflows its stack: 1 debug, 2 NMI, 8 double fault,
+    /// 18 machine check.
+    OverflowNextHandler = 15,
+    /// Prints what the CPU whose index the argument is was doing; it tells by NMI, and goes on.
+    DumpCpu = 16,
 }
 
 impl TestHook {
@@ -38,7 +50,7 @@ impl TestHook {
     pub const WORD: &'static str = "test-hooks";
 
     /// Every hook, in the order of the numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Load,
         Self::Store,
         Self::Execute,
@@ -51,6 +63,11 @@ impl TestHook {
         Self::RefusedReturn,
         Self::Interrupt,
         Self::NonMaskableInterrupt,
+        Self::Panic,
+        Self::Hold,
+        Self::OverflowInterruptStack,
+        Self::OverflowNextHandler,
+        Self::DumpCpu,
     ];
 
     /// The hook with this number.

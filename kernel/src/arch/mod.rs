@@ -5,6 +5,7 @@
 pub mod x86_64;
 
 pub use x86_64::{
-    Arch, FpuState, Frame, InstructionInfo, LastEntry, UserBases, Verdict, exit, fpu_allow, fpu_forbid, idle_frame,
-    instruction_info, leave_through, load_address_space, stop_cpu, ticks,
+    Arch, Backtrace, CodePoint, FpuState, Frame, InstructionInfo, LastEntry, MachineCheckState, Step, UserBases,
+    Verdict, backtrace_of, exit, fpu_allow, fpu_forbid, idle_frame, instruction_info, ist_frame, leave_through,
+    load_address_space, restart, stop_cpu, ticks, walk,
 };

@@ -8,11 +8,11 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_abi::ProgramEnd;
 use percpu::CpuIndex;
-use spin::{Mutex, MutexGuard};
 
 use super::UtcbSlot;
 use crate::memory::AddressSpace;
 use crate::object::{Space, new_space};
+use crate::sync::{Mutex, MutexGuard};
 use crate::thread::Thread;
 
 /// Numbers that were given out.

@@ -11,7 +11,7 @@ use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
 use crate::program::archive;
-use crate::{console, cpu, irq, time};
+use crate::{console, cpu, irq, test_overflow, time};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -65,6 +65,8 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     if FOREST.prepare(CAPABILITIES_PER_CPU * cpu::all().len()).is_err() {
         panic!("cannot start: no memory for capabilities");
     }
+
+    test_overflow::overflow_if_wanted_at("boot-stack");
 
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
     other_cpus::start(&this, hardware_timer);
