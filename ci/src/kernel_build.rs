@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::process::{Guarded, describe};
+use crate::symbols;
 use crate::toolchain::{Toolchain, on_path};
 use crate::workspace;
 
@@ -115,7 +116,9 @@ pub fn build_with_warnings(talk: Talk) -> Result<Build> {
     if !status.success() {
         bail!("the build failed ({status}): {}", describe(&command));
     }
-    Ok(Build { artifacts: collect(binaries)?, warnings })
+    let artifacts = collect(binaries)?;
+    symbols::embed(&artifacts.kernel)?;
+    Ok(Build { artifacts, warnings })
 }
 
 /// As [`build`], but once per process.

@@ -31,6 +31,7 @@ pub mod record;
 pub mod result;
 pub mod session;
 pub mod setup;
+pub mod symbols;
 pub mod toolchain;
 pub mod transcript;
 pub mod workspace;

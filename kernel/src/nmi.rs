@@ -3,12 +3,11 @@
 //! The handler runs at any instant, on its own stack, so it takes no lock, allocates nothing and touches nothing that its CPU
 //! keeps for itself.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use smp::icr::{Command, Destination};
-
-use crate::arch::{Frame, stop_cpu};
-use crate::cpu::{self, Block, NMI_STOP};
+use crate::arch::Frame;
+use crate::cpu::{self, Block, NMI_DUMP, NMI_STOP};
+use crate::lockdown;
 use crate::trap::{Origin, TrapFrame as _};
 
 /// One CPU's NMI state.
@@ -16,6 +15,21 @@ use crate::trap::{Origin, TrapFrame as _};
 pub struct NmiState {
     /// A handler is running here.
     active: AtomicBool,
+    /// NMIs that found nothing to do.
+    unexpected: AtomicU64,
+}
+
+impl NmiState {
+    /// NMIs that found nothing to do: nobody had asked, or whoever asked was served together with another.
+    #[must_use]
+    pub fn unexpected(&self) -> u64 {
+        self.unexpected.load(Ordering::Relaxed)
+    }
+
+    /// A handler that was running here has been abandoned.
+    pub fn abandon(&self) {
+        self.active.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Handles an NMI on the CPU of `block`, whose NMI stack holds `frame`.
@@ -28,37 +42,30 @@ pub fn handle(block: &Block, frame: &Frame) {
     let on_nmi_stack = frame.origin() == Origin::Kernel && block.on_nmi_stack(frame.stack_pointer());
     let nested = on_nmi_stack || state.active.load(Ordering::Relaxed);
     if nested {
-        serve(block);
+        serve(block, frame);
         return;
     }
     state.active.store(true, Ordering::Relaxed);
     // SAFETY: this is the owning CPU; this handler is the outermost, and nothing before this line can fault.
     unsafe { block.alternate_nmi_stack(core::ptr::from_ref(frame) as u64) };
     block.enter_ist();
-    serve(block);
+    serve(block, frame);
     block.leave_ist();
     state.active.store(false, Ordering::Relaxed);
 }
 
 /// Does what was asked of this CPU. Requests that were left while another was served come with an NMI of their own.
-fn serve(block: &Block) {
-    if block.kernel().remote().take_nmi_requests() & NMI_STOP != 0 {
-        stop_cpu();
+fn serve(block: &Block, frame: &Frame) {
+    let requests = block.kernel().remote().take_nmi_requests();
+    if requests == 0 {
+        // Only this CPU counts, and a nested NMI comes between two instructions at worst: then one is not counted.
+        let unexpected = &block.kernel().nmi().unexpected;
+        unexpected.store(unexpected.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
-}
-
-/// Stops every CPU but the calling one, whatever it is doing. Before the CPUs are known there is nobody to stop.
-pub fn stop_other_cpus() {
-    if cpu::all().is_empty() {
-        return;
+    if requests & NMI_STOP != 0 {
+        lockdown::stopped_by_nmi(&cpu::this(), frame);
     }
-    let this = cpu::this();
-    for block in cpu::all().iter().filter(|block| block.index() != this.index()) {
-        let remote = block.kernel().remote();
-        if remote.is_online() {
-            remote.request_by_nmi(NMI_STOP);
-            // A CPU that cannot be told goes on; the report is worth more than the attempt to report that.
-            let _ = this.kernel().apic().send(Command::Nmi, Destination::Physical(block.apic_id()));
-        }
+    if requests & NMI_DUMP != 0 {
+        lockdown::answer_by_nmi(&cpu::this(), frame);
     }
 }

@@ -10,9 +10,9 @@ use crate::arch::Frame;
 use crate::arch::x86_64::raise;
 use crate::cpu::{self, ThisCpu};
 use crate::sched::Next;
-use crate::start;
 use crate::time;
 use crate::trap::TrapFrame as _;
+use crate::{lockdown, start, test_overflow};
 
 /// Whether the command line opens the door.
 fn allowed() -> bool {
@@ -49,6 +49,14 @@ fn raise(cpu: &ThisCpu, frame: &mut Frame, hook: TestHook, argument: u64) -> Res
         }
         TestHook::NonMaskableInterrupt => send(cpu, Command::Nmi, argument >> 32)?,
         TestHook::Hold => hold(argument)?,
+        TestHook::Panic => panic!("a program asked for it"),
+        TestHook::OverflowInterruptStack => test_overflow::overflow_interrupt_stack(cpu, argument),
+        TestHook::OverflowNextHandler => test_overflow::overflow_next_handler(argument)?,
+        TestHook::DumpCpu => {
+            let index = u32::try_from(argument).map(CpuIndex::new).map_err(|_| Error::NoSuchCpu)?;
+            let target = cpu::by_index(index).ok_or(Error::NoSuchCpu)?;
+            lockdown::dump(cpu, target).map_err(|_| Error::WouldBlock)?;
+        }
     }
     Ok(0)
 }

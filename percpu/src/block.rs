@@ -34,7 +34,8 @@ pub struct Header {
     ist_depth: AtomicU32,
     /// Puts the TSS at an address that is 4 modulo 8, so that `rsp0` is aligned.
     task_state_padding: u32,
-    padding: u32,
+    /// Locks that this CPU holds, or is waiting for.
+    locks_held: AtomicU32,
     task_state: TaskState,
     segments: UnsafeCell<SegmentTable>,
     index: CpuIndex,
@@ -66,9 +67,13 @@ pub mod offsets {
     /// `TSS.rsp0`: the end of the running thread's save area.
     pub const SAVE_AREA_END: usize = offset_of!(Header, task_state) + PRIVILEGE_STACK;
 
+    /// How many locks the CPU holds (32 bits).
+    pub const LOCKS_HELD: usize = offset_of!(Header, locks_held);
+
     const _: () = assert!(SELF_POINTER == 0 && SAVE_AREA_END.is_multiple_of(8));
     // What every entry reads lies in the first cache line.
     const _: () = assert!(INTERRUPT_STACK_TOP < 64 && USER_STACK_POINTER < 64 && SAVE_AREA_END < 64);
+    const _: () = assert!(LOCKS_HELD < 64);
 }
 
 /// One CPU's trap state and the kernel's own record `K` behind it.
@@ -116,7 +121,7 @@ impl<K> ProcessorBlock<K> {
                 user_stack_pointer: AtomicU64::new(0),
                 ist_depth: AtomicU32::new(0),
                 task_state_padding: 0,
-                padding: 0,
+                locks_held: AtomicU32::new(0),
                 task_state: TaskState::new(fallback, &parts.stacks),
                 segments: UnsafeCell::new(SegmentTable::empty()),
                 index: parts.index,
@@ -254,6 +259,17 @@ impl<K> ProcessorBlock<K> {
     pub fn leave_ist(&self) {
         let depth = self.ist_depth();
         self.header.ist_depth.store(depth.saturating_sub(1), Ordering::Relaxed);
+    }
+
+    /// Forgets all such handlers: they have been abandoned. Only on the owning CPU, which runs none.
+    pub fn abandon_ist(&self) {
+        self.header.ist_depth.store(0, Ordering::Relaxed);
+    }
+
+    /// How many locks the CPU holds, or is waiting for.
+    #[must_use]
+    pub fn locks_held(&self) -> u32 {
+        self.header.locks_held.load(Ordering::Relaxed)
     }
 
     /// Points the NMI slot at the stack that is not in use by the NMI whose frame lies at the top of `using`. After

@@ -28,6 +28,7 @@ mod counters;
 mod entry_top;
 mod gdt;
 mod gs;
+mod held_locks;
 mod id;
 mod ist;
 mod ready;
@@ -41,6 +42,7 @@ pub use gdt::{
     KERNEL_CODE, KERNEL_DATA, STAR_SYSCALL_BASE, STAR_SYSRET_BASE, SegmentTable, TASK_STATE, USER_CODE, USER_DATA,
 };
 pub use gs::current;
+pub use held_locks::{lock_is_released, lock_is_taken, use_early_block};
 pub use id::{ApicId, CpuIndex};
 pub use ist::{IST_LINK_BYTES, IstSlot, IstStacks};
 pub use ready::TrapsReady;

@@ -3,5 +3,9 @@
 //! What is tested inside the machine is in `tests/programs`.
 
 mod booted;
+mod fatal_report;
+mod monitor;
 
 pub use booted::{alone, boot, boot_and_pass, boot_observed, checked_result};
+pub use fatal_report::{FatalReport, boot_to_report};
+pub use monitor::{Cue, Monitor, boot_with_monitor};

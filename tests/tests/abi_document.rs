@@ -127,7 +127,12 @@ fn layouts() {
             ipi,
             device,
             spurious,
-            switches
+            switches,
+            unexpected_nmis,
+            machine_checks_corrected,
+            machine_checks_deferred,
+            machine_checks_contained,
+            machine_check_meetings_missed
         }),
     );
     check(

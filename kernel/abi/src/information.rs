@@ -124,4 +124,14 @@ pub struct CpuInformation {
     pub spurious: u64,
     /// Switches from one thread to another.
     pub switches: u64,
+    /// NMIs that nobody had asked for.
+    pub unexpected_nmis: u64,
+    /// Machine checks: errors that the hardware had corrected.
+    pub machine_checks_corrected: u64,
+    /// Machine checks: errors about which nothing had to be done.
+    pub machine_checks_deferred: u64,
+    /// Machine checks that ended one program.
+    pub machine_checks_contained: u64,
+    /// Machine checks that every CPU should have been told of, and not every one came in time.
+    pub machine_check_meetings_missed: u64,
 }

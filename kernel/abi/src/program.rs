@@ -28,6 +28,9 @@ pub enum EndCause {
     HandlerTimeout = 3,
     /// A page of it that was swapped out cannot be brought back; `status` is a [`PageLoss`], `address` is in the page.
     PageLost = 4,
+    /// The kernel failed while it worked for the program, in a way that concerns nobody else: see `docs/lockdown.md`. The
+    /// rest is as for [`Self::Trap`], of the trap in the kernel.
+    KernelFailure = 5,
 }
 
 /// Why a page that was swapped out cannot be brought back.

@@ -33,6 +33,16 @@ pub enum TestHook {
     NonMaskableInterrupt = 11,
     /// The CPU stays in the kernel for so many nanoseconds, at most a minute, and takes no interrupt.
     Hold = 12,
+    /// The kernel panics.
+    Panic = 13,
+    /// The interrupt stack overflows: with the argument 1 while a lock is held, with 2 while the CPU's list of ending threads is
+    /// being changed.
+    OverflowInterruptStack = 14,
+    /// The handler that next runs for the vector that the argument is overflows its stack: 1 debug, 2 NMI, 8 double fault,
+    /// 18 machine check.
+    OverflowNextHandler = 15,
+    /// Prints what the CPU whose index the argument is was doing; it tells by NMI, and goes on.
+    DumpCpu = 16,
 }
 
 impl TestHook {
@@ -40,7 +50,7 @@ impl TestHook {
     pub const WORD: &'static str = "test-hooks";
 
     /// Every hook, in the order of the numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Load,
         Self::Store,
         Self::Execute,
@@ -54,6 +64,10 @@ impl TestHook {
         Self::Interrupt,
         Self::NonMaskableInterrupt,
         Self::Hold,
+        Self::Panic,
+        Self::OverflowInterruptStack,
+        Self::OverflowNextHandler,
+        Self::DumpCpu,
     ];
 
     /// The hook with this number.

@@ -5,7 +5,8 @@
 pub mod x86_64;
 
 pub use x86_64::{
-    Arch, BreakpointAccess, DebugRegisters, FpuState, Frame, HardwareBreakpoint, InstructionInfo, LastEntry,
-    RefusedBreakpoint, UserBases, Verdict, exit, fpu_allow, fpu_forbid, idle_frame, instruction_info, leave_through,
-    load_address_space, load_debug_registers, read_port, stop_cpu, ticks, write_port,
+    Arch, Backtrace, BreakpointAccess, CodePoint, DebugRegisters, FpuState, Frame, HardwareBreakpoint, InstructionInfo,
+    LastEntry, MachineCheckState, RefusedBreakpoint, Step, UserBases, Verdict, backtrace_of, exit, fpu_allow,
+    fpu_forbid, idle_frame, instruction_info, ist_frame, leave_through, load_address_space, load_debug_registers,
+    read_port, restart, stop_cpu, ticks, walk, write_port,
 };

@@ -8,10 +8,10 @@ use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use super::boot_info::ImagePlacement;
-use crate::memory::layout::{DIRECT_MAP_BASE, IMAGE_VIRTUAL_BASE, LARGE_PAGE_SIZE};
+use crate::memory::layout::{DIRECT_MAP_BASE, IMAGE_VIRTUAL_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
 
-/// Bytes of the stack that the first CPU starts on. It has no guard page: the boot path is not recursive, and the
-/// kernel leaves this stack for a guarded one. The boot's information, some 9 KiB, is moved several times: 55 KiB were
+/// Bytes of the stack that the first CPU starts on; a multiple of the page size, as the guard page lies right below. The
+/// kernel leaves this stack for the CPU's interrupt stack. The boot's information, some 9 KiB, is moved several times: 55 KiB were
 /// seen in use with the release profile and 100 KiB with the dev profile.
 const BOOT_STACK_SIZE: usize = 256 * 1024;
 
@@ -31,13 +31,14 @@ const fn top_index(address: u64) -> usize {
 }
 
 // The assembly below counts on these.
+const _: () = assert!(BOOT_STACK_SIZE.is_multiple_of(PAGE_SIZE as usize));
 const _: () = assert!(top_index(DIRECT_MAP_BASE) == 256 && top_index(IMAGE_VIRTUAL_BASE) == 511);
 const _: () = assert!(IMAGE_VIRTUAL_BASE >> 30 & 511 == 510);
 
 global_asm!(
-    // Stack. 16-byte aligned, grows down from `boot_stack_top`.
+    // Stack. Grows down from `boot_stack_top`.
     ".pushsection .bss.boot_stack, \"aw\", @nobits",
-    ".balign 16",
+    ".balign 4096",
     ".skip {stack_size}",
     ".global boot_stack_top",
     "boot_stack_top:",

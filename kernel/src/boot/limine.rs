@@ -160,6 +160,8 @@ fn read_boot_info() -> Result<(BootInfo, u64), BootError> {
 
 /// First Rust function after the Limine entry.
 extern "C" fn limine_start() -> ! {
+    // SAFETY: the first CPU, before anything else.
+    unsafe { percpu::use_early_block() };
     let (boot, direct_map) = match read_boot_info() {
         Ok(read) => read,
         Err(error) => panic!("cannot start: {error}"),

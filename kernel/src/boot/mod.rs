@@ -10,6 +10,7 @@
 //! `memory` replaces these tables by the final ones.
 
 mod boot_info;
+mod boot_stack;
 mod command_line;
 mod image;
 mod memory_map;
@@ -25,6 +26,7 @@ mod limine;
 mod pvh_entry;
 
 pub use boot_info::{BootError, BootInfo, ImagePlacement};
+pub use boot_stack::boot_stack;
 pub use command_line::{CommandLine, WordError};
 pub use image::{ImageSegment, ImageSegments};
 pub use memory_map::{MemoryKind, MemoryMap, MemoryMapError, MemoryRegion};

@@ -158,6 +158,8 @@ mod on_the_machine {
 
     /// First Rust function after the PVH entry. `start_info` is the physical address of the start information.
     pub(in crate::boot) extern "C" fn pvh_start(start_info: u64) -> ! {
+        // SAFETY: the first CPU, before anything else.
+        unsafe { percpu::use_early_block() };
         let segments = ImageSegments::of_this_image();
         let start = segments.start() - IMAGE_VIRTUAL_BASE;
         let image = ImagePlacement {

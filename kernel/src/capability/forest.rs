@@ -3,12 +3,11 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use spin::{Mutex, MutexGuard};
-
 use super::removal::Taken;
 use super::slot_table::Entry;
 use super::tree::{NodeId, Tree};
 use super::{Capability, CapabilitySpace, Destination, Error, Object, Rights, Slot};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What a node stands for.
 pub(super) enum Place<O: Object> {

@@ -2,10 +2,9 @@
 
 use core::fmt;
 
-use spin::Mutex;
-
 use super::slot_table::SlotTable;
 use super::{Capability, Error, Object, Slot};
+use crate::sync::{Mutex, try_lock_briefly};
 
 /// A table of slots, numbered from 1 up to a quota. Filled and emptied through the [`super::Forest`] only.
 ///
@@ -47,7 +46,7 @@ impl<O> CapabilitySpace<O> {
     /// The same without waiting: nothing if somebody else has the space's lock, or the slot is empty.
     #[inline(always)]
     pub fn try_inspect<R>(&self, slot: u64, look: impl FnOnce(&Capability<O>) -> Option<R>) -> Option<R> {
-        let table = self.table.try_lock()?;
+        let table = try_lock_briefly(&self.table)?;
         table.at(slot).and_then(|entry| look(&entry.capability))
     }
 }

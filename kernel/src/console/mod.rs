@@ -3,5 +3,5 @@
 mod debug_port;
 mod serial;
 
-pub use debug_port::record;
-pub use serial::{Emergency, line, text};
+pub use debug_port::{EmergencyRecord, record};
+pub use serial::{Emergency, block, line, line_if_free, text};

@@ -2,9 +2,10 @@
 
 use core::fmt::{self, Write};
 
-use spin::{Mutex, MutexGuard};
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// COM1.
 const PORT: u16 = 0x3f8;
@@ -61,6 +62,29 @@ pub fn line(arguments: fmt::Arguments<'_>) {
     // The serial line cannot fail, and formatting of the kernel's own types does not.
     let _ = serial.write_fmt(arguments);
     serial.send(b"\n");
+}
+
+/// Writes one line if nobody is writing, or will have finished in a moment; answers whether it did. For handlers that may have
+/// interrupted whoever holds the line.
+pub fn line_if_free(arguments: fmt::Arguments<'_>) -> bool {
+    for _ in 0..MOMENT {
+        if let Some(mut serial) = SERIAL.try_lock() {
+            // As in `line`.
+            let _ = serial.write_fmt(arguments);
+            serial.send(b"\n");
+            return true;
+        }
+        core::hint::spin_loop();
+    }
+    false
+}
+
+/// Polls of a moment: some milliseconds, about what a line takes.
+const MOMENT: u32 = 200_000;
+
+/// Writes what `write` writes, whole.
+pub fn block(write: impl FnOnce(&mut dyn Write)) {
+    write(&mut *SERIAL.lock());
 }
 
 /// Writes text as it is, whole.

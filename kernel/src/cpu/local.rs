@@ -3,6 +3,7 @@
 use core::cell::{Cell, RefCell, UnsafeCell};
 
 use alloc::sync::Arc;
+use gatehouse_abi::ProgramEnd;
 
 use percpu::CpuIndex;
 
@@ -44,6 +45,8 @@ pub struct Local {
     pub instructions: RefCell<InstructionInfo>,
     /// What stopped the last copy from or to a program, if it was a page that is away.
     pub swap_trouble: RefCell<Option<Trouble>>,
+    /// How the program of the running thread is to end, from a failure that was contained to the new start.
+    pub contained: Cell<ProgramEnd>,
     idle_frame: UnsafeCell<Frame>,
 }
 
@@ -65,6 +68,7 @@ impl Local {
             departures: RefCell::new(Departures::new()),
             instructions: RefCell::new(arch::instruction_info()),
             swap_trouble: RefCell::new(None),
+            contained: Cell::new(ProgramEnd::default()),
             idle_frame: UnsafeCell::new(arch::idle_frame(interrupt_stack_top)),
         }
     }
@@ -87,6 +91,15 @@ impl Local {
     #[must_use]
     pub const fn idle_frame(&self) -> *const Frame {
         self.idle_frame.get()
+    }
+
+    /// Whether anything here is being changed at this moment, or gone through, by code that is in the middle of it.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.run_queue.is_in_use()
+            || self.timers.is_in_use()
+            || self.departures.try_borrow_mut().map_or(true, |departures| departures.is_under_way())
+            || self.instructions.try_borrow_mut().is_err()
     }
 
     /// Whether the running thread may use the floating-point unit.

@@ -54,6 +54,8 @@ struct OwnLine<T>(T);
 
 /// [`Remote::request_by_nmi`]: stop for ever.
 pub const NMI_STOP: u64 = 1;
+/// [`Remote::request_by_nmi`]: tell what it is doing, and go on.
+pub const NMI_DUMP: u64 = 2;
 
 impl Remote {
     pub(super) fn new(cpus: usize) -> Self {

@@ -7,6 +7,9 @@ use percpu::ProcessorBlock;
 use smp::local_apic::LocalApic;
 
 use super::{Local, Remote};
+use crate::arch::MachineCheckState;
+use crate::containment::OverflowState;
+use crate::lockdown::StopRecord;
 use crate::nmi::NmiState;
 
 /// A CPU's block with the kernel's record in it.
@@ -19,13 +22,26 @@ pub struct KernelCpu {
     remote: Remote,
     apic: LocalApic,
     nmi: NmiState,
+    stop_record: StopRecord,
+    dump_record: StopRecord,
+    overflow: OverflowState,
+    machine_check: MachineCheckState,
 }
 
 impl KernelCpu {
     /// A record of a CPU that has done nothing yet, on a machine with so many.
     #[must_use]
     pub fn new(local: Local, apic: LocalApic, cpus: usize) -> Self {
-        Self { local: OwnerOnly(local), remote: Remote::new(cpus), apic, nmi: NmiState::default() }
+        Self {
+            local: OwnerOnly(local),
+            remote: Remote::new(cpus),
+            apic,
+            nmi: NmiState::default(),
+            stop_record: StopRecord::new(),
+            dump_record: StopRecord::new(),
+            overflow: OverflowState::default(),
+            machine_check: MachineCheckState::default(),
+        }
     }
 
     /// What other CPUs may touch.
@@ -40,6 +56,30 @@ impl KernelCpu {
     #[inline(always)]
     pub const fn apic(&self) -> &LocalApic {
         &self.apic
+    }
+
+    /// What it leaves behind when it stops.
+    #[must_use]
+    pub const fn stop_record(&self) -> &StopRecord {
+        &self.stop_record
+    }
+
+    /// What it tells of itself while it goes on.
+    #[must_use]
+    pub const fn dump_record(&self) -> &StopRecord {
+        &self.dump_record
+    }
+
+    /// What it remembers of its machine checks.
+    #[must_use]
+    pub const fn machine_check(&self) -> &MachineCheckState {
+        &self.machine_check
+    }
+
+    /// Whether it is dealing with an overflow of one of its stacks.
+    #[must_use]
+    pub const fn overflow(&self) -> &OverflowState {
+        &self.overflow
     }
 
     /// The state of its NMI handler.
@@ -93,4 +133,12 @@ impl Deref for ThisCpu {
 pub fn this() -> ThisCpu {
     // SAFETY: kernel code runs with the kernel's GS base, and all blocks of this kernel have this type.
     ThisCpu { block: unsafe { percpu::current::<KernelCpu>() }, not_send: PhantomData }
+}
+
+/// The CPU that runs the code, if its block is in use: to be called when nothing is certain. Slower than [`this`].
+#[must_use]
+pub fn try_this() -> Option<ThisCpu> {
+    let base = x86_64::registers::model_specific::GsBase::read().as_u64();
+    let block = super::all().iter().copied().find(|block| core::ptr::from_ref::<Block>(block) as u64 == base)?;
+    Some(ThisCpu { block, not_send: PhantomData })
 }

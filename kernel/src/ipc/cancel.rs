@@ -7,13 +7,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use gatehouse_abi::Error;
-use spin::Mutex;
 
 use super::breakpoint::leave_paused;
 use super::endpoint::Endpoint;
 use crate::cpu::ThisCpu;
 use crate::program::{self, Program};
 use crate::sched;
+use crate::sync::Mutex;
 use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 

@@ -5,7 +5,6 @@ use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::{Error, MessageTag};
 use intrusive_collections::LinkedList;
-use spin::{Mutex, MutexGuard};
 
 use super::cancel::close;
 use super::lone_receiver::LoneReceiver;
@@ -16,6 +15,7 @@ use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::object::Close;
 use crate::sched::{self, Next};
+use crate::sync::{Mutex, MutexGuard};
 use crate::thread::{QueueAdapter, Thread, Wait};
 use crate::trap::TrapFrame as _;
 

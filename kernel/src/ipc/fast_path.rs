@@ -14,7 +14,6 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{MessageTag, REPLY_RESUME, TrapNumber};
-use spin::MutexGuard;
 
 use super::endpoint::{Endpoint, Queues};
 use super::fault::record;
@@ -25,6 +24,7 @@ use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::object::KernelObject;
 use crate::sched;
+use crate::sync::{BriefGuard, try_lock_briefly};
 use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 
@@ -47,7 +47,7 @@ pub unsafe fn deliver_fault_here<const PLAIN: bool>(
         return None;
     }
     let (endpoint, badge) = client.fault_endpoint()?;
-    let receiver = take_receiver::<PLAIN>(cpu, endpoint.queues.try_lock()?)?;
+    let receiver = take_receiver::<PLAIN>(cpu, try_lock_briefly(&endpoint.queues)?)?;
     let what = record(client, number, address, frame);
     client.set_wait(Wait::ForFaultReply);
     transfer_fault(client, frame, &receiver, badge, what);
@@ -124,7 +124,7 @@ pub unsafe fn reply_receive_here<const PLAIN: bool>(
 
 /// The one receiver that waits, if it can run at once.
 #[inline(always)]
-fn take_receiver<const PLAIN: bool>(cpu: &ThisCpu, mut queues: MutexGuard<'_, Queues>) -> Option<Arc<Thread>> {
+fn take_receiver<const PLAIN: bool>(cpu: &ThisCpu, mut queues: BriefGuard<'_, Queues>) -> Option<Arc<Thread>> {
     if !can_run_next::<PLAIN>(cpu, queues.lone.get()?) {
         return None;
     }
@@ -149,7 +149,7 @@ fn lock_endpoint<'endpoint>(
     thread: &Thread,
     frame: &Frame,
     right: Rights,
-) -> Option<(MutexGuard<'endpoint, Queues>, &'endpoint Endpoint, u64)> {
+) -> Option<(BriefGuard<'endpoint, Queues>, &'endpoint Endpoint, u64)> {
     let [slot, ..] = frame.system_call_arguments();
     thread.capabilities().try_inspect(slot, |capability| {
         let KernelObject::Endpoint(endpoint) = &capability.object else { return None };
@@ -160,6 +160,6 @@ fn lock_endpoint<'endpoint>(
         // capability takes the endpoint's lock before the endpoint goes, so it outlives the guard; nobody uses the
         // reference for longer.
         let endpoint: &'endpoint Endpoint = unsafe { &*core::ptr::from_ref::<Endpoint>(endpoint.object()) };
-        Some((endpoint.queues.try_lock()?, endpoint, capability.badge))
+        Some((try_lock_briefly(&endpoint.queues)?, endpoint, capability.badge))
     })
 }

@@ -8,7 +8,6 @@ use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::{Error, MessageTag};
 use intrusive_collections::LinkedList;
-use spin::Mutex;
 
 use super::cancel;
 use super::limit;
@@ -17,6 +16,7 @@ use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::object::Close;
 use crate::sched::{self, Next};
+use crate::sync::Mutex;
 use crate::thread::{QueueAdapter, Thread, Wait};
 use crate::trap::TrapFrame as _;
 

@@ -8,10 +8,10 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::Error;
-use spin::Mutex;
 
 use super::cancel::{abandon, while_stable};
 use crate::cpu;
+use crate::sync::Mutex;
 use crate::thread::Thread;
 
 /// The right to reply to one client, until it is used.

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use gatehouse_abi::Error;
 use percpu::{ApicId, CpuIndex};
-use spin::Mutex;
 
 use super::gate::{Gate, Reaction};
 use super::io_apics::Connection;
@@ -14,6 +13,7 @@ use crate::cpu::{self, ThisCpu};
 use crate::ipc::Notification;
 use crate::object::Counted;
 use crate::sched::Next;
+use crate::sync::Mutex;
 
 /// Vectors that lines may have: device vectors, but the last one, which is not a line's.
 const VECTORS: core::ops::Range<u8> = vectors::FIRST_DEVICE..vectors::DEVICE_END - 1;

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use percpu::ApicId;
 use smp::io_apic::{IoApic, Redirection, Window};
 use smp::madt::{Polarity, Topology, TriggerMode};
-use spin::{Mutex, Once};
+use spin::Once;
 use x86_64::PhysAddr;
 
 use crate::console;
 use crate::memory::kernel_space::map_mmio;
+use crate::sync::Mutex;
 
 /// Interrupts below this are those of the ISA bus, by their numbers there.
 const ISA_INTERRUPTS: u64 = 16;

@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use spin::{Mutex, Once};
+use spin::Once;
 use x86_64::PhysAddr;
 
 use super::PhysicalRange;
@@ -17,6 +17,7 @@ use super::frame_pool::{FramePool, Zone};
 use super::frame_table::FrameTable;
 use super::layout::PAGE_SIZE;
 use crate::boot::{MemoryKind, MemoryMap};
+use crate::sync::Mutex;
 
 pub use super::frame_cache::FrameCache;
 
@@ -109,6 +110,12 @@ pub fn counters() -> FrameCounters {
 #[must_use]
 pub fn available() -> u64 {
     POOL.lock().free_for_ordinary_use()
+}
+
+/// The frame at the physical address is broken: when its owner gives it back, nobody gets it again. Takes no lock. Answers
+/// whether it has an owner; a free frame, or memory that is nobody's, stays as it is.
+pub fn retire(address: u64) -> bool {
+    TABLE.get().is_some_and(|table| table.retire(address / PAGE_SIZE * PAGE_SIZE))
 }
 
 /// Whether any byte of `range` is in a managed frame.
@@ -235,7 +242,9 @@ impl Frame {
 
 impl Drop for Frame {
     fn drop(&mut self) {
-        table().give_back(self.address);
+        if !table().give_back(self.address) {
+            return;
+        }
         let local = if Zone::of(self.address) == Zone::Low { None } else { cache() };
         if let Some(cache) = local {
             if cache.push(self.address) {

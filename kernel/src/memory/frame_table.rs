@@ -14,6 +14,9 @@ const FREE: u8 = 0;
 /// Somebody owns the frame.
 const IN_USE: u8 = 1;
 
+/// Somebody owns the frame, and nobody is to have it afterwards.
+const RETIRED: u8 = 2;
+
 /// Frames that lie together.
 #[derive(Debug)]
 struct Block {
@@ -81,15 +84,24 @@ impl FrameTable {
         assert_eq!(before, Some(FREE), "frame {address:#x} was handed out twice");
     }
 
-    /// Notes that the frame at `address` is free.
+    /// Notes that the frame at `address` has no owner any more. Answers whether it is free; a retired one never is.
     ///
     /// # Panics
     /// When it is not a managed frame, or free already.
-    pub(super) fn give_back(&self, address: u64) {
-        match self.state(address).map(|state| state.swap(FREE, Ordering::Relaxed)) {
-            Some(IN_USE) => {}
-            Some(_) => panic!("frame {address:#x} was freed twice"),
+    pub(super) fn give_back(&self, address: u64) -> bool {
+        let change = |state: &AtomicU8| state.compare_exchange(IN_USE, FREE, Ordering::Relaxed, Ordering::Relaxed);
+        match self.state(address).map(change) {
+            Some(Ok(_)) => true,
+            Some(Err(RETIRED)) => false,
+            Some(Err(_)) => panic!("frame {address:#x} was freed twice"),
             None => panic!("frame {address:#x} was freed, but it is not the frame allocator's"),
         }
+    }
+
+    /// Notes that nobody is to have the frame at `address` after its owner. Answers whether it has one; a free one, or one
+    /// that is not managed, stays as it is.
+    pub(super) fn retire(&self, address: u64) -> bool {
+        let change = |state: &AtomicU8| state.compare_exchange(IN_USE, RETIRED, Ordering::Relaxed, Ordering::Relaxed);
+        self.state(address).is_some_and(|state| change(state).is_ok())
     }
 }

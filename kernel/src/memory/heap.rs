@@ -14,6 +14,7 @@ use talc::{TalcLock, min_first_heap_size};
 
 use super::kernel_space;
 use super::layout::{HEAP_BASE, HEAP_SIZE, PAGE_SIZE};
+use crate::sync::CountedLock;
 
 /// The least that the heap grows by.
 const LEAST_GROWTH: u64 = 256 * 1024;
@@ -21,11 +22,14 @@ const LEAST_GROWTH: u64 = 256 * 1024;
 /// What a block needs besides its own bytes, rounded up generously.
 const BLOCK_OVERHEAD: u64 = 128;
 
-type Heap = TalcLock<spin::Mutex<()>, KernelArea>;
+type Heap = TalcLock<CountedLock, KernelArea>;
 
 // On the host the standard library's allocator serves tests.
 #[cfg_attr(target_os = "none", global_allocator)]
 static HEAP: Heap = TalcLock::new(KernelArea { end: None, mapped: 0 });
+
+/// Bytes mapped from [`HEAP_BASE`].
+static MAPPED: AtomicU64 = AtomicU64::new(0);
 
 static FRAMES: AtomicU64 = AtomicU64::new(0);
 
@@ -42,6 +46,12 @@ pub struct HeapCounters {
 #[must_use]
 pub fn counters() -> HeapCounters {
     HeapCounters { bytes_in_use: HEAP.lock().counters().allocated_bytes as u64, frames: FRAMES.load(Ordering::Relaxed) }
+}
+
+/// The addresses that the heap has mapped, first and one past the last; they stay mapped for ever.
+#[must_use]
+pub fn mapped() -> (u64, u64) {
+    (HEAP_BASE, HEAP_BASE + MAPPED.load(Ordering::Acquire))
 }
 
 /// The part of the kernel's area from which the heap grows.
@@ -72,6 +82,7 @@ unsafe impl Source for KernelArea {
             return Err(());
         }
         talc.source.mapped += mapped;
+        MAPPED.store(talc.source.mapped, Ordering::Release);
         let start = HEAP_BASE as *mut u8;
         let size = talc.source.mapped as usize;
         talc.source.end = match talc.source.end {

@@ -58,6 +58,12 @@ impl Departures {
         !core::mem::replace(&mut self.under_way, true)
     }
 
+    /// Whether somebody is going through them.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        self.under_way
+    }
+
     /// The next one; after the last, whoever puts one in begins anew.
     #[must_use]
     pub fn take(&mut self) -> Option<(Departure, Arc<Thread>)> {

@@ -8,13 +8,13 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_abi::ProgramEnd;
 use percpu::CpuIndex;
-use spin::{Mutex, MutexGuard};
 
 use super::{PausedThreads, UtcbSlot};
 use crate::memory::AddressSpace;
 use crate::memory::shared_frame::FrameQuota;
 use crate::object::{Space, new_space};
 use crate::swap::{self, Residence};
+use crate::sync::{Mutex, MutexGuard};
 use crate::thread::Thread;
 
 /// Numbers that were given out.

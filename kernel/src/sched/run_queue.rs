@@ -54,6 +54,12 @@ impl RunQueue {
         thread
     }
 
+    /// Whether the queue is being changed by code that is in the middle of it.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.queues.try_borrow_mut().is_err()
+    }
+
     fn set_occupied(&self, occupied: u64) {
         self.occupied.set(occupied);
         self.highest.set(occupied.checked_ilog2().unwrap_or(0) as u8);

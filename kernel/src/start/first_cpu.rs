@@ -14,7 +14,7 @@ use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
 use crate::program::archive;
-use crate::{console, cpu, irq, swap, time};
+use crate::{console, cpu, irq, swap, test_overflow, time};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -72,6 +72,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     }
 
     irq::watchdog::set_limit(watchdog_limit(&boot));
+    test_overflow::overflow_if_wanted_at("boot-stack");
 
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
     let ids: Vec<_> = cpu::all().iter().map(|block| block.apic_id()).collect();

@@ -20,7 +20,7 @@ use crate::memory::control_registers::{CpuFeatures, control_registers};
 use crate::memory::kernel_space::{kernel_root, trampoline_root};
 use crate::memory::{direct_map, frame};
 use crate::time::{HardwareTimer, clock};
-use crate::{arch, console, sched, time};
+use crate::{arch, console, sched, test_overflow, time};
 
 /// What every starting CPU needs to know.
 struct Shared {
@@ -123,6 +123,7 @@ extern "C" fn other_main(index: u64) -> ! {
     this.kernel().apic().enable(vectors::APIC_ERROR);
     let Some(shared) = SHARED.get() else { unreachable!("set before any CPU is started") };
     time::install_timer(&this, shared.timer);
+    test_overflow::overflow_if_wanted_at("start-stack");
     let now = clock().now_ns();
     block.kernel().remote().set_online(now.saturating_sub(shared.first_init_ns));
     if !shared.records[index as usize - 1].mark_online(now) {

@@ -3,9 +3,8 @@
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
-use spin::Mutex;
-
 use crate::program::Program;
+use crate::sync::Mutex;
 
 /// All programs, and whose turn it is.
 struct Programs {

@@ -3,7 +3,7 @@
 //! Two marks. Below the upper one, whoever wants a frame for a program sends some pages away first. Below the lower one,
 //! programs get no frames: what is left is for page tables and the kernel's heap.
 
-use spin::{Mutex, Once};
+use spin::Once;
 
 use super::clock::{BATCH, choose};
 use super::programs;
@@ -13,6 +13,7 @@ use super::store::{Store, outgoing, store};
 use crate::cpu::ThisCpu;
 use crate::memory::Frame;
 use crate::memory::frame;
+use crate::sync::Mutex;
 
 /// The marks, in frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

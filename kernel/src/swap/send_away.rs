@@ -13,7 +13,7 @@ use crate::irq::flush_program;
 use crate::memory::address_space::{PageState, StaleFrame};
 use crate::memory::{AddressSpace, Frame};
 use crate::program::Program;
-use spin::Mutex;
+use crate::sync::Mutex;
 
 /// Sends those of the pages away that are mapped; answers how many went.
 ///

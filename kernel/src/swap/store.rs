@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_abi::{PageLoss, SwapInformation};
 use intrusive_collections::LinkedList;
-use spin::{Mutex, Once};
+use spin::Once;
 use x86_64::VirtAddr;
 
 use super::block_pool::BlockPool;
@@ -20,6 +20,7 @@ use crate::memory::Frame;
 use crate::memory::address_space::TOKEN_LIMIT;
 use crate::memory::layout::PAGE_SIZE;
 use crate::program::Program;
+use crate::sync::Mutex;
 use crate::thread::QueueAdapter;
 
 /// The token of a page of zeros that never had a frame: it takes no slot.

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use gatehouse_abi::PageLoss;
 use intrusive_collections::LinkedList;
 use percpu::CpuIndex;
-use spin::{Mutex, Once};
+use spin::Once;
 use x86_64::VirtAddr;
 
 use super::disk::{self, Direction, Disk, Finished, Transfer, VECTOR, take_threads};
@@ -19,6 +19,7 @@ use crate::memory::Frame;
 use crate::memory::address_space::PageState;
 use crate::program::{self, Program};
 use crate::sched::{self, Next};
+use crate::sync::Mutex;
 use crate::thread::{QueueAdapter, Wait};
 use crate::time::{Action, Timer, clock};
 

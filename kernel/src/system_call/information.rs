@@ -64,6 +64,7 @@ fn cpu_information(block: &Block) -> CpuInformation {
     let stacks = block.stacks();
     let counts = TrapCounts::of(block.entries());
     let remote = block.kernel().remote();
+    let machine_check = block.kernel().machine_check();
     CpuInformation {
         index: u64::from(block.index().get()),
         apic_id: u64::from(block.apic_id().get()),
@@ -86,5 +87,10 @@ fn cpu_information(block: &Block) -> CpuInformation {
         device: counts.device,
         spurious: counts.spurious,
         switches: remote.switches(),
+        unexpected_nmis: block.kernel().nmi().unexpected(),
+        machine_checks_corrected: machine_check.corrected(),
+        machine_checks_deferred: machine_check.deferred(),
+        machine_checks_contained: machine_check.contained(),
+        machine_check_meetings_missed: machine_check.missed_meetings(),
     }
 }

@@ -5,11 +5,11 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use gatehouse_abi::{ThreadRegisters, TrapNumber};
-use spin::Mutex;
 
 use super::{Thread, Utcb, Wait};
 use crate::ipc::{Endpoint, FaultHandler, Notification, SavedReply};
 use crate::program::UtcbSlot;
+use crate::sync::Mutex;
 
 impl Thread {
     /// What it waits for.

@@ -9,7 +9,6 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use gatehouse_abi::TrapNumber;
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
-use spin::Mutex;
 
 use super::{Attention, Special, Suspension, Wait};
 use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
@@ -17,6 +16,7 @@ use crate::ipc::{Endpoint, FaultHandler, Notification, ReplyRight, SavedReply};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
 use crate::sched::InboxEntry;
+use crate::sync::Mutex;
 use crate::time::{Key, Timed};
 
 /// Priorities: 0 is the lowest.

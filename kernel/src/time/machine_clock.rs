@@ -20,6 +20,12 @@ pub fn clock() -> &'static TscClock {
     CLOCK.get().expect("the clock is installed before anything asks for the time")
 }
 
+/// The clock, once it is installed.
+#[must_use]
+pub fn try_clock() -> Option<&'static TscClock> {
+    CLOCK.get()
+}
+
 /// Nanoseconds since the kernel started.
 #[must_use]
 pub fn nanoseconds_since_start() -> u64 {

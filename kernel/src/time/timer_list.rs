@@ -44,6 +44,12 @@ impl TimerList {
         self.next.get()
     }
 
+    /// Whether the list is being changed by code that is in the middle of it.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.threads.try_borrow_mut().is_err() || self.timers.try_borrow_mut().is_err()
+    }
+
     /// Takes a thread in, with its deadline set.
     pub fn insert(&self, thread: Arc<Thread>) {
         self.next.set(self.next.get().min(thread.key().0));

@@ -1,10 +1,12 @@
 //! The one function that every trap of every kind goes through.
 
+use gatehouse_abi::TrapNumber;
+
 use super::{ArchTrap, Origin, TrapFrame, TrapInfo, breakpoint, fault};
 use crate::arch::{Arch, Frame};
 use crate::cpu::{self, ThisCpu};
 use crate::sched::{self, Next};
-use crate::{ipc, lockdown, swap};
+use crate::{containment, ipc, lockdown, swap};
 
 /// Handles a trap and answers the frame to return through: the same one, another thread's, or the idle one.
 ///
@@ -40,6 +42,10 @@ pub fn exception(cpu: &ThisCpu, info: &TrapInfo, frame: &mut Frame) -> Next {
         return Next::Stay;
     }
     match frame.origin() {
+        // The hardware's: what the program's memory or registers hold is not known, so nobody can reply to that.
+        Origin::User if info.number == TrapNumber::MACHINE_CHECK && Arch::error_code(frame) != 0 => {
+            fault::user_fault(cpu, info, frame)
+        }
         Origin::User => match swap::fault(cpu, info) {
             Some(next) => next,
             None => match ipc::deliver_fault(cpu, info, frame) {
@@ -48,6 +54,9 @@ pub fn exception(cpu: &ThisCpu, info: &TrapInfo, frame: &mut Frame) -> Next {
                 None => fault::user_fault(cpu, info, frame),
             },
         },
-        Origin::Kernel => lockdown::enter(cpu, info, frame),
+        Origin::Kernel => {
+            let refusal = containment::contain_overflow(cpu, info, frame);
+            lockdown::enter_uncontained(cpu, info, frame, refusal)
+        }
     }
 }

@@ -5,7 +5,7 @@ use core::arch::asm;
 use raw_cpuid::CpuId;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 
-use super::{bases, fpu, system_call_registers};
+use super::{bases, fpu, machine_check, system_call_registers};
 use crate::memory::control_registers::{CpuFeatures, control_registers};
 
 /// Brings the calling CPU to the state in which it may run threads: protection bits, floating-point unit, SYSCALL.
@@ -21,6 +21,8 @@ pub unsafe fn initialise_cpu() {
     let cpuid = CpuId::new();
     let has_machine_check = cpuid.get_feature_info().is_some_and(|features| features.has_mce());
     let has_base_instructions = cpuid.get_extended_feature_info().is_some_and(|features| features.has_fsgsbase());
+    // SAFETY: as for this function.
+    unsafe { machine_check::initialise() };
     // SAFETY: WP, NE and MP exist everywhere, AM lets ring 3 ask for alignment checks; the CR4 bits were asked of CPUID.
     unsafe {
         Cr0::update(|flags| {

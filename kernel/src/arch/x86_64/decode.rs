@@ -5,6 +5,7 @@ use core::fmt;
 use gatehouse_abi::TrapNumber;
 use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
 
+use super::machine_check::BankStatus;
 use super::vectors;
 
 /// What an exception or interrupt is, given its error code.
@@ -83,6 +84,8 @@ pub fn describe_error_code(vector: u8, error_code: u64, out: &mut dyn fmt::Write
         vectors::GENERAL_PROTECTION | vectors::STACK_FAULT | vectors::INVALID_TSS | vectors::SEGMENT_NOT_PRESENT => {
             describe_selector(error_code, out)
         }
+        // Not the processor's, but the status of the bank that decided.
+        vectors::MACHINE_CHECK if error_code != 0 => write!(out, " {}", BankStatus(error_code)),
         _ if row.error_code && error_code != 0 => write!(out, " error code {error_code:#x}"),
         _ => Ok(()),
     }

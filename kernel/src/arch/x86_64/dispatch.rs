@@ -4,12 +4,13 @@ use percpu::ProcessorBlock;
 
 use super::debug_registers::take_debug_status;
 use super::decode::trap_number;
-use super::exceptions::{clear_machine_check_status, trap_info};
+use super::exceptions::trap_info;
 use super::frame::TrapFrame;
+use super::machine_check::{self, Outcome};
 use super::vectors;
 use crate::cpu::{self, KernelCpu};
 use crate::trap::{Origin, TrapFrame as _, TrapInfo, exception, trap_main};
-use crate::{lockdown, nmi};
+use crate::{containment, lockdown, nmi, test_overflow};
 
 /// NMI, #DB, #DF, #MC. Called on the vector's own stack. Answers null to go back to the interrupted code, or the
 /// address of a copy of the frame in the running thread's save area, to go on as with an ordinary trap.
@@ -22,18 +23,31 @@ pub(super) extern "C" fn dispatch_ist(
     // SAFETY: the entry passes the frame it has just completed, on a stack that only this vector uses.
     let frame = unsafe { &mut *frame };
     let vector = frame.vector() as u8;
+    test_overflow::overflow_if_asked(vector);
     if vector == vectors::NMI {
         block.entries().count(usize::from(vector));
         nmi::handle(block, frame);
         return core::ptr::null_mut();
     }
-    if frame.origin() == Origin::User && matches!(vector, vectors::DEBUG | vectors::MACHINE_CHECK) {
+    let on_as_ordinary = match vector {
+        vectors::MACHINE_CHECK => {
+            block.enter_ist();
+            let outcome = machine_check::handle(block, frame);
+            block.leave_ist();
+            if outcome == Outcome::GoOn {
+                block.entries().count(usize::from(vector));
+                return core::ptr::null_mut();
+            }
+            outcome == Outcome::EndProgram
+        }
+        vectors::DEBUG => frame.origin() == Origin::User,
+        _ => false,
+    };
+    if on_as_ordinary {
         let copy = (block.task_state().privilege_stack() - size_of::<TrapFrame>() as u64) as *mut TrapFrame;
         if vector == vectors::DEBUG {
             let (status, at_instruction_breakpoint) = take_debug_status();
             frame.set_debug_status(status, at_instruction_breakpoint);
-        } else {
-            clear_machine_check_status();
         }
         // It is counted where it goes on.
         // SAFETY: ring 3 ran, so the TSS names the end of its thread's save area, which holds a frame and which
@@ -52,7 +66,11 @@ pub(super) extern "C" fn dispatch_ist(
         // Chooses nobody: a #DB in the kernel goes back to where it came from, or not at all.
         let _ = exception(&cpu::this(), &info, frame);
     } else {
-        lockdown::enter(&cpu::this(), &info, frame);
+        let refusal = match vector {
+            vectors::DOUBLE_FAULT => containment::contain_overflow(&cpu::this(), &info, frame),
+            _ => None,
+        };
+        lockdown::enter_uncontained(&cpu::this(), &info, frame, refusal);
     }
     block.leave_ist();
     core::ptr::null_mut()

@@ -36,8 +36,8 @@ pub(super) unsafe extern "C" fn entry() {
         "swapgs",
         "lfence",
         "mov rsp, gs:[{interrupt_stack_top}]",
-        // Backtraces end here.
-        "xor ebp, ebp",
+        // Odd: backtraces go on in the frame, see `backtrace`.
+        "lea rbp, [rdi + 1]",
         "call [{handlers} + rax * 8]",
         "jmp {leave}",
         // From ring 0: GS is the kernel's, unless this is a fault of the `iretq` itself, which runs with the user's.
@@ -52,6 +52,7 @@ pub(super) unsafe extern "C" fn entry() {
         "cmp rcx, {interrupt_stack_bytes}",
         "jae 6f",
         "4:",
+        "lea rbp, [rdi + 1]",
         "call [{handlers} + rax * 8]",
         "jmp {leave}",
         // Not on the interrupt stack: go there. Handlers of IST vectors stay where they are: what they interrupted may

@@ -51,7 +51,8 @@ pub(super) unsafe extern "C" fn entry_ist() {
         "lfence",
         "mov rdi, rsp",
         "mov rsi, rbx",
-        "xor ebp, ebp",
+        // Odd: backtraces go on in the frame, see `backtrace`.
+        "lea rbp, [rdi + 1]",
         "call {dispatch_ist}",
         "test rax, rax",
         "jnz 2f",
@@ -73,6 +74,7 @@ pub(super) unsafe extern "C" fn entry_ist() {
         "shr rdx, 32",
         "wrmsr",
         "mov rsp, gs:[{interrupt_stack_top}]",
+        "lea rbp, [rdi + 1]",
         "call [{handlers} + r13 * 8]",
         "jmp {leave}";
         link = const frame::SIZE,

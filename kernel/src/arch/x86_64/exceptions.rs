@@ -4,7 +4,6 @@ use core::fmt;
 
 use gatehouse_abi::TrapNumber;
 use x86_64::registers::control::Cr2;
-use x86_64::registers::model_specific::Msr;
 
 use super::access_context::{self, Question};
 use super::classify::classify;
@@ -86,19 +85,15 @@ fn debug_in_kernel_handler(frame: &TrapFrame) -> bool {
     frame.error_code() != 0
 }
 
-/// Ends the machine check that is being handled: until then the next one would reset the machine.
-pub(super) fn clear_machine_check_status() {
-    /// `IA32_MCG_STATUS` (Intel SDM volume 3, "IA32_MCG_STATUS MSR").
-    const STATUS: u32 = 0x17a;
-    // SAFETY: the MSR exists on a CPU that raises #MC; zero clears MCIP and what describes this one.
-    unsafe { Msr::new(STATUS).write(0) };
-}
-
 /// The trap as the portable layer wants to hear of it.
 pub(super) fn trap_info(number: TrapNumber, frame: &TrapFrame) -> TrapInfo {
     let origin = frame.origin();
-    // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
-    let (number, address) = classify(number, frame, Cr2::read_raw, |question| access_of(frame, question));
+    let (number, address) = if frame.vector() as u8 == vectors::MACHINE_CHECK {
+        (number, cpu::this().kernel().machine_check().last().map_or(0, |event| event.address))
+    } else {
+        // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
+        classify(number, frame, Cr2::read_raw, |question| access_of(frame, question))
+    };
     TrapInfo { number, vector: frame.vector(), origin, description: number.description(), address }
 }
 

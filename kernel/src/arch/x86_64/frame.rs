@@ -61,6 +61,8 @@ pub mod offsets {
     pub const STACK_POINTER: usize = offset_of!(TrapFrame, stack_pointer);
     /// SS.
     pub const STACK_SEGMENT: usize = offset_of!(TrapFrame, stack_segment);
+    /// RBP.
+    pub const FRAME_POINTER: usize = offset_of!(TrapFrame, general.rbp);
     /// Bytes in all.
     pub const SIZE: usize = size_of::<TrapFrame>();
 }
@@ -148,6 +150,11 @@ impl TrapFrame {
     #[inline(always)]
     pub const fn error_code(&self) -> u64 {
         self.error_code
+    }
+
+    /// Sets what reports tell as the error code. The processor takes none back.
+    pub fn set_error_code(&mut self, error_code: u64) {
+        self.error_code = error_code;
     }
 
     /// CS.

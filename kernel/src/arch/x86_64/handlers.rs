@@ -152,7 +152,7 @@ extern "C" fn timer_handler(frame: *mut TrapFrame) -> *const TrapFrame {
 }
 
 extern "C" fn ipi_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle_vector(vectors::IPI, frame, |cpu, _| look_when_idle(cpu, irq::ipi(cpu)))
+    handle_vector(vectors::IPI, frame, |cpu, frame| look_when_idle(cpu, irq::ipi(cpu, frame)))
 }
 
 extern "C" fn device_handler(frame: *mut TrapFrame) -> *const TrapFrame {

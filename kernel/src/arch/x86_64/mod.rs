@@ -5,6 +5,7 @@
 
 mod access;
 mod access_context;
+mod backtrace;
 mod bases;
 mod classify;
 mod clock;
@@ -24,12 +25,14 @@ mod idle;
 mod idt;
 mod last_entry;
 mod leave;
+mod machine_check;
 mod patch;
 mod ports;
 pub mod raise;
 #[cfg(test)]
 mod recorded_frames;
 mod registers;
+mod restart;
 mod stubs;
 mod syscall_entry;
 mod system_call_registers;
@@ -37,6 +40,7 @@ mod trap_counts;
 pub mod vectors;
 
 pub use access::{instruction_info, prepare_decoder};
+pub use backtrace::{Backtrace, CodePoint, Step, backtrace_of, walk};
 pub use bases::UserBases;
 pub use clock::{Calibration, Comparison, Reference, TscClock, calibrate, is_emulator, ticks};
 pub use control::{initialise_cpu, load_address_space};
@@ -52,8 +56,10 @@ pub use iced_x86::InstructionInfoFactory as InstructionInfo;
 pub use idt::table as vectors_table;
 pub use last_entry::LastEntry;
 pub use leave::leave_through;
+pub use machine_check::{Action as MachineCheckAction, MachineCheckEvent, MachineCheckState, POLICY, PolicyRow};
 pub use patch::entries as patch_entries;
 pub use ports::{read as read_port, write as write_port};
+pub use restart::{ist_frame, restart};
 pub use trap_counts::TrapCounts;
 
 /// The frame by which the calling CPU goes idle.

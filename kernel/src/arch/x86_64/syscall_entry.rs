@@ -38,8 +38,8 @@ pub(super) unsafe extern "C" fn syscall_entry() {
         "mov qword ptr [rsp + {vector}], {syscall}",
         "mov rdi, rsp",
         "mov rsp, gs:[{interrupt_stack_top}]",
-        // Backtraces end here.
-        "xor ebp, ebp",
+        // Odd: backtraces go on in the frame, see `backtrace`.
+        "lea rbp, [rdi + 1]",
         "inc qword ptr gs:[{entries}]",
         "mov ecx, {count}",
         "cmp rax, rcx",

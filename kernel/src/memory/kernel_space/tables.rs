@@ -1,6 +1,6 @@
 //! The kernel's page tables: how they are built from what the loader said, and the locks on them.
 
-use spin::{Mutex, MutexGuard, Once};
+use spin::Once;
 use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
@@ -13,6 +13,7 @@ use crate::memory::layout::{
 };
 use crate::memory::page_tables::PageTables;
 use crate::memory::rights::Rights;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The kernel's page tables. Taken for a moment only, never while memory is allocated from the heap: the heap itself
 /// takes it when it grows.

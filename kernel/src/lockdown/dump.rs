@@ -1,0 +1,65 @@
+//! What a CPU is doing at this moment, without stopping it: it tells by NMI, whatever it does, and goes on.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use smp::icr::{Command, Destination};
+
+use super::record::{Cause, Stopped};
+use super::report;
+use super::waiting::wait;
+use crate::arch::Frame;
+use crate::console;
+use crate::cpu::{Block, NMI_DUMP, ThisCpu};
+
+/// How long a CPU has to answer. Nanoseconds.
+const DEADLINE: u64 = 1_000_000_000;
+
+/// Why nothing was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DumpError {
+    /// Another dump is under way.
+    Busy,
+    /// The CPU has not answered within a second.
+    Silent,
+}
+
+/// Set while somebody asks: one at a time.
+static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// Prints what a CPU, which may be the calling one, was doing when the NMI came: registers, thread and backtrace, as in a
+/// report.
+///
+/// # Errors
+/// [`DumpError`].
+pub fn dump(this: &ThisCpu, target: &Block) -> Result<(), DumpError> {
+    if ASKING.swap(true, Ordering::Acquire) {
+        return Err(DumpError::Busy);
+    }
+    let result = ask(this, target);
+    ASKING.store(false, Ordering::Release);
+    result
+}
+
+fn ask(this: &ThisCpu, target: &Block) -> Result<(), DumpError> {
+    let record = target.kernel().dump_record();
+    // An answer that came too late for whoever asked before.
+    record.clear();
+    target.kernel().remote().request_by_nmi(NMI_DUMP);
+    if this.kernel().apic().send(Command::Nmi, Destination::Physical(target.apic_id())).is_err() {
+        return Err(DumpError::Silent);
+    }
+    wait(DEADLINE, || record.read().is_some());
+    let stopped = record.read().ok_or(DumpError::Silent)?;
+    console::block(|out| {
+        // The serial line cannot fail.
+        let _ = write!(out, "dump: ");
+        let _ = report::one(Some(target), stopped, out);
+    });
+    record.clear();
+    Ok(())
+}
+
+/// This CPU was asked to tell what it is doing; `frame` was interrupted by the NMI. Takes no lock and allocates nothing.
+pub fn answer_by_nmi(cpu: &ThisCpu, frame: &Frame) {
+    cpu.kernel().dump_record().write(|| Stopped::interrupted(cpu, Cause::NonMaskable, frame));
+}

@@ -1,0 +1,27 @@
+//! Lockdown: what the kernel does when it cannot go on. See `docs/lockdown.md`.
+//!
+//! ```text
+//!  trap in the kernel ─► enter ─┐                  ┌─► stop ─► record, halt        (every other CPU)
+//!  panic ──────────────► panic ─┴─► first CPU? yes ┴─► report: text, JSON ─► exit  (the first CPU)
+//!                                   no: record, halt
+//! ```
+//!
+//! Each CPU writes its own [`record`](StopRecord); one CPU prints all of them.
+
+mod dump;
+mod enter;
+mod guard;
+mod json;
+mod readable;
+mod record;
+mod report;
+mod stop;
+mod symbols;
+mod waiting;
+
+pub use dump::{DumpError, answer_by_nmi, dump};
+pub use enter::{broken, enter, enter_uncontained, panicked};
+pub use guard::{DOUBLE_FAULT_STACK, GuardTouch, INTERRUPT_STACK, find_guard};
+pub use record::{StopRecord, backtrace};
+pub use stop::{stopped_by_interrupt, stopped_by_nmi};
+pub use symbols::find as function_at;

@@ -1,0 +1,130 @@
+//! Makes the kernel fail: to be run as the first program with `test-hooks case=NAME` on the kernel's command line. Most
+//! cases end the machine; what is left to do then is the test's on the host.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use gatehouse_runtime::abi::{Error, TestHook};
+use gatehouse_runtime::test_hook::test_hook;
+use gatehouse_runtime::thread::Thread;
+use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
+use gatehouse_runtime::{Kernel, entry, println};
+use programs::check;
+
+entry!(run);
+
+/// Nothing is ever mapped there.
+const NOWHERE: u64 = 0xffff_bfff_dead_0000;
+
+fn run(_argument: u64) -> u64 {
+    let mut buffer = [0; 256];
+    let line = Kernel::command_line(&mut buffer).unwrap_or("");
+    let case = line.split_whitespace().find_map(|word| word.strip_prefix("case=")).unwrap_or("");
+    match case {
+        "store" => fail(TestHook::Store, NOWHERE),
+        "panic" => fail(TestHook::Panic, 0),
+        "store-all" => on_all_cpus(store),
+        "panic-all" => on_all_cpus(panic),
+        "mixed-all" => on_all_cpus(store_or_panic),
+        "dump" => {
+            for cpu in 1..programs::cpus() {
+                let thread = Thread::spawn(spin, 0, cpu);
+                check!(thread.is_ok(), "no thread on CPU {cpu}");
+            }
+            check!(wait_until(10 * SECOND, || READY.load(Ordering::Relaxed) == programs::cpus() - 1), "no threads");
+            for cpu in 0..programs::cpus() {
+                let dumped = hook(TestHook::DumpCpu, cpu);
+                check!(dumped == Ok(0), "CPU {cpu} does not tell: {dumped:?}");
+            }
+            return programs::finish(0);
+        }
+        "locked" => fail(TestHook::OverflowInterruptStack, 1),
+        "borrowed" => fail(TestHook::OverflowInterruptStack, 2),
+        "double-fault-stack" => {
+            fail(TestHook::OverflowNextHandler, 8);
+            fail(TestHook::OverflowInterruptStack, 0);
+        }
+        "nmi-in-kernel" => {
+            fail(TestHook::OverflowNextHandler, 2);
+            // The NMI is this CPU's own, sent while it is in the kernel.
+            fail(TestHook::DumpCpu, Kernel::cpu_number());
+        }
+        "hold" => {
+            let cpus = programs::cpus();
+            for cpu in 1..cpus {
+                let thread = Thread::spawn(hold, 0, cpu);
+                check!(thread.is_ok(), "no thread on CPU {cpu}");
+            }
+            let holding = wait_until(10 * SECOND, || READY.load(Ordering::Relaxed) == cpus - 1);
+            check!(holding, "only {} CPUs hold", READY.load(Ordering::Relaxed));
+            // They say so before they do.
+            Kernel::sleep(20 * MILLISECOND);
+            fail(TestHook::Store, NOWHERE)
+        }
+        other => println!("kernel_failure: no case {other:?} in {line:?}"),
+    }
+    1
+}
+
+fn fail(what: TestHook, argument: u64) {
+    let answer = hook(what, argument);
+    println!("kernel_failure: {what:?} came back: {answer:?}");
+}
+
+/// Threads that are where they are to be.
+static READY: AtomicU64 = AtomicU64::new(0);
+
+/// Runs the function on every CPU, on all at once.
+fn on_all_cpus(function: fn(u64) -> u64) {
+    let cpus = programs::cpus();
+    for cpu in 1..cpus {
+        let thread = Thread::spawn(function, cpu, cpu);
+        check!(thread.is_ok(), "no thread on CPU {cpu}");
+    }
+    function(0);
+    Kernel::sleep(10 * SECOND);
+}
+
+/// Waits, without a system call, until all CPUs do.
+fn meet() {
+    let cpus = programs::cpus();
+    READY.fetch_add(1, Ordering::SeqCst);
+    while READY.load(Ordering::SeqCst) < cpus {
+        core::hint::spin_loop();
+    }
+}
+
+fn store(cpu: u64) -> u64 {
+    meet();
+    fail(TestHook::Store, NOWHERE + cpu * 8);
+    0
+}
+
+fn panic(_cpu: u64) -> u64 {
+    meet();
+    fail(TestHook::Panic, 0);
+    0
+}
+
+fn store_or_panic(cpu: u64) -> u64 {
+    if cpu.is_multiple_of(2) { store(cpu) } else { panic(cpu) }
+}
+
+fn spin(_argument: u64) -> u64 {
+    READY.fetch_add(1, Ordering::SeqCst);
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+fn hold(_argument: u64) -> u64 {
+    READY.fetch_add(1, Ordering::SeqCst);
+    fail(TestHook::Hold, 60 * SECOND);
+    0
+}
+
+/// A hook that writes to no memory of this program.
+fn hook(hook: TestHook, argument: u64) -> Result<u64, Error> {
+    // SAFETY: none of those used here does; the store goes to where nothing is mapped.
+    unsafe { test_hook(hook, argument) }
+}
