@@ -11,7 +11,8 @@ use programs::{DEBUGGEE_SPINS, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, check, enter_s
 entry!(run);
 
 fn run(argument: u64) -> u64 {
-    while argument == DEBUGGEE_SPINS {
+    // The debugger ends the loop by putting the thread elsewhere.
+    while core::hint::black_box(argument) == DEBUGGEE_SPINS {
         core::hint::spin_loop();
     }
     if argument != 0 {

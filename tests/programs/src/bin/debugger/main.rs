@@ -2,22 +2,23 @@
 //! breakpoints, single steps and watchpoints, and tries what else can come of a thread at a breakpoint.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use gatehouse_runtime::abi::{EndCause, Error, ProgramEnd, ThreadInformation, ThreadState, TrapNumber};
+mod debuggees;
+
+use debuggees::{end, give_up, in_turn, is_paused, is_told, new_debugger, next, paused, repair, start, survived, utcb};
+use gatehouse_runtime::abi::{EndCause, Error, ThreadInformation, ThreadState, TrapNumber};
 use gatehouse_runtime::control::{kill_program, suspend_thread};
 use gatehouse_runtime::debugger::{
-    Debuggee, Debugger, INT3, Reason, Register, Stop, TRAP_FLAG, Watch, clear_breakpoint, list_threads, open_thread,
-    patch_memory, read_registers, unwatch, watch, write_registers,
+    INT3, Reason, Register, TRAP_FLAG, Watch, clear_breakpoint, list_threads, open_thread, patch_memory,
+    read_registers, unwatch, watch, write_registers,
 };
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{
-    Utcb, delete_capability, first_utcb, map_into, resume_thread, spawn_suspended, write_memory,
-};
+use gatehouse_runtime::message::{delete_capability, map_into, resume_thread, spawn_suspended, write_memory};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::{
-    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INCREMENT_BYTE, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_SPINS,
-    DEBUGGEE_START, DEBUGGEE_STORE, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, SURVIVED, check, cpus,
+    DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_SPINS, DEBUGGEE_START, DEBUGGEE_STORE,
+    DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, check, cpus,
 };
 
 entry!(run);
@@ -46,58 +47,6 @@ fn run(_argument: u64) -> u64 {
     }
     println!("debugger: all cases hold on {cpus} CPUs");
     0
-}
-
-fn utcb() -> Utcb {
-    // SAFETY: only the first thread asks.
-    unsafe { first_utcb() }
-}
-
-fn new_debugger() -> Debugger {
-    let debugger = Debugger::new(utcb());
-    let Ok(debugger) = debugger else { programs::wrong(file!(), format_args!("no debugger: {debugger:?}")) };
-    debugger
-}
-
-/// A debuggee that does not run yet, with its variable mapped.
-fn start(debugger: &Debugger, cpu: u64) -> Debuggee<'_> {
-    let debuggee = debugger.start("debuggee", 0, cpu);
-    let Ok(debuggee) = debuggee else { programs::wrong(file!(), format_args!("no debuggee: {debuggee:?}")) };
-    let mapped = map_into(debuggee.program(), DEBUGGEE_VARIABLE, PAGE_SIZE);
-    check!(mapped.is_ok(), "not mapped: {mapped:?}");
-    debuggee
-}
-
-/// The next stop, of that debuggee.
-fn next(debugger: &Debugger, debuggee: &Debuggee<'_>, cpu: u64) -> Stop {
-    let stop = debugger.wait();
-    let Ok(stop) = stop else { programs::wrong(file!(), format_args!("no stop: {stop:?}")) };
-    check!(stop.badge() == debuggee.number() && stop.fault().cpu == cpu, "{stop:x?}");
-    stop
-}
-
-fn end() -> ProgramEnd {
-    match Kernel::wait_program(PATIENCE) {
-        Ok(Some(end)) => end,
-        other => programs::wrong(file!(), format_args!("the debuggee does not end: {other:?}")),
-    }
-}
-
-fn survived() {
-    let end = end();
-    check!(end.cause == EndCause::Exited as u64 && end.status == SURVIVED, "{end:x?}");
-}
-
-/// Checks that the stopped thread is in that turn of its loop, and answers its registers' RAX.
-fn in_turn(stop: &Stop, debuggee: &Debuggee<'_>, turns: u64, written: u64) {
-    let registers = stop.registers();
-    let Ok(registers) = registers else { programs::wrong(file!(), format_args!("no registers: {registers:?}")) };
-    let (rax, rcx) = (registers.general[Register::Rax as usize], registers.general[Register::Rcx as usize]);
-    check!(rax == turns, "RAX is {rax} in turn {turns}: {stop:x?}");
-    check!(rcx == DEBUGGEE_TURNS - written.min(turns), "RCX is {rcx} in turn {turns}: {stop:x?}");
-    check!(registers.general[Register::Rdi as usize] == DEBUGGEE_VARIABLE, "{registers:x?}");
-    let variable = debuggee.read_word(DEBUGGEE_VARIABLE);
-    check!(variable == Ok(written), "the variable is {variable:?} in turn {turns}");
 }
 
 /// An `int3` in the loop: met in every turn, stepped over, armed again.
@@ -198,49 +147,6 @@ fn execution_breakpoints(cpu: u64) -> u64 {
     }
     survived();
     DEBUGGEE_TURNS
-}
-
-/// A program without a handler that stands at an `int3` in its loop.
-fn paused(cpu: u64) -> (u64, u64) {
-    let child = spawn_suspended("debuggee", 0, cpu, &utcb());
-    let Ok(child) = child else { programs::wrong(file!(), format_args!("no child: {child:?}")) };
-    check!(map_into(child.program, DEBUGGEE_VARIABLE, PAGE_SIZE).is_ok(), "not mapped");
-    check!(patch_memory(child.program, DEBUGGEE_INCREMENT, &[INT3]).is_ok(), "not patched");
-    check!(resume_thread(child.thread).is_ok(), "not resumed");
-    check!(wait_until(PATIENCE, || is_paused(child.program)), "the thread is not paused");
-    (child.program, child.thread)
-}
-
-fn is_paused(program: u64) -> bool {
-    is_in(program, ThreadState::Paused)
-}
-
-/// Whether the program's thread waits for its debugger to receive its breakpoint.
-fn is_told(program: u64) -> bool {
-    is_in(program, ThreadState::AtEndpoint)
-}
-
-fn is_in(program: u64, state: ThreadState) -> bool {
-    let mut threads = [ThreadInformation::default(); 2];
-    let count = list_threads(program, &mut threads);
-    count == Ok(1) && threads[0].state == state as u64
-}
-
-fn give_up(slots: [u64; 2]) {
-    for slot in slots {
-        check!(delete_capability(slot).is_ok(), "slot {slot}");
-    }
-}
-
-/// Puts the loop's first instruction back, and the thread before it.
-fn repair(program: u64, thread: u64) {
-    check!(patch_memory(program, DEBUGGEE_INCREMENT, &[DEBUGGEE_INCREMENT_BYTE]).is_ok(), "not repaired");
-    let registers = read_registers(thread, &utcb());
-    let Ok(mut registers) = registers else { programs::wrong(file!(), format_args!("{registers:?}")) };
-    check!(registers.instruction_pointer == DEBUGGEE_INCREMENT + 1, "{registers:x?}");
-    check!(registers.general[Register::Rax as usize] == 0, "{registers:x?}");
-    registers.instruction_pointer = DEBUGGEE_INCREMENT;
-    check!(write_registers(thread, &registers, &utcb()).is_ok(), "not written");
 }
 
 /// Nobody handles the breakpoint: the thread waits, is looked into, repaired and cleared.
