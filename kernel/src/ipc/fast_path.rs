@@ -79,9 +79,22 @@ pub unsafe fn call_here<const PLAIN: bool>(cpu: &ThisCpu, frame: &Frame) -> Opti
     Some(unsafe { sched::switch_directly::<PLAIN>(cpu, running, receiver, owe) })
 }
 
-/// What [`reply_receive_here`] comes to if the short way was open up to the client, but it cannot run at once.
+/// What [`reply_receive_here`] comes to if the short way was open up to the client, but it cannot run at once: the client,
+/// which has been taken, and the endpoint with its lock, where nobody waits.
 #[derive(Debug)]
-pub struct TakenClient(pub Arc<Thread>);
+pub struct TakenClient<'endpoint> {
+    client: Arc<Thread>,
+    queues: BriefGuard<'endpoint, Queues>,
+    endpoint: &'endpoint Endpoint,
+}
+
+impl TakenClient<'_> {
+    /// The client alone.
+    #[must_use]
+    pub fn into_client(self) -> Arc<Thread> {
+        self.client
+    }
+}
 
 /// `ReplyReceive`, to somebody who waits for a reply, when nobody else has sent anything. Answers the frame to return through.
 ///
@@ -91,10 +104,10 @@ pub struct TakenClient(pub Arc<Thread>);
 /// # Safety
 /// As for [`deliver_fault_here`].
 #[inline(always)]
-pub unsafe fn reply_receive_here<const PLAIN: bool>(
+pub unsafe fn reply_receive_here<'endpoint, const PLAIN: bool>(
     cpu: &ThisCpu,
     frame: &Frame,
-) -> Result<Option<*const Frame>, TakenClient> {
+) -> Result<Option<*const Frame>, TakenClient<'endpoint>> {
     let Some(tag) = MessageTag::in_registers(frame.message_tag_bits()) else { return Ok(None) };
     let running = cpu.current_pointer();
     // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
@@ -106,7 +119,7 @@ pub unsafe fn reply_receive_here<const PLAIN: bool>(
     let Some(client) = server.take_client() else { return Ok(None) };
     let is_fault = client.wait() == Wait::ForFaultReply;
     if !can_run_next::<PLAIN>(cpu, &client) || is_fault && tag.label() != REPLY_RESUME {
-        return Err(TakenClient(client));
+        return Err(TakenClient { client, queues, endpoint });
     }
     if !is_fault {
         // SAFETY: the client waited for this reply, so it is off every CPU, and this is its owner now.
@@ -120,6 +133,104 @@ pub unsafe fn reply_receive_here<const PLAIN: bool>(
     let settle = |_: &Thread, server| queues.lone.set(server);
     // SAFETY: this is the thread that runs.
     Ok(Some(unsafe { sched::switch_directly::<PLAIN>(cpu, running, client, settle) }))
+}
+
+/// [`deliver_fault_here`] for a receiver of another CPU, to which it is handed over. This CPU goes on with whoever is ready.
+///
+/// # Safety
+/// As for [`deliver_fault_here`].
+pub unsafe fn deliver_fault_elsewhere(
+    cpu: &ThisCpu,
+    number: TrapNumber,
+    address: u64,
+    frame: &Frame,
+) -> Option<*const Frame> {
+    let client = cpu.current()?;
+    if client.program().residence().may_be_away() {
+        return None;
+    }
+    let (endpoint, badge) = client.fault_endpoint()?;
+    let receiver = take_remote_receiver(cpu, try_lock_briefly(&endpoint.queues)?)?;
+    let what = record(client, number, address, frame);
+    client.set_wait(Wait::ForFaultReply);
+    transfer_fault(client, frame, &receiver, badge, what);
+    Some(give_way_to(cpu, receiver))
+}
+
+/// [`call_here`] for a receiver of another CPU.
+///
+/// # Safety
+/// As for [`deliver_fault_here`].
+pub unsafe fn call_elsewhere(cpu: &ThisCpu, frame: &Frame) -> Option<*const Frame> {
+    let tag = MessageTag::in_registers(frame.message_tag_bits())?;
+    let client = cpu.current()?;
+    let (queues, _, badge) = lock_endpoint(client, frame, Rights::SEND)?;
+    if tag.is_fault() {
+        return None;
+    }
+    let receiver = take_remote_receiver(cpu, queues)?;
+    client.set_wait(Wait::ForReply);
+    // SAFETY: the receiver waited, so it is off every CPU, and this is its owner now.
+    unsafe { &mut *receiver.frame_pointer() }.take_message(tag, badge, frame);
+    Some(give_way_to(cpu, receiver))
+}
+
+/// [`reply_receive_here`] to a client of another CPU that has been taken.
+///
+/// # Errors
+/// The client, if it goes the long way from there.
+///
+/// # Safety
+/// As for [`deliver_fault_here`].
+#[inline(always)]
+pub unsafe fn reply_receive_elsewhere(
+    cpu: &ThisCpu,
+    frame: &Frame,
+    TakenClient { client, mut queues, endpoint }: TakenClient<'_>,
+) -> Result<*const Frame, Arc<Thread>> {
+    let is_fault = client.wait() == Wait::ForFaultReply;
+    let Some(tag) = MessageTag::in_registers(frame.message_tag_bits()) else { return Err(client) };
+    if !belongs_elsewhere(cpu, &client) || is_fault && tag.label() != REPLY_RESUME {
+        return Err(client);
+    }
+    if !is_fault {
+        // SAFETY: the client waited for this reply, so it is off every CPU, and this is its owner now.
+        unsafe { &mut *client.frame_pointer() }.take_message(tag, 0, frame);
+    }
+    client.clear_server();
+    client.set_wait(Wait::Nothing);
+    let Some(server) = sched::detach_current(cpu) else { unreachable!("it runs") };
+    server.set_wait(Wait::ToReceive);
+    server.set_endpoint(endpoint);
+    queues.lone.set(server);
+    drop(queues);
+    sched::hand_over_elsewhere(cpu, client);
+    Ok(sched::pick_anew(cpu))
+}
+
+/// The running thread waits for the reply of `receiver`, a thread of another CPU that has its message.
+#[inline(always)]
+fn give_way_to(cpu: &ThisCpu, receiver: Arc<Thread>) -> *const Frame {
+    receiver.set_wait(Wait::Nothing);
+    let Some(client) = sched::detach_current(cpu) else { unreachable!("a running thread gives way") };
+    owe(&receiver, client);
+    sched::hand_over_elsewhere(cpu, receiver);
+    sched::pick_anew(cpu)
+}
+
+/// The one receiver that waits, if it belongs to another CPU.
+#[inline(always)]
+fn take_remote_receiver(cpu: &ThisCpu, mut queues: BriefGuard<'_, Queues>) -> Option<Arc<Thread>> {
+    if !belongs_elsewhere(cpu, queues.lone.get()?) {
+        return None;
+    }
+    queues.lone.take().inspect(|receiver| receiver.clear_endpoint())
+}
+
+/// Whether a thread that waits can be handed over to another CPU.
+#[inline(always)]
+fn belongs_elsewhere(cpu: &ThisCpu, thread: &Thread) -> bool {
+    thread.cpu() != cpu.index() && thread.attention().is_nothing()
 }
 
 /// The one receiver that waits, if it can run at once.

@@ -18,16 +18,16 @@ pub fn timer(cpu: &ThisCpu) -> Next {
 /// Another CPU wants something; `frame` was interrupted. The interrupt is ended first: what is posted from here on raises another.
 pub fn ipi(cpu: &ThisCpu, frame: &Frame) -> Next {
     cpu.kernel().apic().end_of_interrupt();
-    let mut next = Next::Stay;
-    for kind in cpu.kernel().remote().pending().take().iter() {
-        match kind {
-            Kind::Reschedule => next = next.and(sched::drain_inbox(cpu)),
-            Kind::TlbShootdown | Kind::CallFunction | Kind::Ping => answer_calls(cpu),
-            Kind::Timer => time::changed_elsewhere(cpu),
-            Kind::Stop => lockdown::stopped_by_interrupt(cpu, frame),
-            // Nobody posts it: registers are asked for by NMI.
-            Kind::Dump => {}
-        }
+    let kinds = cpu.kernel().remote().pending().take();
+    if kinds.contains(Kind::Stop) {
+        lockdown::stopped_by_interrupt(cpu, frame);
     }
-    next
+    if kinds.contains(Kind::TlbShootdown) || kinds.contains(Kind::CallFunction) || kinds.contains(Kind::Ping) {
+        answer_calls(cpu);
+    }
+    if kinds.contains(Kind::Timer) {
+        time::changed_elsewhere(cpu);
+    }
+    // Nobody posts `Kind::Dump`: registers are asked for by NMI.
+    if kinds.contains(Kind::Reschedule) { sched::drain_inbox(cpu) } else { Next::Stay }
 }

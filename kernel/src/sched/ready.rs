@@ -6,7 +6,7 @@ use percpu::CpuIndex;
 use smp::ipi::Kind;
 
 use super::suspend::{park, park_ready};
-use super::{Next, detach_current, poke, reap};
+use super::{Next, detach_current, poke, reap, run_now};
 use crate::cpu::{self, ThisCpu};
 use crate::ipc;
 use crate::program;
@@ -38,6 +38,14 @@ pub fn hand_over(cpu: &ThisCpu, thread: Arc<Thread>, target: CpuIndex) -> Next {
     block.kernel().remote().put(thread);
     poke(cpu, block, Kind::Reschedule);
     Next::Stay
+}
+
+/// Hands a thread that is on no CPU and in no list to the other CPU that it belongs to.
+#[inline(always)]
+pub fn hand_over_elsewhere(cpu: &ThisCpu, thread: Arc<Thread>) {
+    let Some(block) = cpu::by_index(thread.cpu()) else { unreachable!("threads belong to CPUs that are online") };
+    block.kernel().remote().put(thread);
+    poke(cpu, block, Kind::Reschedule);
 }
 
 /// Wakes a thread that waited, on the CPU where it ran last: if it is in that CPU's timer list besides, only that CPU may
@@ -73,10 +81,21 @@ fn attend(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     if thread.attention().is_stop_wanted() { park(cpu, thread) } else { enqueue(cpu, thread) }
 }
 
+/// A thread that another CPU has handed over: if this one idles it runs at once, past the run queue.
+#[inline(always)]
+fn arrived(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    let is_awaited = cpu.current().is_none() && cpu.local().run_queue.is_empty();
+    let needs_nothing = thread.attention().is_nothing()
+        && !thread.is_timed()
+        && !thread.waits_for_program().get()
+        && !thread.program().is_ending();
+    if is_awaited && needs_nothing { run_now(cpu, thread) } else { made_ready(cpu, thread) }
+}
+
 /// Takes in what other CPUs handed over.
 pub fn drain_inbox(cpu: &ThisCpu) -> Next {
     let mut next = Next::Stay;
-    cpu.kernel().remote().take_threads(|thread| next = next.and(made_ready(cpu, thread)));
+    cpu.kernel().remote().take_threads(|thread| next = next.and(arrived(cpu, thread)));
     if cpu.kernel().remote().take_reap() {
         next = next.and(reap(cpu));
     }

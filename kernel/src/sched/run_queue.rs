@@ -65,6 +65,13 @@ impl RunQueue {
         self.highest.set(occupied.checked_ilog2().unwrap_or(0) as u8);
     }
 
+    /// Whether nobody is ready.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_empty(&self) -> bool {
+        self.occupied.get() == 0
+    }
+
     /// The highest priority that is ready.
     #[must_use]
     pub const fn highest(&self) -> Option<u8> {

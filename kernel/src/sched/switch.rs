@@ -23,8 +23,10 @@ pub fn pick(cpu: &ThisCpu) -> *const Frame {
             local.run_queue.push(thread);
         }
     }
-    let next = local.run_queue.pop();
-    match next {
+    if local.run_queue.is_empty() {
+        return idle(cpu);
+    }
+    match local.run_queue.pop() {
         Some(thread) => {
             if local.run_queue.highest().is_some() {
                 time::start_slice(cpu);
@@ -33,6 +35,12 @@ pub fn pick(cpu: &ThisCpu) -> *const Frame {
         }
         None => idle(cpu),
     }
+}
+
+/// [`pick`] when no thread is on the CPU: as a rule nobody else is ready then.
+#[inline(always)]
+pub fn pick_anew(cpu: &ThisCpu) -> *const Frame {
+    if cpu.local().run_queue.is_empty() { idle(cpu) } else { pick(cpu) }
 }
 
 /// Whether no ready thread of this CPU has a higher priority.

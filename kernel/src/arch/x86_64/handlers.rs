@@ -118,21 +118,33 @@ fn plain_exception(
             // SAFETY: the frame is that of the thread that the CPU was switched to; entries put RSP on the interrupt stack.
             unsafe { leave_from_handler(next) }
         }
+        return plain_fault_the_long_way(frame, number, address);
     }
-    plain_exception_the_long_way(frame)
+    exception_handler_counted(frame)
 }
 
-/// The same, with all that may be in the way.
+/// A fault of a program, with all that may be in the way.
 #[inline(never)]
-extern "C" fn plain_exception_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
+extern "C" fn plain_fault_the_long_way(frame: *mut TrapFrame, number: TrapNumber, address: u64) -> *const TrapFrame {
+    // SAFETY: as in `plain_exception`.
+    if let Some(next) = unsafe { ipc::deliver_fault_elsewhere(&cpu::this(), number, address, &*frame) } {
+        return next;
+    }
     handle(frame, |cpu, frame| {
-        let info = trap_info(trap_number(frame.vector() as u8, frame.error_code()), frame);
-        if info.origin == Origin::User
-            // SAFETY: as in `plain_exception`.
-            && let Some(_frame) = unsafe { ipc::deliver_fault_here::<false>(cpu, info.number, info.address, frame) }
-        {
+        // SAFETY: as in `plain_exception`.
+        if let Some(_frame) = unsafe { ipc::deliver_fault_here::<false>(cpu, number, address, frame) } {
             return Next::Switched;
         }
+        let info = trap_info(number, frame);
+        exception(cpu, &info, frame)
+    })
+}
+
+/// Any exception whose entry has been counted.
+#[inline(never)]
+extern "C" fn exception_handler_counted(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, |cpu, frame| {
+        let info: TrapInfo = trap_info(trap_number(frame.vector() as u8, frame.error_code()), frame);
         exception(cpu, &info, frame)
     })
 }
@@ -194,6 +206,10 @@ extern "C" fn call_handler(frame: *mut TrapFrame) -> *const TrapFrame {
 #[inline(never)]
 extern "C" fn call_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
     // SAFETY: as in `call_handler`.
+    if let Some(next) = unsafe { ipc::call_elsewhere(&cpu::this(), &*frame) } {
+        return next;
+    }
+    // SAFETY: as above.
     handle(frame, |cpu, frame| match unsafe { ipc::call_here::<false>(cpu, frame) } {
         Some(_frame) => Next::Switched,
         None => system_call::call(cpu, frame),
@@ -206,7 +222,7 @@ extern "C" fn reply_receive_handler(frame: *mut TrapFrame) -> *const TrapFrame {
         // SAFETY: as in `plain_exception`.
         Ok(Some(next)) => unsafe { leave_from_handler(next) },
         Ok(None) => reply_receive_the_long_way(frame),
-        Err(TakenClient(client)) => reply_receive_to(frame, client),
+        Err(taken) => reply_receive_to(frame, taken),
     }
 }
 
@@ -216,12 +232,21 @@ extern "C" fn reply_receive_the_long_way(frame: *mut TrapFrame) -> *const TrapFr
     handle(frame, |cpu, frame| match unsafe { ipc::reply_receive_here::<false>(cpu, frame) } {
         Ok(Some(_frame)) => Next::Switched,
         Ok(None) => system_call::reply_receive(cpu, frame),
-        Err(TakenClient(client)) => system_call::reply_receive_to(cpu, frame, client),
+        Err(taken) => system_call::reply_receive_to(cpu, frame, taken.into_client()),
     })
 }
 
 #[inline(never)]
-fn reply_receive_to(frame: *mut TrapFrame, client: Arc<Thread>) -> *const TrapFrame {
+fn reply_receive_to(frame: *mut TrapFrame, taken: TakenClient<'_>) -> *const TrapFrame {
+    // SAFETY: as in `call_handler`.
+    match unsafe { ipc::reply_receive_elsewhere(&cpu::this(), &*frame, taken) } {
+        Ok(next) => next,
+        Err(client) => reply_receive_to_the_long_way(frame, client),
+    }
+}
+
+#[inline(never)]
+fn reply_receive_to_the_long_way(frame: *mut TrapFrame, client: Arc<Thread>) -> *const TrapFrame {
     handle(frame, |cpu, frame| system_call::reply_receive_to(cpu, frame, client))
 }
 
