@@ -132,11 +132,7 @@ pub(super) fn close(cpu: &ThisCpu, endpoint: &Endpoint) {
     let mut waiting = Vec::new();
     {
         let _stable = CANCEL.lock();
-        let mut queues = endpoint.queues.lock();
-        queues.open = false;
-        while let Some(thread) = queues.take_sender().or_else(|| queues.take_receiver()) {
-            waiting.push(thread);
-        }
+        endpoint.queues.lock().close(|thread| waiting.push(thread));
     }
     waiting.into_iter().for_each(|thread| abandon(cpu, thread));
 }

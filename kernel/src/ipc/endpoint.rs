@@ -4,11 +4,10 @@ use alloc::sync::Arc;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::{Error, MessageTag};
-use intrusive_collections::LinkedList;
 
 use super::cancel::close;
-use super::lone_receiver::LoneReceiver;
 use super::message::{Sending, transfer};
+use super::queues::Queues;
 use super::reply::{forget_client, owe};
 use super::switch::{block_current, run_instead};
 use crate::arch::Frame;
@@ -16,7 +15,7 @@ use crate::cpu::ThisCpu;
 use crate::object::Close;
 use crate::sched::{self, Next};
 use crate::sync::{Mutex, MutexGuard};
-use crate::thread::{QueueAdapter, Thread, Wait};
+use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 
 /// A meeting point.
@@ -27,119 +26,11 @@ pub struct Endpoint {
     capabilities: AtomicUsize,
 }
 
-/// Who waits. At most one of the two lists has anybody in it.
-pub(super) struct Queues {
-    pub(super) senders: LinkedList<QueueAdapter>,
-    pub(super) receivers: LinkedList<QueueAdapter>,
-    /// A receiver that waits alone is here and not in the list.
-    pub(super) lone: LoneReceiver,
-    /// Cleared with the last capability: nobody may wait any more.
-    pub(super) open: bool,
-}
-
-impl core::fmt::Debug for Queues {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let (senders, receivers) = (self.senders.iter().count(), self.receivers.iter().count());
-        let lone = self.lone.get().is_some();
-        write!(out, "Queues({senders} senders, {receivers} receivers, a lone one: {lone}, open: {})", self.open)
-    }
-}
-
-impl Queues {
-    /// The receiver that has waited longest.
-    #[inline(always)]
-    pub(super) fn take_receiver(&mut self) -> Option<Arc<Thread>> {
-        let receiver = match self.lone.take() {
-            None => self.receivers.pop_front()?,
-            lone => lone?,
-        };
-        receiver.clear_endpoint();
-        self.update();
-        Some(receiver)
-    }
-
-    /// Puts a receiver behind all others.
-    #[inline(always)]
-    pub(super) fn push_receiver(&mut self, thread: Arc<Thread>) {
-        if self.lone.is_nobody() {
-            self.lone.set(thread);
-            return;
-        }
-        if let Some(lone) = self.lone.take() {
-            self.receivers.push_back(lone);
-        }
-        self.receivers.push_back(thread);
-        self.update();
-    }
-
-    /// To be called after the lists have changed.
-    #[inline(always)]
-    fn update(&mut self) {
-        if self.lone.get().is_none() {
-            self.lone.set_others(!self.senders.is_empty() || !self.receivers.is_empty());
-        }
-    }
-
-    /// Takes a thread out that may be in one of the queues.
-    pub(super) fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
-        if self.lone.get().is_some_and(|lone| core::ptr::eq(lone, thread)) {
-            return self.take_receiver();
-        }
-        let removed = take_from(&mut self.senders, thread).or_else(|| take_from(&mut self.receivers, thread))?;
-        removed.clear_endpoint();
-        self.update();
-        Some(removed)
-    }
-
-    /// The sender that goes first.
-    #[inline(always)]
-    pub(super) fn take_sender(&mut self) -> Option<Arc<Thread>> {
-        let sender = self.senders.pop_front()?;
-        sender.clear_endpoint();
-        self.update();
-        Some(sender)
-    }
-
-    /// Takes a thread out whose fault waits in the queue.
-    pub(super) fn remove_fault(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
-        let waits = self.senders.iter().any(|other| core::ptr::eq(other, thread) && other.wait() == Wait::ToSendFault);
-        if waits { self.remove(thread) } else { None }
-    }
-
-    /// Puts a sender behind all others of its priority and above.
-    pub(super) fn push_sender(&mut self, thread: Arc<Thread>) {
-        let mut cursor = self.senders.back_mut();
-        while cursor.get().is_some_and(|other| other.priority() < thread.priority()) {
-            cursor.move_prev();
-        }
-        cursor.insert_after(thread);
-        self.update();
-    }
-}
-
-/// Takes a thread out of a list that it may be in.
-fn take_from(list: &mut LinkedList<QueueAdapter>, thread: &Thread) -> Option<Arc<Thread>> {
-    let mut cursor = list.front_mut();
-    while let Some(other) = cursor.get() {
-        if core::ptr::eq(other, thread) {
-            return cursor.remove();
-        }
-        cursor.move_next();
-    }
-    None
-}
-
 impl Endpoint {
     /// An endpoint with one capability.
     #[must_use]
     pub fn new() -> Self {
-        let queues = Queues {
-            senders: LinkedList::new(QueueAdapter::new()),
-            receivers: LinkedList::new(QueueAdapter::new()),
-            lone: LoneReceiver::default(),
-            open: true,
-        };
-        Self { queues: Mutex::new(queues), capabilities: AtomicUsize::new(1) }
+        Self { queues: Mutex::new(Queues::new()), capabilities: AtomicUsize::new(1) }
     }
 }
 

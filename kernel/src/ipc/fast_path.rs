@@ -15,9 +15,10 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{MessageTag, REPLY_RESUME, TrapNumber};
 
-use super::endpoint::{Endpoint, Queues};
+use super::endpoint::Endpoint;
 use super::fault::record;
 use super::message::transfer_fault;
+use super::queues::Queues;
 use super::reply::owe;
 use crate::arch::Frame;
 use crate::capability::Rights;

@@ -8,16 +8,18 @@ use crate::thread::Thread;
 /// One word that says who waits at an endpoint: nobody at all, one receiver, or others, who are in lists. The fast path asks
 /// for either of the first two, and needs one comparison for it.
 #[derive(Debug)]
-pub(super) struct LoneReceiver(*const Thread);
+pub(super) struct LoneReceiver<T = Thread>(*const T);
 
-// SAFETY: owns an `Arc<Thread>` if anything.
-unsafe impl Send for LoneReceiver {}
+// SAFETY: owns an `Arc<T>` if anything.
+unsafe impl<T: Send + Sync> Send for LoneReceiver<T> {}
 
-/// No thread's address.
-const OTHERS: *const Thread = ptr::dangling();
-const _: () = assert!(align_of::<Thread>() > 1);
+impl<T> LoneReceiver<T> {
+    /// No thread's address.
+    const OTHERS: *const T = {
+        assert!(align_of::<T>() > 1, "the address could be a thread's");
+        ptr::dangling()
+    };
 
-impl LoneReceiver {
     /// Whether nobody waits, in no list either.
     #[inline(always)]
     pub(super) const fn is_nobody(&self) -> bool {
@@ -26,9 +28,9 @@ impl LoneReceiver {
 
     /// The receiver, if it waits alone.
     #[inline(always)]
-    pub(super) fn get(&self) -> Option<&Thread> {
+    pub(super) fn get(&self) -> Option<&T> {
         // One comparison for both values that are no thread.
-        if self.0.addr() <= OTHERS.addr() {
+        if self.0.addr() <= Self::OTHERS.addr() {
             return None;
         }
         // SAFETY: every other value comes from `Arc::into_raw` and owns a reference.
@@ -37,8 +39,8 @@ impl LoneReceiver {
 
     /// Takes it out: then nobody waits.
     #[inline(always)]
-    pub(super) fn take(&mut self) -> Option<Arc<Thread>> {
-        if self.0.addr() <= OTHERS.addr() {
+    pub(super) fn take(&mut self) -> Option<Arc<T>> {
+        if self.0.addr() <= Self::OTHERS.addr() {
             return None;
         }
         let thread = core::mem::replace(&mut self.0, ptr::null());
@@ -48,7 +50,7 @@ impl LoneReceiver {
 
     /// Puts one in where nobody waits.
     #[inline(always)]
-    pub(super) fn set(&mut self, thread: Arc<Thread>) {
+    pub(super) fn set(&mut self, thread: Arc<T>) {
         debug_assert!(self.is_nobody());
         self.0 = Arc::into_raw(thread);
     }
@@ -56,17 +58,17 @@ impl LoneReceiver {
     /// Tells whether anybody is in a list. There is no lone receiver.
     pub(super) fn set_others(&mut self, others: bool) {
         debug_assert!(self.get().is_none());
-        self.0 = if others { OTHERS } else { ptr::null() };
+        self.0 = if others { Self::OTHERS } else { ptr::null() };
     }
 }
 
-impl Default for LoneReceiver {
+impl<T> Default for LoneReceiver<T> {
     fn default() -> Self {
         Self(ptr::null())
     }
 }
 
-impl Drop for LoneReceiver {
+impl<T> Drop for LoneReceiver<T> {
     fn drop(&mut self) {
         drop(self.take());
     }

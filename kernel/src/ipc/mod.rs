@@ -24,6 +24,7 @@ mod limit;
 mod lone_receiver;
 mod message;
 pub mod notification;
+mod queues;
 mod reply;
 mod reply_right;
 mod saved_reply;
