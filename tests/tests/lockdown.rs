@@ -36,7 +36,7 @@ fn cpus_that_take_no_interrupt_are_stopped_by_nmi() {
     for other in &report.order[1..] {
         report.expect(*other, "stopped by NMI");
         report.expect(*other, "of program kernel_failure (1)");
-        report.expect(*other, "gatehouse::test_overflow::hold+");
+        report.expect(*other, "gatehouse::test_hooks::hold+");
         report.expect(*other, "    a program at 0x40");
     }
 }

@@ -20,7 +20,8 @@ there on is tested and nothing of the processor. The classification of all vecto
 tested on recorded frames on the host, in `kernel/src/arch/x86_64/recorded_frames.rs`.
 
 *Message, then shut down*: with a handler the fault arrives as a message with these words, and the handler's reply to kill,
-or no handler at all, shuts the program down with the same words in its end.
+or no handler at all, shuts the program down with the same words in its end. *Or paused*: without a handler the thread is
+paused instead, and its program ends when it is killed.
 ";
 
 /// The kinds of traps that the policy is about, in its order.

@@ -84,9 +84,14 @@ fn case_row(case: &TrapCase, seen: &Value) -> Row {
     let wanted = in_words(expected.trap, expected.vector, expected.error_code, &address);
     let message = message(expected, words(seen, "message"));
     let ends = [end(expected, words(seen, "without_handler")), end(expected, words(seen, "killed"))];
-    let seen = match ends.iter().all(|end| *end == message) {
-        true => format!("message, then shut down: {message}"),
-        false => format!("message: {message}; without a handler {}; killed {}", ends[0], ends[1]),
+    // Where the program found it paused, and killed it.
+    let is_paused = expected.trap.is_breakpoint() && words::<7>(seen, "without_handler")[0] == EndCause::Killed as u64;
+    let comes_to =
+        if expected.trap.is_breakpoint() { "message, then shut down, or paused" } else { "message, then shut down" };
+    let seen = match () {
+        () if is_paused && ends[1] == message => format!("message, then shut down, or paused: {message}"),
+        () if ends.iter().all(|end| *end == message) => format!("message, then shut down: {message}"),
+        () => format!("message: {message}; without a handler {}; killed {}", ends[0], ends[1]),
     };
     Row {
         test: format!("{} {:#x}", case.program, case.argument),
@@ -95,7 +100,7 @@ fn case_row(case: &TrapCase, seen: &Value) -> Row {
         raised: if case.program == "delivered" { Raised::ByStub } else { Raised::ByProcessor },
         vector: Some(u8::try_from(expected.vector).expect("vectors are bytes")),
         number: Some(expected.trap),
-        expected: format!("message, then shut down: {wanted}"),
+        expected: format!("{comes_to}: {wanted}"),
         seen,
     }
 }

@@ -1,13 +1,15 @@
-//! A first program that lets programs take every trap of `programs::TRAP_CASES`, twice each: without a handler, and with
-//! this program as the handler, which then kills it. Writes what it saw as records; `tests/tests/trap_table` makes the
+//! A first program that lets programs take every trap of `programs::TRAP_CASES`, twice each: without a handler (then it is
+//! shut down, or paused at a breakpoint and killed), and with this program as the handler, which then kills it. Writes what it saw as records; `tests/tests/trap_table` makes the
 //! table of traps in the book from them. To be booted with the word `test-hooks`.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use gatehouse_runtime::abi::{Error, FaultMessage, MessageTag, ProgramEnd, REPLY_KILL};
+use gatehouse_runtime::abi::{Error, FaultMessage, MessageTag, ProgramEnd, REPLY_KILL, ThreadInformation, ThreadState};
+use gatehouse_runtime::control::kill_program;
+use gatehouse_runtime::debugger::list_threads;
 use gatehouse_runtime::message::{
     create_endpoint, delete_capability, first_utcb, receive, reply, resume_thread, set_fault_handler, spawn_suspended,
 };
-use gatehouse_runtime::time::{Deadline, MILLISECOND, SECOND};
+use gatehouse_runtime::time::{Deadline, MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry};
 use programs::{TRAP_CASES, TrapCase, check};
 use serde::Serialize;
@@ -61,9 +63,34 @@ fn end_of(case: &TrapCase) -> ProgramEnd {
 }
 
 fn without_handler(case: &TrapCase) -> ProgramEnd {
+    if case.expected.trap.is_breakpoint() {
+        return paused(case);
+    }
     let started = Kernel::spawn_program_quietly(case.program, case.argument, 0);
     check!(started.is_ok(), "{}: {started:?}", case.trap);
     end_of(case)
+}
+
+/// A program whose thread is paused at a breakpoint, and which ends since it is killed then.
+fn paused(case: &TrapCase) -> ProgramEnd {
+    // SAFETY: only the first thread comes here.
+    let utcb = unsafe { first_utcb() };
+    let child = match spawn_suspended(case.program, case.argument, 0, &utcb) {
+        Ok(child) => child,
+        Err(error) => programs::wrong(file!(), format_args!("{}: {error:?}", case.trap)),
+    };
+    check!(resume_thread(child.thread).is_ok(), "{}: not resumed", case.trap);
+    let is_paused = || {
+        let mut threads = [ThreadInformation::default(); 2];
+        list_threads(child.program, &mut threads) == Ok(1) && threads[0].state == ThreadState::Paused as u64
+    };
+    check!(wait_until(PATIENCE, is_paused), "{}: not paused", case.trap);
+    check!(kill_program(child.program).is_ok(), "{}: not killed", case.trap);
+    let end = end_of(case);
+    for slot in [child.program, child.thread] {
+        check!(delete_capability(slot).is_ok(), "{}: slot {slot}", case.trap);
+    }
+    end
 }
 
 fn with_handler(case: &TrapCase) -> (FaultMessage, ProgramEnd) {
