@@ -106,6 +106,7 @@ struct Machine {
 }
 
 impl Machine {
+    #[expect(clippy::arc_with_non_send_sync, reason = "the queues hold `Arc`s; each test has one thread")]
     fn new(waiters: usize) -> Self {
         let waiter = |_| {
             let (priority, fault, queued) = (Cell::new(0), Cell::new(false), Cell::new(false));
