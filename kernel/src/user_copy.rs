@@ -46,12 +46,15 @@ fn for_each_piece(
         let piece = page_end.min(end) - at;
         let (frame, rights) = match space.page(VirtAddr::new(at)) {
             PageState::Mapped { frame, rights } => (frame, rights),
-            PageState::Away { rights, .. } if access == Access::Read || rights.can_write() => {
+            PageState::Away { rights, .. } if access != Access::Write || rights.can_write() => {
                 return Ok(Walk::Away(at));
             }
             _ => return Err(Error::BadAddress),
         };
-        if access == Access::Write && !rights.can_write() {
+        // What is shared is others', too: nobody patches it here who could not write to it.
+        let page = VirtAddr::new(at / PAGE_SIZE * PAGE_SIZE);
+        let refused = access == Access::Write || access == Access::Patch && space.is_shared(page);
+        if refused && !rights.can_write() {
             return Err(Error::BadAddress);
         }
         each(direct_map::pointer(frame.as_u64() + at % PAGE_SIZE), piece as usize);
@@ -120,8 +123,8 @@ fn copy_out(program: &Arc<Program>, address: u64, source: &[u8], access: Access)
     })
 }
 
-/// Copies `source` into a program's memory, to pages that the program may not write itself, too. A debugger's way: frames
-/// are not shared between programs, so nobody else sees the change.
+/// Copies `source` into a program's memory, to pages that the program may not write itself, too, but for shared frames. A
+/// debugger's way: nobody else sees the change.
 ///
 /// # Errors
 /// [`Error::BadAddress`] if any byte is not mapped; some may have been written then.

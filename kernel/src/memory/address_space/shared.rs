@@ -46,6 +46,12 @@ impl AddressSpace {
         Ok(())
     }
 
+    /// Whether the frame at `page` is shared.
+    #[must_use]
+    pub fn is_shared(&self, page: VirtAddr) -> bool {
+        self.shared.contains_key(&page.as_u64())
+    }
+
     /// Takes away the shared frame at `page`, if there is one.
     pub fn unmap_shared(&mut self, page: VirtAddr) -> Option<StaleShare> {
         let frame = self.shared.remove(&page.as_u64())?;

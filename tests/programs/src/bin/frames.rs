@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{EndCause, Error, SLOT_FIRST_FREE, SLOT_OWN_PROGRAM, TrapNumber, UTCB_BASE, rights};
 use gatehouse_runtime::control::kill_program;
+use gatehouse_runtime::debugger::patch_memory;
 use gatehouse_runtime::frame::{create, map, unmap_from};
 use gatehouse_runtime::message::{copy_capability, read_memory};
 use gatehouse_runtime::notification::{self, signal, wait_for};
@@ -139,6 +140,8 @@ fn rights_are_kept(cpu: u64) {
     let mut bytes = [0; 8];
     check!(read_memory(child.program, PAGE, &mut bytes) == Ok(8), "not read");
     check!(u64::from_le_bytes(bytes) == 55, "{bytes:?}");
+    let patched = patch_memory(child.program, PAGE, &[1]);
+    check!(patched == Err(Error::BadAddress), "a debugger changed what is others', too: {patched:?}");
     child::resume(&child);
     let end = child::end();
     check!(end.cause == EndCause::Trap as u64 && end.trap == TrapNumber::STORE_PAGE_FAULT.to_bits(), "{end:x?}");
