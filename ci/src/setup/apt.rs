@@ -34,7 +34,7 @@ const OPTIONS: [&str; 8] = [
 const SOURCES_FOLDER: &str = "/etc/apt/sources.list.d";
 
 /// `program` as the superuser.
-fn privileged(privilege: Privilege, program: &str) -> Command {
+pub(super) fn privileged(privilege: Privilege, program: &str) -> Command {
     match privilege {
         Privilege::Sudo => {
             let mut command = Command::new("sudo");

@@ -1,6 +1,7 @@
 //! This machine.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::apt;
 use super::backports::{self, Backports};
 use super::component::{Component, EMULATOR_VERSION, Found};
+use super::null_device;
 use super::system::{BackportsCommands, Privilege, System};
 use super::version::Version;
 use crate::firmware;
@@ -16,7 +18,7 @@ use crate::process::{output_of, try_output_of};
 use crate::qemu;
 use crate::toolchain::{TARGET, Toolchain, on_path};
 
-const PROBE_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
 /// rustup retries a dead server for minutes; where it works, the target takes a few seconds.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(60);
@@ -45,6 +47,14 @@ impl System for Host {
         }
         let sudo = try_output_of(Command::new("sudo").args(["-n", "true"]), PROBE_LIMIT);
         if sudo.is_ok_and(|output| output.status.success()) { Privilege::Sudo } else { Privilege::None }
+    }
+
+    fn has_null_device(&self) -> bool {
+        null_device::is_device(Path::new(null_device::PATH))
+    }
+
+    fn restore_null_device(&mut self) -> Result<()> {
+        null_device::restore(self.privilege(), Path::new(null_device::PATH))
     }
 
     fn has_apt(&self) -> bool {

@@ -14,6 +14,7 @@ mod apt;
 mod backports;
 mod component;
 mod host;
+mod null_device;
 mod procedure;
 mod system;
 mod version;

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 use super::advice::advice;
 use super::component::{Component, Found};
+use super::null_device::PATH as NULL_DEVICE;
 use super::system::{Privilege, System};
 
 /// What is said when all is well.
@@ -20,6 +21,7 @@ pub enum Talk {
 /// # Errors
 /// Something is missing and cannot be installed; the text says what to install and how.
 pub fn set_up(system: &mut dyn System, components: &[Component], talk: Talk) -> Result<()> {
+    see_to_null_device(system);
     let wanting = wanting(system, components);
     if !wanting.is_empty() {
         let names: Vec<_> = wanting.iter().map(|component| component.name()).collect();
@@ -36,6 +38,22 @@ pub fn set_up(system: &mut dyn System, components: &[Component], talk: Talk) -> 
         }
     }
     conclude(system, components, talk)
+}
+
+/// A machine that keeps its ordinary file may still do: it is told, and no error.
+fn see_to_null_device(system: &mut dyn System) {
+    if system.has_null_device() {
+        return;
+    }
+    eprintln!(
+        "setup: {NULL_DEVICE} is an ordinary file here, and cargo's compiler reads in it what others threw away; putting \
+         the device back"
+    );
+    if !attempt(system.restore_null_device()) {
+        eprintln!(
+            "setup: by hand: sudo mknod -m 666 {NULL_DEVICE}.new c 1 3 && sudo mv -fT {NULL_DEVICE}.new {NULL_DEVICE}"
+        );
+    }
 }
 
 /// The components that are missing or poor.
@@ -139,6 +157,8 @@ mod tests {
     struct Fake {
         found: BTreeMap<Component, Found>,
         privilege: Privilege,
+        /// `None` where it cannot be put back.
+        null_device: Option<bool>,
         apt: bool,
         /// Packages in the lists, with their versions.
         lists: BTreeMap<&'static str, Version>,
@@ -159,6 +179,7 @@ mod tests {
             Self {
                 found: BTreeMap::new(),
                 privilege: Privilege::Root,
+                null_device: Some(true),
                 apt: true,
                 lists: BTreeMap::new(),
                 mirror,
@@ -184,6 +205,17 @@ mod tests {
 
         fn privilege(&self) -> Privilege {
             self.privilege
+        }
+
+        fn has_null_device(&self) -> bool {
+            self.null_device == Some(true)
+        }
+
+        fn restore_null_device(&mut self) -> Result<()> {
+            self.log.push("null device".into());
+            let Some(there) = &mut self.null_device else { bail!("no devices here") };
+            *there = true;
+            Ok(())
         }
 
         fn has_apt(&self) -> bool {
@@ -254,6 +286,17 @@ mod tests {
         machine.log.clear();
         machine.set_up().unwrap();
         assert!(machine.log.is_empty(), "{:?}", machine.log);
+    }
+
+    #[test]
+    fn the_null_device_is_put_back_once_and_is_no_condition() {
+        let mut machine = Fake { null_device: Some(false), ..Fake::bare() };
+        machine.set_up().unwrap();
+        assert_eq!(machine.log()[0], "null device");
+        machine.log.clear();
+        machine.set_up().unwrap();
+        assert!(machine.log.is_empty(), "{:?}", machine.log);
+        Fake { null_device: None, ..Fake::bare() }.set_up().unwrap();
     }
 
     #[test]

@@ -33,6 +33,15 @@ pub trait System {
     /// How commands are run as the superuser.
     fn privilege(&self) -> Privilege;
 
+    /// Whether `/dev/null` is what it should be.
+    fn has_null_device(&self) -> bool;
+
+    /// Puts `/dev/null` back.
+    ///
+    /// # Errors
+    /// This user may not, or the machine lets nobody.
+    fn restore_null_device(&mut self) -> Result<()>;
+
     /// Whether packages come by apt.
     fn has_apt(&self) -> bool;
 
