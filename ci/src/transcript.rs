@@ -30,6 +30,16 @@ impl Transcript {
         self.console.iter().any(|line| line.contains(text))
     }
 
+    /// What the kernel said first when it stopped itself: the CPU and the panic's words, or the trap.
+    pub fn reason(&self) -> Option<String> {
+        let mut lines = self.console.iter();
+        let first =
+            lines.find_map(|line| ["kernel panic: ", "lockdown: "].iter().find_map(|it| line.strip_prefix(it)))?;
+        // A panic has its words on a line of their own.
+        let words = lines.next().filter(|_| first.ends_with(':')).map_or("", String::as_str);
+        Some(format!("{first} {words}").trim_end().to_string())
+    }
+
     /// The last result record, checked; `None` when the guest wrote none.
     ///
     /// # Errors
@@ -64,5 +74,37 @@ impl fmt::Display for Transcript {
             writeln!(formatter, "QEMU said: {}", self.emulator_words.trim_end())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_console(lines: &[&str]) -> Transcript {
+        Transcript {
+            outcome: Outcome::Panic,
+            console: lines.iter().map(ToString::to_string).collect(),
+            records: Vec::new(),
+            malformed: Vec::new(),
+            emulator_words: String::new(),
+            duration: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn the_first_cpu_that_stopped_gives_the_reason() {
+        let panicked = [
+            "booting",
+            "",
+            "kernel panic: CPU 1: panicked at a.rs:1:",
+            "no memory",
+            "  no thread",
+            "kernel panic: CPU 0: x",
+        ];
+        assert_eq!(of_console(&panicked).reason().unwrap(), "CPU 1: panicked at a.rs:1: no memory");
+        let trapped = ["lockdown: CPU 0 (APIC id 0): PageFault in the kernel: load", "  address 0x0"];
+        assert_eq!(of_console(&trapped).reason().unwrap(), "CPU 0 (APIC id 0): PageFault in the kernel: load");
+        assert_eq!(of_console(&["all is well"]).reason(), None);
     }
 }

@@ -1,13 +1,12 @@
 //! `cargo xtask run`
 
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::MachineArguments;
+use super::{MachineArguments, output_file};
 use crate::display::Live;
 use crate::kernel_build::{self, Talk};
 use crate::outcome::Outcome;
@@ -33,13 +32,13 @@ pub(super) fn run(arguments: RunArguments) -> Result<()> {
     let machine = arguments.machine.machine().interactive(arguments.interactive);
     machine.check()?;
     if let Some(file) = &arguments.json {
-        check_json_file(file)?;
+        output_file::check(file).context("--json")?;
     }
     let components = Component::for_boot(machine.boot_door());
     set_up(&mut Host, &components, setup::Talk::Changes)?;
     let artifacts = kernel_build::build(Talk::Progress)?;
     if let Some(file) = &arguments.json {
-        remove_old(file)?;
+        output_file::remove_old(file)?;
     }
     if arguments.interactive && io::stdin().is_terminal() {
         eprintln!("the serial line is this terminal: Ctrl-A x ends QEMU, Ctrl-A c shows its monitor");
@@ -65,8 +64,10 @@ fn conclude(transcript: &Transcript, json: Option<&Path>) -> Result<()> {
         (Outcome::Pass, None) => (format!("pass ({seconds:.1} s)"), 0),
         (Outcome::Pass, Some(problem)) => (format!("fail: {problem}"), 1),
         (Outcome::Interrupted, _) => (Outcome::Interrupted.to_string(), INTERRUPTED_EXIT),
-        (outcome, None) => (outcome.to_string(), 1),
-        (outcome, Some(problem)) => (format!("{outcome}; {problem}"), 1),
+        (outcome, problem) => {
+            let words = [Some(outcome.to_string()), transcript.reason(), problem];
+            (words.into_iter().flatten().collect::<Vec<_>>().join("; "), 1)
+        }
     };
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
@@ -98,45 +99,8 @@ fn report(transcript: &Transcript, json: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-fn check_json_file(file: &Path) -> Result<()> {
-    if file.is_dir() {
-        bail!("--json {}: that is a folder, give a file", file.display());
-    }
-    let folder = folder_of(file);
-    if !folder.is_dir() {
-        bail!("--json {}: the folder {} is not there", file.display(), folder.display());
-    }
-    // Rights are best told by the attempt.
-    tempfile::tempfile_in(folder)
-        .with_context(|| format!("--json {}: cannot write into {}", file.display(), folder.display()))?;
-    Ok(())
-}
-
-fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A run that gives no result must not leave the result of an earlier one.
-fn remove_old(file: &Path) -> Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot replace {}", file.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Writes the whole file or none.
 fn write_document(document: &Document, file: &Path) -> Result<()> {
     let mut text = serde_json::to_string_pretty(document)?;
     text.push('\n');
-    let write = || -> Result<()> {
-        let mut temporary = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(folder_of(file))?;
-        temporary.write_all(text.as_bytes())?;
-        temporary.persist(file)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", file.display()))
+    output_file::write(file, &text)
 }
