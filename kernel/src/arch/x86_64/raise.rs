@@ -137,22 +137,17 @@ pub fn exception_in_program(cpu: &ThisCpu, thread: &mut TrapFrame, number: u8, e
 unsafe extern "C" fn leave_to_stub(frame: *mut TrapFrame, has_error_code: u64) -> ! {
     naked_frame_asm!(
         "mov rax, rdi",
+        // Nothing up to the jump changes the flags.
         "test rsi, rsi",
-        "jz 2f",
         restore_general_registers!(),
         "mov rcx, [rax + {rcx}]",
         "mov r11, [rax + {r11}]",
         "lea rsp, [rax + {vector}]",
         "mov rax, [rax + {rax}]",
         "swapgs",
+        "jz 2f",
         "ret",
         "2:",
-        restore_general_registers!(),
-        "mov rcx, [rax + {rcx}]",
-        "mov r11, [rax + {r11}]",
-        "lea rsp, [rax + {vector}]",
-        "mov rax, [rax + {rax}]",
-        "swapgs",
         "ret {error_code_bytes}";
         rcx = const frame::RCX,
         r11 = const frame::R11,
