@@ -91,6 +91,20 @@ fn files_and_folders_that_are_named_exist() {
     assert!(named > 50, "{named}");
 }
 
+/// The first cells of the page's table are what the kernel takes for its own words.
+#[test]
+fn every_word_of_the_command_line_is_explained() {
+    let source = text("kernel/src/boot/command_line.rs");
+    let list = between(&source, "KERNEL_WORDS: [&str; ", ";").next().expect("there is the list");
+    let known: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
+    let page = text("docs/command-line.md");
+    let rows = table(&page, "| word |");
+    let explained: BTreeSet<&str> =
+        rows.iter().map(|row| row[0].trim_matches('`').split('=').next().expect("a word")).collect();
+    assert_eq!(explained, known);
+    assert!(known.contains("init"));
+}
+
 /// The value of a constant of the vectors' table, by its name.
 fn vector_constants(source: &str) -> BTreeMap<String, u8> {
     let lines = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(": u8 = "));

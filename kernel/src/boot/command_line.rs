@@ -7,6 +7,11 @@ use heapless::String;
 
 use super::boot_info::BootError;
 
+/// The words that the kernel reads, or what stands before their `=`; `docs/command-line.md` explains each. A word that is none
+/// of them is for programs, or a slip of the pen.
+const KERNEL_WORDS: [&str; 9] =
+    ["apic", "cpus", "init", "overflow", "silent-cpus", "swap", "swap-corrupt", "test-hooks", "watchdog"];
+
 /// The kernel's own copy of the command line. Words are parted by white space; there is no quoting. When a key
 /// occurs twice the last one counts, so that words appended to a fixed line override it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +61,14 @@ impl CommandLine {
         self.text.split_whitespace()
     }
 
+    /// The words that the kernel does not read.
+    pub fn words_for_programs(&self) -> impl Iterator<Item = &str> {
+        self.text.split_whitespace().filter(|word| {
+            let key = word.split_once('=').map_or(*word, |(key, _)| key);
+            !KERNEL_WORDS.contains(&key)
+        })
+    }
+
     /// Whether `word` stands there as it is.
     #[must_use]
     pub fn has(&self, word: &str) -> bool {
@@ -95,6 +108,13 @@ mod tests {
         assert!(line.has("quiet") && !line.has("qui"));
         assert_eq!(line.parse::<u32>("apic"), Err(WordError { key: "apic", value: "xapic" }));
         assert_eq!(line.words().count(), 7);
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_read_is_left_to_programs() {
+        let line = CommandLine::from_bytes(b"init=pager faults=7 swp=disk test-hooks swap=ram cpus").unwrap();
+        assert!(line.words_for_programs().eq(["faults=7", "swp=disk"]));
+        assert_eq!(CommandLine::default().words_for_programs().count(), 0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use x86_64::instructions::port::PortWriteOnly;
 use super::silent_cpus::SilentCpus;
 use super::{acpi_tables, cpus, facts, first_program, other_cpus, timer};
 use crate::arch::x86_64::{TscClock, initialise_cpu, patch_entries, prepare_decoder, vectors, vectors_table};
-use crate::boot::BootInfo;
+use crate::boot::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
@@ -24,6 +24,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     memory::initialize(&boot);
     facts::install(boot.door, boot.command_line.as_str());
     console::line(format_args!("Gatehouse {} by {:?}", env!("CARGO_PKG_VERSION"), boot.door));
+    tell_words_for_programs(&boot.command_line);
     read_archive(&boot);
 
     // Who is there.
@@ -91,6 +92,14 @@ fn read_archive(boot: &BootInfo) {
     let bytes = unsafe { direct_map::bytes(range) };
     if let Err(error) = archive::initialize(bytes) {
         panic!("cannot start: {error}");
+    }
+}
+
+/// A misspelt word shows here.
+fn tell_words_for_programs(line: &CommandLine) {
+    let words: Vec<_> = line.words_for_programs().collect();
+    if !words.is_empty() {
+        console::line(format_args!("command line, for programs: {}", words.join(" ")));
     }
 }
 
