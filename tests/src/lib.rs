@@ -5,7 +5,11 @@
 mod booted;
 mod fatal_report;
 mod monitor;
+mod pages;
+mod swap_disk;
 
 pub use booted::{alone, boot, boot_and_pass, boot_observed, checked_result};
 pub use fatal_report::{FatalReport, boot_to_report};
 pub use monitor::{Cue, Monitor, boot_with_monitor};
+pub use pages::{table, text};
+pub use swap_disk::{DiskTrouble, SwapDisk};

@@ -8,11 +8,7 @@ use std::process::Command;
 use ci::outcome::{Outcome, exit_value};
 use ci::workspace;
 use gatehouse_abi::TrapNumber;
-
-/// The text of a file, by its path from the top folder.
-fn text(path: &str) -> String {
-    fs::read_to_string(workspace::root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use integration_tests::{table, text};
 
 /// The README and every page of the book, by their paths from the top folder.
 fn pages() -> Vec<PathBuf> {
@@ -36,14 +32,6 @@ fn pages() -> Vec<PathBuf> {
 /// A page without its fenced blocks.
 fn prose(page: &str) -> String {
     page.split("```").step_by(2).collect()
-}
-
-/// The rows of the table whose first line begins with `head`, cell by cell, without that line and the rule below it.
-fn table(page: &str, head: &str) -> Vec<Vec<String>> {
-    let mut lines = page.lines().skip_while(|line| !line.starts_with(head));
-    assert!(lines.next().is_some(), "there is no table {head}");
-    let rows = lines.skip(1).take_while(|line| line.starts_with('|'));
-    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_string()).collect()).collect()
 }
 
 /// The pieces of a text between two marks.

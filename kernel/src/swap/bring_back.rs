@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{Error, PageLoss, TrapNumber};
+use gatehouse_abi::{Error, PageLoss};
 use x86_64::VirtAddr;
 
 use super::room::{is_hopeful, user_frame};
@@ -15,7 +15,7 @@ use crate::memory::address_space::PageState;
 use crate::memory::layout::PAGE_SIZE;
 use crate::program::{self, Program};
 use crate::sched::{self, Next};
-use crate::trap::{TrapFrame as _, TrapInfo};
+use crate::trap::TrapFrame as _;
 
 /// What came of bringing a page back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,31 +116,36 @@ fn may_concern(cpu: &ThisCpu) -> bool {
     cpu.current().is_some_and(|thread| thread.program().residence().may_be_away())
 }
 
-/// Whether a program's fault is about a page that is away, and what comes next if it was.
+/// Whether a program's page fault is about a page that is away, or was until a moment ago, whose rights `allows` the access; and
+/// what comes next if it was.
 #[inline(always)]
-pub fn fault(cpu: &ThisCpu, info: &TrapInfo) -> Option<Next> {
-    if may_concern(cpu) { fault_of_swapped(cpu, info) } else { None }
+pub fn fault(cpu: &ThisCpu, address: u64, allows: fn(Rights) -> bool) -> Option<Next> {
+    if may_concern(cpu) { fault_of_swapped(cpu, address, allows) } else { None }
+}
+
+/// Whether looking into the instruction of a program failed because its page is away. What comes next then lets the thread
+/// execute the instruction again, with the page there.
+pub fn instruction_away(cpu: &ThisCpu) -> Option<Next> {
+    take_trouble(cpu).map(|trouble| settle(cpu, &trouble).0)
+}
+
+/// What a copy has met does not matter: enough was copied all the same.
+pub fn forget_trouble(cpu: &ThisCpu) {
+    drop(take_trouble(cpu));
 }
 
 #[cold]
 #[inline(never)]
-fn fault_of_swapped(cpu: &ThisCpu, info: &TrapInfo) -> Option<Next> {
-    let allows: fn(Rights) -> bool = match info.number {
-        TrapNumber::LOAD_PAGE_FAULT => |_| true,
-        TrapNumber::STORE_PAGE_FAULT => Rights::can_write,
-        TrapNumber::EXECUTION_PAGE_FAULT => Rights::can_execute,
-        // The instruction could not be looked into: it is executed again once it is there.
-        _ => return take_trouble(cpu).map(|trouble| settle(cpu, &trouble).0),
-    };
+fn fault_of_swapped(cpu: &ThisCpu, address: u64, allows: fn(Rights) -> bool) -> Option<Next> {
     let program = Arc::clone(cpu.current()?.program());
-    match bring_back(cpu, &program, info.address, true) {
+    match bring_back(cpu, &program, address, true) {
         // It may have come back by another thread's doing after this one had faulted.
         Arrival::Here(rights) => allows(rights).then_some(Next::Stay),
         Arrival::Nothing => None,
         Arrival::Soon | Arrival::Later => Some(sched::yield_now(cpu)),
         Arrival::Waits => Some(Next::Choose),
         Arrival::Lost(loss) => {
-            program::lose_page(cpu, &program, info.address, loss);
+            program::lose_page(cpu, &program, address, loss);
             Some(Next::Choose)
         }
     }

@@ -25,7 +25,7 @@ mod start;
 mod store;
 mod waiting;
 
-pub use bring_back::{Trouble, fault, for_copy, refused};
+pub use bring_back::{Trouble, fault, for_copy, forget_trouble, instruction_away, refused};
 pub use clock::BATCH;
 pub use programs::{add as add_program, remove as remove_program};
 pub use residence::{Residence, is_pinned};

@@ -66,10 +66,6 @@ pub trait ArchTrap {
     /// The saved context.
     type Frame: TrapFrame;
 
-    /// Lets the architecture handle an exception by itself. `true` says that it did: the interrupted code goes on, and
-    /// nothing is logged.
-    fn handle_exception(info: &TrapInfo, frame: &mut Self::Frame) -> bool;
-
     /// The processor's own number of the trap; only for reports.
     fn vector(frame: &Self::Frame) -> u64;
     /// The processor's error code; 0 when there is none.

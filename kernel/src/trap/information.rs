@@ -39,3 +39,34 @@ pub const fn unaligned_access_address(info: &TrapInfo) -> u64 {
 pub fn faulting_instruction_address(frame: &Frame) -> u64 {
     frame.instruction_pointer()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trap::Origin;
+
+    #[test]
+    fn each_address_is_told_for_its_traps_alone() {
+        const ADDRESS: u64 = 0x1234_5001;
+        for number in TrapNumber::ALL.iter().copied() {
+            let info = TrapInfo {
+                number,
+                vector: 0,
+                origin: Origin::User,
+                description: number.description(),
+                address: ADDRESS,
+            };
+            let told = [unaligned_access_address, invalid_memory_access_address, page_fault_access_address]
+                .map(|address| address(&info) == ADDRESS);
+            let expected = [0..=2, 8..=10, 16..=18].map(|numbers| numbers.contains(&number.to_bits()));
+            assert_eq!(told, expected, "{number:?}");
+            assert_eq!(number.concerns_address(), expected.contains(&true), "{number:?}");
+        }
+    }
+
+    #[test]
+    fn the_faulting_instruction_is_where_the_frame_goes_on() {
+        let frame = Frame::recorded(14, 0, 0x23, 0x40_1000);
+        assert_eq!(faulting_instruction_address(&frame), 0x40_1000);
+    }
+}

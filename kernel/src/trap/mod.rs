@@ -14,6 +14,7 @@ mod arch_trap;
 mod breakpoint;
 mod fault;
 mod information;
+mod policy;
 mod trap_main;
 
 pub use arch_trap::{ArchTrap, Origin, TrapFrame, TrapInfo};
@@ -22,4 +23,5 @@ pub use fault::FaultReport;
 pub use information::{
     faulting_instruction_address, invalid_memory_access_address, page_fault_access_address, unaligned_access_address,
 };
-pub use trap_main::{exception, look_when_idle, trap_main};
+pub use policy::{debug_exception, decoded_exception, exception, page_fault, shut_down};
+pub use trap_main::{look_when_idle, trap_main};

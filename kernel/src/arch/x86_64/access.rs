@@ -3,9 +3,12 @@
 //! Pure: works on a frame and a way to read the program's memory, so it is tested on the host.
 
 use gatehouse_abi::TrapNumber;
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register};
+use iced_x86::{
+    Code, Decoder, DecoderError, DecoderOptions, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register,
+};
 
 use super::frame::TrapFrame;
+use crate::memory::layout::PAGE_SIZE;
 use crate::trap::TrapFrame as _;
 
 /// Makes the decoder build its tables, a third of a megabyte of kernel heap that it keeps: at the start, not in the
@@ -86,13 +89,7 @@ fn find(
     if is_guilty(start, 1) {
         return Some((Kind::Execute, start));
     }
-    let mut bytes = [0; LONGEST];
-    // The last instruction before an unmapped page is shorter than the longest one.
-    let length = (1..=LONGEST).rev().find(|length| (thread.read)(start, &mut bytes[..*length]))?;
-    let instruction = Decoder::with_ip(64, &bytes[..length], start, DecoderOptions::NONE).decode();
-    if instruction.is_invalid() {
-        return None;
-    }
+    let instruction = instruction(start, thread)?;
     if let Some(target) = branch_target(&instruction, thread)
         && is_guilty(target, 1)
     {
@@ -108,6 +105,24 @@ fn find(
         let address = memory.virtual_address(0, |register, _, _| register_value(register, thread))?;
         is_guilty(address, memory.memory_size().size()).then_some((kind, address))
     })
+}
+
+/// The interrupted instruction; `None` if it cannot be read, or is none.
+///
+/// A page behind the one where it begins is read only if the instruction goes on there: the processor has read no more.
+fn instruction(start: u64, thread: &Interrupted<'_>) -> Option<Instruction> {
+    let in_first_page = usize::try_from(PAGE_SIZE - start % PAGE_SIZE).map_or(LONGEST, |length| length.min(LONGEST));
+    let mut bytes = [0; LONGEST];
+    let mut decode = |longest: usize| {
+        let length = (1..=longest).rev().find(|length| (thread.read)(start, &mut bytes[..*length]))?;
+        let mut decoder = Decoder::with_ip(64, &bytes[..length], start, DecoderOptions::NONE);
+        Some((decoder.decode(), decoder.last_error()))
+    };
+    let (mut instruction, mut error) = decode(in_first_page)?;
+    if error == DecoderError::NoMoreBytes && in_first_page < LONGEST {
+        (instruction, error) = decode(LONGEST)?;
+    }
+    (error == DecoderError::None).then_some(instruction)
 }
 
 /// Where a near branch through a register or the stack leads. Branches through memory are told by their load, if that
@@ -215,6 +230,28 @@ mod tests {
         let thread = Interrupted { frame: &arrived, fs_base: 0, gs_base: 0, read: &|_, _| false };
         let answer = invalid(&mut InstructionInfoFactory::new(), &thread);
         assert_eq!(answer, Some((TrapNumber::INVALID_MEMORY_EXECUTION, HOLE)));
+    }
+
+    /// A page that the instruction does not reach may be away, and would have to be brought back for nothing.
+    #[test]
+    fn no_page_behind_the_instruction_is_read() {
+        for (rip, pages) in [(CODE + PAGE_SIZE - 4, 1), (CODE + PAGE_SIZE - 3, 2), (CODE + PAGE_SIZE - 1, 2)] {
+            let mut frame = TrapFrame::recorded(13, 0, 0x23, rip);
+            frame.general.rax = HOLE;
+            let last_page = core::cell::Cell::new(0);
+            // mov rbx, [rax + 8], and nops behind it.
+            let read = |address: u64, target: &mut [u8]| {
+                last_page.set(last_page.get().max((address + target.len() as u64 - 1) / PAGE_SIZE));
+                for (byte, place) in target.iter_mut().zip(address..) {
+                    *byte = [0x48, 0x8b, 0x58, 8].get((place - rip) as usize).copied().unwrap_or(0x90);
+                }
+                true
+            };
+            let thread = Interrupted { frame: &frame, fs_base: 0, gs_base: 0, read: &read };
+            let answer = invalid(&mut InstructionInfoFactory::new(), &thread);
+            assert_eq!(answer, Some((TrapNumber::INVALID_MEMORY_LOAD, HOLE + 8)), "{rip:#x}");
+            assert_eq!(last_page.get() - CODE / PAGE_SIZE + 1, pages, "{rip:#x}");
+        }
     }
 
     #[test]

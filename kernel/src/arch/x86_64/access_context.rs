@@ -7,6 +7,7 @@ use super::access::Interrupted;
 use super::frame::TrapFrame;
 use crate::cpu::{self, ThisCpu};
 use crate::memory::layout::PAGE_SIZE;
+use crate::swap;
 use crate::trap::TrapFrame as _;
 use crate::user_copy;
 
@@ -22,7 +23,11 @@ pub(super) fn of_thread<Answer>(frame: &TrapFrame, question: Question<Answer>) -
     unsafe { thread.bases().save() };
     let read = |address: u64, target: &mut [u8]| user_copy::read(thread.program(), address, target).is_ok();
     let interrupted = Interrupted { frame, fs_base: thread.bases().fs(), gs_base: thread.bases().gs(), read: &read };
-    question(&mut cpu.local().instructions.borrow_mut(), &interrupted)
+    let answer = question(&mut cpu.local().instructions.borrow_mut(), &interrupted);
+    if answer.is_some() {
+        swap::forget_trouble(&cpu);
+    }
+    answer
 }
 
 /// Asks what the instruction of the kernel accessed. The kernel is about to lock down, so nothing is touched that might

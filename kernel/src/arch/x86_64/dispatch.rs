@@ -6,11 +6,12 @@ use super::debug_registers::take_debug_status;
 use super::decode::trap_number;
 use super::exceptions::trap_info;
 use super::frame::TrapFrame;
+use super::handlers::{debug_handler, double_fault_handler, handle_by_number, non_maskable_interrupt_handler};
 use super::machine_check::{self, Outcome};
 use super::vectors;
 use crate::cpu::{self, KernelCpu};
-use crate::trap::{Origin, TrapFrame as _, TrapInfo, exception, trap_main};
-use crate::{containment, lockdown, nmi, test_overflow};
+use crate::trap::{Origin, TrapFrame as _, TrapInfo, trap_main};
+use crate::{lockdown, test_overflow};
 
 /// NMI, #DB, #DF, #MC. Called on the vector's own stack. Answers null to go back to the interrupted code, or the
 /// address of a copy of the frame in the running thread's save area, to go on as with an ordinary trap.
@@ -25,8 +26,7 @@ pub(super) extern "C" fn dispatch_ist(
     let vector = frame.vector() as u8;
     test_overflow::overflow_if_asked(vector);
     if vector == vectors::NMI {
-        block.entries().count(usize::from(vector));
-        nmi::handle(block, frame);
+        non_maskable_interrupt_handler(block, frame);
         return core::ptr::null_mut();
     }
     let on_as_ordinary = match vector {
@@ -60,17 +60,13 @@ pub(super) extern "C" fn dispatch_ist(
     }
     block.entries().count(usize::from(vector));
     block.enter_ist();
-    let number = trap_number(vector, frame.error_code());
-    let info = trap_info(number, frame);
-    if vector == vectors::DEBUG {
+    let cpu = cpu::this();
+    let info = trap_info(trap_number(vector, frame.error_code()), frame);
+    match vector {
         // Chooses nobody: a #DB in the kernel goes back to where it came from, or not at all.
-        let _ = exception(&cpu::this(), &info, frame);
-    } else {
-        let refusal = match vector {
-            vectors::DOUBLE_FAULT => containment::contain_overflow(&cpu::this(), &info, frame),
-            _ => None,
-        };
-        lockdown::enter_uncontained(&cpu::this(), &info, frame, refusal);
+        vectors::DEBUG => _ = debug_handler(&cpu, &info, frame),
+        vectors::DOUBLE_FAULT => double_fault_handler(&cpu, &info, frame),
+        _ => lockdown::enter(&cpu, &info, frame),
     }
     block.leave_ist();
     core::ptr::null_mut()
@@ -98,5 +94,5 @@ pub(super) extern "C" fn return_failed(fault: *mut TrapFrame) -> *const TrapFram
         description: number.description(),
         address: 0,
     };
-    trap_main(frame, |cpu, frame| exception(cpu, &info, frame))
+    trap_main(frame, |cpu, frame| handle_by_number(cpu, &info, frame))
 }

@@ -1,4 +1,4 @@
-//! The fast exception handlers, and what this processor answers to the portable trap layer.
+//! What this processor answers to the portable trap layer.
 
 use core::fmt;
 
@@ -10,7 +10,6 @@ use super::classify::classify;
 use super::frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame};
 use super::{decode, vectors};
 use crate::cpu;
-use crate::sched;
 use crate::trap::{ArchTrap, Origin, TrapFrame as _, TrapInfo};
 
 /// This processor.
@@ -19,15 +18,6 @@ pub struct Arch;
 
 impl ArchTrap for Arch {
     type Frame = TrapFrame;
-
-    #[inline(always)]
-    fn handle_exception(info: &TrapInfo, frame: &mut TrapFrame) -> bool {
-        match frame.vector() as u8 {
-            vectors::DEVICE_NOT_AVAILABLE if info.origin == Origin::User => device_not_available_handler(),
-            vectors::DEBUG if info.origin == Origin::Kernel => debug_in_kernel_handler(frame),
-            _ => false,
-        }
-    }
 
     fn vector(frame: &TrapFrame) -> u64 {
         frame.vector()
@@ -71,18 +61,6 @@ impl ArchTrap for Arch {
         )?;
         frame.general.named().iter().try_for_each(|(name, value)| write!(out, " {name}={value:#x}"))
     }
-}
-
-/// #NM: the thread wants the floating-point unit; gives it its state.
-fn device_not_available_handler() -> bool {
-    sched::give_fpu(&cpu::this()).is_ok()
-}
-
-/// #DB in the kernel: a user's data breakpoint or single step that `MOV SS` delayed into the entry. It is over; the thread
-/// is not told. `false` for what DR6 does not name: nothing of the kernel is debugged by #DB.
-#[cold]
-fn debug_in_kernel_handler(frame: &TrapFrame) -> bool {
-    frame.error_code() != 0
 }
 
 /// The trap as the portable layer wants to hear of it.

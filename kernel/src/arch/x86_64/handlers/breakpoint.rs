@@ -1,0 +1,30 @@
+//! What stops a thread for a debugger: #BP, and #DB with steps, hardware breakpoints and watchpoints.
+
+use gatehouse_abi::TrapNumber;
+
+use super::exception::plain_exception;
+use crate::arch::x86_64::frame::TrapFrame;
+use crate::arch::x86_64::vectors;
+use crate::cpu::ThisCpu;
+use crate::sched::Next;
+use crate::trap::{self, Origin, TrapFrame as _, TrapInfo};
+
+/// The vector of `int3`: the short way to a debugger that waits.
+pub(super) extern "C" fn breakpoint_instruction(frame: *mut TrapFrame) -> *const TrapFrame {
+    plain_exception(frame, vectors::BREAKPOINT, |_| (TrapNumber::BREAKPOINT, 0))
+}
+
+/// `int3`.
+pub(super) fn breakpoint_handler(cpu: &ThisCpu, info: &TrapInfo, frame: &mut TrapFrame) -> Next {
+    trap::debug_exception(cpu, info, frame)
+}
+
+/// #DB. In a program it goes the same way. In the kernel it is a program's data breakpoint or single step that `MOV SS`
+/// delayed into the entry: it is over, and the thread is not told. What DR6 does not name is a fault: nothing of the kernel
+/// is debugged by #DB.
+pub(in crate::arch::x86_64) fn debug_handler(cpu: &ThisCpu, info: &TrapInfo, frame: &mut TrapFrame) -> Next {
+    if frame.origin() == Origin::Kernel && frame.error_code() != 0 {
+        return Next::Stay;
+    }
+    trap::debug_exception(cpu, info, frame)
+}

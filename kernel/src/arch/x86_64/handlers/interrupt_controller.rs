@@ -1,0 +1,17 @@
+//! What the local interrupt controller raises on its own account.
+
+use super::road::handle_vector;
+use crate::arch::x86_64::frame::TrapFrame;
+use crate::arch::x86_64::vectors;
+use crate::irq;
+use crate::sched::Next;
+
+/// The interrupt was withdrawn: there is nothing to do, and nothing to acknowledge.
+pub(super) extern "C" fn spurious_interrupt_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle_vector(vectors::SPURIOUS, frame, |_, _| Next::Stay)
+}
+
+/// An error of the controller's own.
+pub(super) extern "C" fn interrupt_controller_error_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle_vector(vectors::APIC_ERROR, frame, |cpu, _| irq::controller_error(cpu))
+}

@@ -1,0 +1,33 @@
+//! What the machine tells whatever runs: NMI, #DF, #MC. They come by the IST door.
+
+use crate::arch::x86_64::frame::TrapFrame;
+use crate::arch::x86_64::vectors;
+use crate::containment;
+use crate::cpu::{Block, ThisCpu};
+use crate::lockdown;
+use crate::nmi;
+use crate::sched::Next;
+use crate::trap::{self, Origin, TrapFrame as _, TrapInfo};
+
+/// NMI: serves what other CPUs ask for.
+#[inline(always)]
+pub(in crate::arch::x86_64) fn non_maskable_interrupt_handler(block: &Block, frame: &TrapFrame) {
+    block.entries().count(usize::from(vectors::NMI));
+    nmi::handle(block, frame);
+}
+
+/// #DF: the stack of the kernel is gone. If that was one thread's doing, its program ends and the CPU begins anew; else
+/// lockdown.
+pub(in crate::arch::x86_64) fn double_fault_handler(cpu: &ThisCpu, info: &TrapInfo, frame: &TrapFrame) -> ! {
+    let refusal = containment::contain_overflow(cpu, info, frame);
+    lockdown::enter_uncontained(cpu, info, frame, refusal)
+}
+
+/// #MC, once the banks have said that the program can be ended for it, or that it is not theirs.
+pub(super) fn machine_check_handler(cpu: &ThisCpu, info: &TrapInfo, frame: &mut TrapFrame) -> Next {
+    // The hardware's: what the program's memory or registers hold is not known, so nobody can reply to that.
+    if frame.origin() == Origin::User && frame.error_code() != 0 {
+        return trap::shut_down(cpu, info, frame);
+    }
+    trap::exception(cpu, info, frame)
+}
