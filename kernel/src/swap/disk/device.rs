@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use virtio_drivers::device::blk::{BlkReq, BlkResp, SECTOR_SIZE, VirtIOBlk};
+use virtio_drivers::device::blk::{SECTOR_SIZE, VirtIOBlk};
 use virtio_drivers::transport::pci::PciTransport;
 
+use super::envelopes::Envelopes;
 use super::memory::DeviceMemory;
 use super::transfers::{Direction, Queue, Transfer};
-use crate::memory::Frame;
 use crate::memory::layout::PAGE_SIZE;
 
 /// Sectors of a slot.
@@ -39,15 +39,6 @@ impl fmt::Display for DiskError {
 
 impl core::error::Error for DiskError {}
 
-/// The request's head and its answer, in memory that the device reaches.
-#[derive(Default)]
-struct Envelope {
-    request: BlkReq,
-    response: BlkResp,
-}
-
-const _: () = assert!(size_of::<Envelope>() * ACTIVE <= PAGE_SIZE as usize);
-
 /// A transfer that the device works at.
 struct Active {
     transfer: Transfer,
@@ -68,7 +59,7 @@ pub struct Finished {
 /// A disk.
 pub struct Disk {
     device: VirtIOBlk<DeviceMemory, PciTransport>,
-    envelopes: &'static mut [Envelope; ACTIVE],
+    envelopes: Envelopes,
     active: [Option<Active>; ACTIVE],
     queue: Queue,
     interrupts: bool,
@@ -95,15 +86,8 @@ impl Disk {
         if device.capacity() < SECTORS {
             return Err(DiskError::TooSmall);
         }
-        let Ok(frame) = Frame::allocate_zeroed() else {
+        let Some(envelopes) = Envelopes::new() else {
             return Err(DiskError::Device(virtio_drivers::Error::DmaError));
-        };
-        let memory = crate::memory::direct_map::pointer(frame.into_raw().as_u64());
-        // SAFETY: a whole frame, page-aligned, given up for ever; the assertion above says that the envelopes fit.
-        let envelopes = unsafe {
-            let memory = memory.cast::<[Envelope; ACTIVE]>();
-            memory.write(Default::default());
-            &mut *memory
         };
         let active = [const { None }; ACTIVE];
         Ok(Self { device, envelopes, active, queue: Queue::default(), interrupts: false, dead: false })
@@ -161,9 +145,10 @@ impl Disk {
         while let Some(place) = self.active.iter().position(Option::is_none) {
             let Some(mut transfer) = self.queue.pop() else { return };
             let sector = (u64::from(transfer.slot) * SECTORS) as usize;
-            let Envelope { request, response } = &mut self.envelopes[place];
-            // SAFETY: envelope and frame are used by nobody until the device is done: the place is taken, and the transfer owns
-            // the frame.
+            // SAFETY: the place is free: the device was never given its envelope, or `take_finished` has found it done.
+            let (request, response) = unsafe { self.envelopes.open(place) };
+            // SAFETY: envelope and frame are used by nobody until the device is done: the place is taken below, and the transfer
+            // owns the frame.
             let submitted = unsafe {
                 match transfer.direction {
                     Direction::In => self.device.read_blocks_nb(sector, request, transfer.frame.bytes_mut(), response),
@@ -186,7 +171,8 @@ impl Disk {
         let known = |active: &Option<Active>| active.as_ref().is_some_and(|active| active.token == token);
         let place = self.active.iter().position(known)?;
         let Active { mut transfer, token } = self.active[place].take()?;
-        let Envelope { request, response } = &mut self.envelopes[place];
+        // SAFETY: `token` came out of the used ring: the device is done with the request that was begun with this envelope.
+        let (request, response) = unsafe { self.envelopes.open(place) };
         // SAFETY: the same envelope and frame with which the transfer was begun.
         let result = unsafe {
             match transfer.direction {
@@ -204,7 +190,7 @@ impl Disk {
         !self.dead && self.active.iter().flatten().any(|active| active.transfer.deadline < now)
     }
 
-    /// Gives the disk up: it did not answer in time. Calls `each` with what it worked at; what waits in the queue comes by
+    /// Gives the disk up: it did not answer in time. Its envelopes are never opened again. Calls `each` with what it worked at; what waits in the queue comes by
     /// [`Self::take_finished`].
     ///
     /// The device may still write to the frames of pages that it was to read: those are never used again.

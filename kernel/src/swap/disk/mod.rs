@@ -5,6 +5,7 @@
 //! is done ([`interrupt`]), memory that it may reach ([`memory`]), and what is under way ([`transfers`]).
 
 mod device;
+mod envelopes;
 mod find;
 mod interrupt;
 mod memory;
