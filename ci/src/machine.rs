@@ -23,6 +23,7 @@ pub struct Machine {
     cpu: String,
     machine: MachineType,
     memory_mib: Option<u64>,
+    disk_mib: Option<u64>,
     accelerator: Accelerator,
     boot: Boot,
     icount: bool,
@@ -41,6 +42,7 @@ impl Default for Machine {
             cpu: "max".into(),
             machine: MachineType::Q35,
             memory_mib: None,
+            disk_mib: None,
             accelerator: Accelerator::Tcg,
             boot: Boot::Pvh,
             icount: false,
@@ -81,6 +83,12 @@ impl Machine {
     /// Memory in MiB; without it [`default_memory_mib`] decides.
     pub fn memory_mib(mut self, memory: u64) -> Self {
         self.memory_mib = Some(memory);
+        self
+    }
+
+    /// An empty virtio disk of so many MiB, gone with the machine. The kernel takes it for swapping.
+    pub fn disk_mib(mut self, disk: u64) -> Self {
+        self.disk_mib = Some(disk);
         self
     }
 
@@ -167,6 +175,12 @@ impl Machine {
         if self.memory_mib == Some(0) {
             bail!("0 MiB of memory: give at least 64");
         }
+        if self.disk_mib == Some(0) {
+            bail!("a disk of 0 MiB holds nothing: give at least 1");
+        }
+        if self.disk_mib.is_some() && self.machine == MachineType::Microvm {
+            bail!("the machine microvm has no PCI bus for the disk: use another machine");
+        }
         if self.time_limit == Some(Duration::ZERO) {
             bail!("a time limit of 0 s lets nothing run: give at least 1");
         }
@@ -221,6 +235,7 @@ impl Machine {
         fs::write(&archive, archive::build(&artifacts.programs, &self.programs)?)
             .with_context(|| format!("cannot write {}", archive.display()))?;
         let records = folder.path().join("records");
+        let disk = self.disk_mib.map(|mib| make_disk(folder.path(), mib)).transpose()?;
         let console = if self.interactive { Console::Terminal } else { Console::Captured };
         let configuration = Configuration {
             machine: self.machine,
@@ -233,7 +248,7 @@ impl Machine {
             console,
             records: records.clone(),
             debugger: debugger.map(Path::to_path_buf),
-            extra: self.extra.clone(),
+            extra: disk.into_iter().flatten().chain(self.extra.iter().cloned()).collect(),
         };
         let mut command = Command::new(qemu::PROGRAM);
         command.args(configuration.arguments());
@@ -293,6 +308,16 @@ pub fn default_time_limit(smp: u32, boot: Boot, icount: bool) -> Duration {
     Duration::from_secs(if icount { 3 * seconds } else { seconds })
 }
 
+/// Makes an empty disk and answers the arguments that attach it. The file is sparse: it takes the room of what is written.
+fn make_disk(folder: &Path, mib: u64) -> Result<[String; 4]> {
+    let path = folder.join("disk.img");
+    let bytes = mib.checked_mul(1 << 20).with_context(|| format!("a disk of {mib} MiB is too large"))?;
+    let made = File::create(&path).and_then(|file| file.set_len(bytes));
+    made.with_context(|| format!("cannot make a disk of {mib} MiB at {}", path.display()))?;
+    let drive = format!("if=none,id=disk,format=raw,file={}", path.display());
+    Ok(["-drive".into(), drive, "-device".into(), "virtio-blk-pci,drive=disk".into()])
+}
+
 fn check_program(path: &Path) -> Result<()> {
     let metadata = fs::metadata(path).with_context(|| format!("the program {} is not there", path.display()))?;
     if !metadata.is_file() {
@@ -320,6 +345,8 @@ mod tests {
         assert!(complaint(Machine::new().smp(0)).contains("at least one"));
         assert!(complaint(Machine::new().smp(256).machine(MachineType::Pc)).contains("at most 255"));
         assert!(complaint(Machine::new().memory_mib(0)).contains("MiB"));
+        assert!(complaint(Machine::new().disk_mib(0)).contains("disk of 0 MiB"));
+        assert!(complaint(Machine::new().disk_mib(1).machine(MachineType::Microvm)).contains("no PCI"));
         assert!(complaint(Machine::new().time_limit(Duration::ZERO)).contains("0 s"));
         assert!(complaint(Machine::new().cpu("")).contains("CPU model"));
         assert!(complaint(Machine::new().command_line("a\nb")).contains("one line"));
@@ -340,6 +367,15 @@ mod tests {
         assert_eq!(default_time_limit(1, Boot::Pvh, false), Duration::from_secs(60));
         assert_eq!(default_time_limit(64, Boot::Pvh, false), Duration::from_secs(120));
         assert_eq!(default_time_limit(4, Boot::Uefi, true), Duration::from_secs(360));
+    }
+
+    #[test]
+    fn a_disk_is_as_large_as_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = make_disk(folder.path(), 3).unwrap();
+        assert_eq!(fs::metadata(folder.path().join("disk.img")).unwrap().len(), 3 << 20);
+        assert!(arguments[1].ends_with("disk.img"), "{arguments:?}");
+        assert!(make_disk(folder.path(), u64::MAX).unwrap_err().to_string().contains("too large"));
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct MachineArguments {
     /// Memory in MiB [default: 256 and 2 for each CPU, at least 512]
     #[arg(long, value_name = "MIB")]
     mem: Option<u64>,
+    /// Attach an empty disk of this size in MiB, to which the kernel swaps
+    #[arg(long, value_name = "MIB")]
+    disk: Option<u64>,
     /// What executes the guest
     #[arg(long, default_value = "tcg")]
     accel: Accelerator,
@@ -60,6 +63,9 @@ impl MachineArguments {
             .command_line(self.cmdline);
         if let Some(memory) = self.mem {
             machine = machine.memory_mib(memory);
+        }
+        if let Some(disk) = self.disk {
+            machine = machine.disk_mib(disk);
         }
         if let Some(seconds) = self.timeout {
             machine = machine.time_limit(Duration::from_secs(seconds));

@@ -5,7 +5,7 @@ use super::disk::{Disk, find};
 use super::room::{Marks, set_marks};
 use super::settings::Setting;
 use super::store::{Store, install};
-use super::waiting::prepare;
+use super::waiting::{DEADLINE, LONGEST_DEADLINE, prepare};
 use crate::boot::CommandLine;
 use crate::console;
 use crate::memory::frame;
@@ -22,6 +22,12 @@ pub fn initialize(line: &CommandLine) {
     let setting = line.value("swap").map(Setting::parse);
     let setting = setting.map(|parsed| parsed.unwrap_or_else(|error| panic!("cannot start: {error}")));
     let damage = line.parse("swap-corrupt").unwrap_or_else(|error| panic!("cannot start: {error}")).unwrap_or(0);
+    let deadline =
+        line.parse("swap-deadline").unwrap_or_else(|error| panic!("cannot start: {error}")).unwrap_or(DEADLINE);
+    assert!(
+        (1..=LONGEST_DEADLINE).contains(&deadline),
+        "cannot start: swap-deadline={deadline} on the command line is no number of seconds from 1 to {LONGEST_DEADLINE}"
+    );
     let total = frame::counters().total;
     let disk = match setting {
         None | Some(Setting::Disk) => find().unwrap_or_else(|error| panic!("cannot start: swap: {error}")),
@@ -35,7 +41,7 @@ pub fn initialize(line: &CommandLine) {
         (Some(Setting::Disk), None) => {
             panic!("cannot start: swap=disk on the command line, but there is no virtio block device on the PCI bus")
         }
-        (_, Some(disk)) => on_disk(disk, total, damage),
+        (_, Some(disk)) => on_disk(disk, total, damage, deadline),
         (Some(Setting::Ram(Some(bytes))), None) => in_memory(bytes / PAGE_SIZE, damage),
         (None | Some(Setting::Ram(None)), None) => in_memory((total / 2).min(MOST_BY_ITSELF), damage),
     };
@@ -55,8 +61,8 @@ fn in_memory(frames: u64, damage: u64) -> Store {
 /// A table of slots takes 16 bytes a page, so that more than this would take more memory than it gives.
 const SLOTS_PER_FRAME: u64 = 8;
 
-fn on_disk(disk: Disk, total: u64, damage: u64) -> Store {
-    prepare();
+fn on_disk(disk: Disk, total: u64, damage: u64, deadline: u64) -> Store {
+    prepare(deadline);
     let interrupts = if disk.interrupts() { "interrupts" } else { "is asked by the timer" };
     let Some(mut store) = Store::on_disk(disk, total * SLOTS_PER_FRAME, damage) else {
         panic!("cannot start: no memory for the table of the swap disk's slots")

@@ -23,8 +23,10 @@ use crate::sync::Mutex;
 use crate::thread::{QueueAdapter, Wait};
 use crate::time::{Action, Timer, clock};
 
-/// How long the disk may take for a page. Nanoseconds; its host may have other plans.
-const DEADLINE: u64 = 30_000_000_000;
+/// How long the disk may take for a page unless the command line says otherwise. Seconds; its host may have other plans.
+pub(super) const DEADLINE: u64 = 30;
+/// The longest that the command line may allow. Seconds.
+pub(super) const LONGEST_DEADLINE: u64 = 3600;
 /// How often the disk is looked at while it works, should an interrupt get lost. Nanoseconds.
 const LOOK_AGAIN: u64 = 200_000_000;
 /// The same for a disk that does not interrupt.
@@ -35,7 +37,8 @@ const POLL: u64 = 1_000_000;
 /// # Errors
 /// The transfer, when the disk does not take it.
 pub(super) fn begin(cpu: &ThisCpu, disk: &mut Disk, mut transfer: Transfer) -> Result<(), Transfer> {
-    transfer.deadline = ticks().saturating_add(clock().ticks_in(DEADLINE));
+    let patience = WATCH.get().map_or(u64::MAX, |watch| clock().ticks_in(watch.deadline * 1_000_000_000));
+    transfer.deadline = ticks().saturating_add(patience);
     let idle = !disk.is_busy();
     disk.begin(transfer)?;
     if idle {
@@ -44,19 +47,26 @@ pub(super) fn begin(cpu: &ThisCpu, disk: &mut Disk, mut transfer: Transfer) -> R
     Ok(())
 }
 
-/// Looks at the disk when it should have answered.
-static LOOK: Once<Arc<Timer>> = Once::new();
+/// What sees to it that the disk answers.
+struct Watch {
+    /// Looks at the disk when it should have answered.
+    timer: Arc<Timer>,
+    /// How long it may take. Seconds.
+    deadline: u64,
+}
 
-/// Makes what transfers need, while there is memory for it.
-pub(super) fn prepare() {
-    LOOK.call_once(|| Timer::new(CpuIndex::BOOT, Action::Call(look, 0)));
+static WATCH: Once<Watch> = Once::new();
+
+/// Makes what transfers need, while there is memory for it: the disk may take so many seconds for each.
+pub(super) fn prepare(deadline: u64) {
+    WATCH.call_once(|| Watch { timer: Timer::new(CpuIndex::BOOT, Action::Call(look, 0)), deadline });
 }
 
 /// Has the first CPU look at the disk after a while.
 fn look_again(cpu: &ThisCpu, disk: &Disk) {
     let period = if disk.interrupts() { LOOK_AGAIN } else { POLL };
-    if let Some(timer) = LOOK.get() {
-        timer.set(cpu, ticks().saturating_add(clock().ticks_in(period)));
+    if let Some(watch) = WATCH.get() {
+        watch.timer.set(cpu, ticks().saturating_add(clock().ticks_in(period)));
     }
 }
 
@@ -186,7 +196,8 @@ fn give_up(cpu: &ThisCpu, store: &Mutex<Store>) -> Next {
             debug_assert!(pushed.is_ok());
         });
     }
-    console::line(format_args!("swap: the disk has not answered for {} s and is given up", DEADLINE / 1_000_000_000));
+    let deadline = WATCH.get().map_or(0, |watch| watch.deadline);
+    console::line(format_args!("swap: the disk has not answered for {deadline} s and is given up"));
     let next = lost.into_iter().fold(Next::Stay, |next, finished| next.and(take_answer(cpu, store, finished)));
     next.and(take_answers(cpu, store))
 }

@@ -47,7 +47,9 @@ pub use fault::{Fault, KERNEL_DIRECT_MAP, KERNEL_IMAGE, NON_CANONICAL, UNMAPPED,
 pub use first_program::finish;
 pub use int_n::{INT_N_STRIDE, int_n_site};
 pub use paged_region::{PAGED_REGION, unmap_range};
-pub use shared_values::{PROGRAM_END_STATUS, SWAP_ERROR_PAGES, UNMAP_ELSEWHERE_PAGE, UNRELIABLE_SITES};
+pub use shared_values::{
+    PROGRAM_END_STATUS, SWAP_ERROR_PAGES, SWAP_WAITER_PAGES, UNMAP_ELSEWHERE_PAGE, UNRELIABLE_SITES,
+};
 pub use site::{SITE_STRIDE, SURVIVED, enter_site, site};
 pub use swap_pages::{PAGE_WORDS, page_difference, page_word, write_page};
 pub use trap_case::{TRAP_CASES, TrapCase, delivered};

@@ -11,3 +11,6 @@ pub const UNRELIABLE_SITES: u64 = 7;
 
 /// Where the programs that lose a page have it.
 pub const SWAP_ERROR_PAGES: u64 = 0x31_0000_0000;
+
+/// The pages of a program that waits for them, from [`SWAP_ERROR_PAGES`] on.
+pub const SWAP_WAITER_PAGES: u64 = 8;
