@@ -4,6 +4,7 @@
 mod kernel_rows;
 mod page;
 mod row;
+mod swap_rows;
 mod user_rows;
 
 use std::fs;
@@ -19,6 +20,7 @@ const BLESS: &str = "GATEHOUSE_BLESS";
 #[test]
 fn the_trap_table_is_what_is_seen() {
     let mut rows = user_rows::seen();
+    rows.extend(swap_rows::seen());
     rows.extend(kernel_rows::seen());
     let wrong: Vec<_> = rows.iter().filter(|row| row.expected != row.seen).collect();
     assert!(wrong.is_empty(), "not as expected: {wrong:#?}");

@@ -1,6 +1,7 @@
 //! What the programs `trap_table` and `trap_events` saw.
 
 use ci::machine::Machine;
+use ci::transcript::Transcript;
 use gatehouse_abi::{EndCause, TrapNumber};
 use integration_tests::boot_and_pass;
 use programs::{ExpectedTrap, Place, TRAP_CASES, TrapCase};
@@ -44,9 +45,8 @@ pub fn seen() -> Vec<Row> {
         })
         .collect();
 
-    let events = boot_and_pass(&machine.command_line("test-hooks init=trap_events"));
-    let events: Vec<(&str, &str)> =
-        events.others("trap_event").map(|event| (text(event, "event"), text(event, "seen"))).collect();
+    let transcript = boot_and_pass(&machine.command_line("test-hooks init=trap_events"));
+    let events = events(&transcript);
     for (event, expected, space, vector, number) in EVENTS {
         let seen: Vec<&str> = events.iter().filter(|(name, _)| *name == event).map(|(_, seen)| *seen).collect();
         rows.push(Row {
@@ -62,6 +62,11 @@ pub fn seen() -> Vec<Row> {
     }
     assert_eq!(events.len(), EVENTS.len(), "{events:?}");
     rows
+}
+
+/// The events that a program has recorded, and what it saw of each.
+pub fn events(transcript: &Transcript) -> Vec<(&str, &str)> {
+    transcript.others("trap_event").map(|event| (text(event, "event"), text(event, "seen"))).collect()
 }
 
 fn text<'value>(record: &'value Value, key: &str) -> &'value str {

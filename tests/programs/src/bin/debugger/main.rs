@@ -3,6 +3,7 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 mod debuggees;
+mod without_debugger;
 
 use debuggees::{end, give_up, in_turn, is_paused, is_told, new_debugger, next, paused, repair, start, survived, utcb};
 use gatehouse_runtime::abi::{EndCause, Error, ThreadInformation, ThreadState, TrapNumber};
@@ -20,6 +21,9 @@ use programs::{
     DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_SPINS, DEBUGGEE_START, DEBUGGEE_STORE,
     DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, check, cpus,
 };
+use without_debugger::{
+    killed_while_paused, paused_by_debug_registers, paused_by_single_steps, paused_without_debugger,
+};
 
 entry!(run);
 
@@ -35,6 +39,8 @@ fn run(_argument: u64) -> u64 {
         stops += watchpoints(cpu);
         stops += execution_breakpoints(cpu);
         paused_without_debugger(cpu);
+        paused_by_debug_registers(cpu);
+        paused_by_single_steps(cpu);
         attached_late(cpu);
         attached_to_a_running_thread(cpu);
         killed_while_paused(cpu);
@@ -149,19 +155,6 @@ fn execution_breakpoints(cpu: u64) -> u64 {
     DEBUGGEE_TURNS
 }
 
-/// Nobody handles the breakpoint: the thread waits, is looked into, repaired and cleared.
-fn paused_without_debugger(cpu: u64) {
-    let (program, thread) = paused(cpu);
-    // Nothing else runs now but this program, and its waits still end.
-    check!(Kernel::wait_program(20 * MILLISECOND) == Ok(None), "it ended");
-    check!(is_paused(program), "it went on by itself");
-    repair(program, thread);
-    check!(clear_breakpoint(thread) == Ok(()), "not cleared");
-    survived();
-    check!(clear_breakpoint(thread) == Err(Error::WrongState), "an ended thread was cleared");
-    give_up([program, thread]);
-}
-
 /// A debugger is attached to a thread that is paused already.
 fn attached_late(cpu: u64) {
     let (program, thread) = paused(cpu);
@@ -207,16 +200,6 @@ fn attached_to_a_running_thread(cpu: u64) {
     }
     survived();
     give_up([child.program, child.thread]);
-}
-
-/// A program ends from outside while its thread is paused.
-fn killed_while_paused(cpu: u64) {
-    let (program, thread) = paused(cpu);
-    check!(kill_program(program).is_ok(), "not killed");
-    let end = end();
-    check!(end.cause == EndCause::Killed as u64, "{end:x?}");
-    check!(clear_breakpoint(thread) == Err(Error::WrongState), "an ended thread was cleared");
-    give_up([program, thread]);
 }
 
 /// Somebody else clears a breakpoint that the debugger has been told of, or is to be told of.
