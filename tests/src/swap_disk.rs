@@ -19,6 +19,8 @@ pub enum DiskTrouble {
     FailsToWrite,
     /// It takes pages, but answers no more than the first read: it may read a byte a second.
     Silent,
+    /// It answers no more than the first write.
+    TakesNothing,
 }
 
 /// A disk in a folder of its own.
@@ -41,7 +43,7 @@ impl SwapDisk {
         let transfer = match trouble {
             DiskTrouble::FailsToRead => Some("read"),
             DiskTrouble::FailsToWrite => Some("write"),
-            DiskTrouble::None | DiskTrouble::Silent => None,
+            DiskTrouble::None | DiskTrouble::Silent | DiskTrouble::TakesNothing => None,
         };
         if let Some(transfer) = transfer {
             // The second sector of the first slot: firmware looks at the first one.
@@ -60,6 +62,7 @@ impl SwapDisk {
         let drive = match self.trouble {
             DiskTrouble::None => format!("file={}", image.display()),
             DiskTrouble::Silent => format!("file={},throttling.bps-read=1", image.display()),
+            DiskTrouble::TakesNothing => format!("file={},throttling.bps-write=1", image.display()),
             DiskTrouble::FailsToRead | DiskTrouble::FailsToWrite => {
                 format!("file=blkdebug:{}:{}", self.folder.path().join("rules").display(), image.display())
             }

@@ -122,6 +122,15 @@ fn a_disk_that_does_not_answer_is_given_up_and_nothing_hangs() {
 }
 
 #[test]
+fn pages_that_a_silent_disk_does_not_take_stay() {
+    let disk = SwapDisk::new(DiskTrouble::TakesNothing);
+    let transcript = boot_and_pass(&disk.attach_to(machine("init=swap_silent stuck=writes swap-deadline=15")));
+    says(&transcript, "swap: the disk has not answered for 15 s and is given up");
+    says(&transcript, "swap_silent: the program that waited ended for cause 0 with status 0");
+    says(&transcript, "swap_silent: 4 CPUs go on");
+}
+
+#[test]
 fn a_page_that_cannot_be_written_stays() {
     let disk = SwapDisk::new(DiskTrouble::FailsToWrite);
     let transcript = boot_and_pass(&disk.attach_to(machine("init=swap_error lost=0")));

@@ -16,12 +16,14 @@ the page says otherwise. `GATEHOUSE_BLESS=1 cargo xtask test trap_table` writes 
 *Raised by* says what the test does: **processor** is the instruction or interrupt that raises the trap on any machine;
 **stub** is for what no instruction raises here, be it by long mode or by QEMU's translator: the kernel enters the stub with
 the frame that the processor would have pushed (`test-hooks`, see [testing.md](testing.md)), so that everything from
-there on is tested and nothing of the processor. The classification of all vectors with all kinds of error codes is
+there on is tested and nothing of the processor; **copy** is for the kernel's copies of programs' memory, which go through the
+page tables in software and find there what would have been a trap. The classification of all vectors with all kinds of error codes is
 tested on recorded frames on the host, in `kernel/src/arch/x86_64/recorded_frames.rs`.
 
 *Message, then shut down*: with a handler the fault arrives as a message with these words, and the handler's reply to kill,
 or no handler at all, shuts the program down with the same words in its end. *Or paused*: without a handler the thread is
-paused instead, and its program ends when it is killed.
+paused instead, and its program ends when it is killed. *Page lost*: a swapped page cannot be brought back, and the program that
+owns it is shut down with that reason ([Swapping](swap.md)).
 ";
 
 /// The kinds of traps that the policy is about, in its order.
@@ -83,7 +85,11 @@ fn table(page: &mut String, rows: &[&Row]) {
     );
     for Row { test, trap, space, raised, expected, seen, .. } in rows {
         let from = if *space == Space::User { "user" } else { "kernel" };
-        let raised = if *raised == Raised::ByStub { "stub" } else { "processor" };
+        let raised = match raised {
+            Raised::ByProcessor => "processor",
+            Raised::ByStub => "stub",
+            Raised::ByCopy => "copy",
+        };
         let _ = writeln!(page, "| `{test}` | {trap} | {from} | {raised} | {expected} | {seen} |");
     }
 }

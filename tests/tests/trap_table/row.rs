@@ -16,6 +16,8 @@ pub enum Raised {
     ByProcessor,
     /// The kernel entered the stub as the processor would have: no instruction raises this here.
     ByStub,
+    /// Nothing: where an instruction would have trapped, the kernel found the same in the page table.
+    ByCopy,
 }
 
 /// What one test shows.

@@ -65,13 +65,12 @@ pub fn seen() -> Vec<Row> {
     rows
 }
 
-/// The kernel takes no trap where it copies: it finds in the page table what a load or a store would have found.
 fn row(program: &str, trap: String, (space, number): (Space, TrapNumber), expected: &str, seen: String) -> Row {
     Row {
         test: program.to_string(),
         trap,
         space,
-        raised: Raised::ByProcessor,
+        raised: if space == Space::User { Raised::ByProcessor } else { Raised::ByCopy },
         vector: (space == Space::User).then_some(14),
         number: Some(number),
         expected: expected.to_string(),

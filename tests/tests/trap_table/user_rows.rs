@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::row::{Raised, Row, Space, in_words};
 
 /// What the kernel handles by itself: the event, what should be seen, where it comes from, the vector.
-const EVENTS: [(&str, &str, Space, Option<u8>, TrapNumber); 12] = {
+const EVENTS: [(&str, &str, Space, Option<u8>, TrapNumber); 13] = {
     use Space::{Kernel, User};
     const GOES_ON: &str = "counted; goes on";
     [
@@ -23,6 +23,7 @@ const EVENTS: [(&str, &str, Space, Option<u8>, TrapNumber); 12] = {
         ("NMI in the kernel", GOES_ON, Kernel, Some(2), TrapNumber::NON_MASKABLE),
         ("timer in the kernel", GOES_ON, Kernel, None, TrapNumber::TIMER),
         ("first use of the floating-point unit", GOES_ON, User, Some(7), TrapNumber::DEVICE_NOT_AVAILABLE),
+        ("breakpoint that is cleared", "paused; goes on", User, Some(3), TrapNumber::BREAKPOINT),
         ("single step in the kernel", "ignored; goes on", Kernel, Some(1), TrapNumber::DEBUG),
         ("system call", "handled; result in RAX", User, None, TrapNumber::SYSTEM_CALL),
         ("user copy at an unmapped page", "error to the caller; goes on", Kernel, None, TrapNumber::LOAD_PAGE_FAULT),
@@ -53,7 +54,7 @@ pub fn seen() -> Vec<Row> {
             test: "trap_events".into(),
             trap: event.into(),
             space,
-            raised: Raised::ByProcessor,
+            raised: if event.starts_with("user copy") { Raised::ByCopy } else { Raised::ByProcessor },
             vector,
             number: Some(number),
             expected: expected.into(),

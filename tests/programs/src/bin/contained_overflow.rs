@@ -61,6 +61,10 @@ fn parent() -> u64 {
         "interrupt-stack" => on_all_cpus_at_once(),
         "debug-stack" => one_by_one(),
         "nmi-stack" => from_outside(NMI),
+        "second-nmi-stack" => {
+            take_nmi();
+            from_outside(NMI)
+        }
         "machine-check-stack" => from_outside(MACHINE_CHECK),
         other => {
             println!("contained_overflow: no case {other:?} in {line:?}");
@@ -105,6 +109,16 @@ fn one_by_one() -> u64 {
     all_is_well(before.as_ref());
     println!("contained_overflow: {} overflows contained on {cpus} CPUs", cpus * ROUNDS);
     0
+}
+
+/// Takes an NMI that nobody overflows anything in: the next one comes on the other stack.
+fn take_nmi() {
+    let here = Kernel::cpu_number();
+    let taken = || Kernel::cpu_information(here).map_or(0, |cpu| cpu.exceptions[NMI as usize]);
+    let before = taken();
+    let sent = hook(TestHook::NonMaskableInterrupt, here << 32);
+    check!(sent.is_ok(), "{sent:?}");
+    check!(wait_until(20 * SECOND, || taken() == before + 1), "{} NMI, before it was {before}", taken());
 }
 
 /// A child spins in ring 3 until somebody outside the machine makes the trap happen whose handler is to overflow.

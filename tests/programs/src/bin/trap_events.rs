@@ -5,7 +5,10 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use gatehouse_runtime::abi::{CpuInformation, Error, SystemCall, TestHook};
+use gatehouse_runtime::abi::{
+    CpuInformation, Error, SLOT_OWN_PROGRAM, SystemCall, TestHook, ThreadInformation, ThreadState,
+};
+use gatehouse_runtime::debugger::{clear_breakpoint, list_threads, open_thread};
 use gatehouse_runtime::door::{Door, Int80, Syscall};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
@@ -133,6 +136,7 @@ fn run(_argument: u64) -> u64 {
             ends(start(use_floating_point));
         },
     );
+    breakpoint_that_is_cleared();
     single_step_in_the_kernel();
     system_calls();
     user_copies();
@@ -144,6 +148,31 @@ fn use_floating_point(_argument: u64) -> u64 {
     // SAFETY: FNOP changes nothing but what the last instruction of the unit was.
     unsafe {
         core::arch::asm!("fnop", options(nostack));
+    }
+    0
+}
+
+/// A thread stops at `int3` until this one, on another CPU, clears its breakpoint.
+fn breakpoint_that_is_cleared() {
+    let stopped = start(stop_at_breakpoint);
+    let number = stopped.number();
+    let is_paused = || {
+        let mut threads = [ThreadInformation::default(); 4];
+        let count = list_threads(SLOT_OWN_PROGRAM, &mut threads).unwrap_or(0) as usize;
+        let paused = |thread: &ThreadInformation| thread.state == ThreadState::Paused as u64;
+        threads.iter().take(count).any(|thread| thread.number == number && paused(thread))
+    };
+    let paused = wait_until(PATIENCE, is_paused);
+    let cleared = open_thread(SLOT_OWN_PROGRAM, number).and_then(clear_breakpoint);
+    let ended = cleared.is_ok() && stopped.join(PATIENCE) == Some(0);
+    record("breakpoint that is cleared", if paused && ended { "paused; goes on" } else { "not paused, or for ever" });
+}
+
+fn stop_at_breakpoint(_argument: u64) -> u64 {
+    #[cfg(target_os = "none")]
+    // SAFETY: the thread goes on behind the instruction with all its registers.
+    unsafe {
+        core::arch::asm!("int3", options(nostack));
     }
     0
 }
