@@ -9,8 +9,18 @@ use super::boot_info::BootError;
 
 /// The words that the kernel reads, or what stands before their `=`; `docs/command-line.md` explains each. A word that is none
 /// of them is for programs, or a slip of the pen.
-const KERNEL_WORDS: [&str; 9] =
-    ["apic", "cpus", "init", "overflow", "silent-cpus", "swap", "swap-corrupt", "test-hooks", "watchdog"];
+const KERNEL_WORDS: [&str; 10] = [
+    "apic",
+    "cpus",
+    "init",
+    "overflow",
+    "silent-cpus",
+    "swap",
+    "swap-corrupt",
+    "swap-deadline",
+    "test-hooks",
+    "watchdog",
+];
 
 /// The kernel's own copy of the command line. Words are parted by white space; there is no quoting. When a key
 /// occurs twice the last one counts, so that words appended to a fixed line override it.

@@ -7,12 +7,14 @@
 use gatehouse_runtime::abi::EndCause;
 use gatehouse_runtime::control::kill_program;
 use gatehouse_runtime::message::{delete_capability, first_utcb, resume_thread, spawn_suspended};
-use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
+use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::{check, cpus, finish};
 
 entry!(run);
 
+/// How long the workers may take until enough pages are on their way.
+const PATIENCE: u64 = 150 * SECOND;
 /// The most workers, and the most pages of each.
 const MOST: usize = 16;
 const MOST_PAGES: u64 = 31 * 1024;
@@ -27,8 +29,11 @@ fn run(_argument: u64) -> u64 {
     let Ok(before) = Kernel::system_information() else { return 1 };
     let free = before.frames_total - before.frames_in_use;
     let each = (free * percent / 100 / count as u64).min(MOST_PAGES);
+    let mut expected = 0;
     for round in 0..rounds {
-        kill_workers(count, each, 300 * MILLISECOND * (round + 1));
+        let pages = (round + 1) * each / 4;
+        kill_workers(count, each, pages);
+        expected += pages;
     }
     let back = wait_until(10 * SECOND, || {
         let frames = Kernel::system_information().map_or(u64::MAX, |after| after.frames_in_use);
@@ -39,13 +44,19 @@ fn run(_argument: u64) -> u64 {
     let swap = Kernel::swap_information();
     check!(back, "{before:?}, then {:?} and {swap:?}", Kernel::system_information());
     let Ok(swap) = swap else { return 1 };
-    check!(swap.pages_out > each && swap.corrupt == 0 && swap.disk_errors == 0, "{swap:?}");
+    check!(swap.pages_out >= expected && swap.corrupt == 0 && swap.disk_errors == 0, "{swap:?}");
     println!("swap_kill: {} programs killed, {} pages out, all memory is back", rounds * count as u64, swap.pages_out);
     finish(0)
 }
 
-/// Starts a worker on each CPU and kills all of them after a while.
-fn kill_workers(count: usize, pages: u64, after: u64) {
+/// Pages that went since the start.
+fn pages_out() -> u64 {
+    Kernel::swap_information().map_or(0, |swap| swap.pages_out)
+}
+
+/// Starts a worker on each CPU and kills all of them once so many pages have gone: more are on their way then.
+fn kill_workers(count: usize, pages: u64, gone: u64) {
+    let before = pages_out();
     // SAFETY: only the first thread comes here.
     let utcb = unsafe { first_utcb() };
     let mut started = [None; MOST];
@@ -56,7 +67,8 @@ fn kill_workers(count: usize, pages: u64, after: u64) {
         check!(resumed == Ok(0), "ResumeThread: {resumed:?}");
         *place = Some(worker);
     }
-    Kernel::sleep(after);
+    let busy = wait_until(PATIENCE, || pages_out() - before >= gone);
+    check!(busy, "only {} pages went, not {gone}", pages_out() - before);
     for worker in started.iter().flatten() {
         let killed = kill_program(worker.program);
         check!(killed == Ok(0), "KillProgram: {killed:?}");
