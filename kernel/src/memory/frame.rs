@@ -215,6 +215,26 @@ impl Frame {
         unsafe { &*direct_map::pointer(self.address).cast() }
     }
 
+    /// Fills it with what another frame holds. A program that writes there meanwhile changes what is copied and nothing else.
+    ///
+    /// # Safety
+    /// `source` is the address of a frame that somebody owns as long as this runs.
+    pub unsafe fn fill_from(&mut self, source: PhysAddr) {
+        let (from, to) = (direct_map::pointer(source.as_u64()), direct_map::pointer(self.address));
+        // Words of eight bytes, as for `zero`.
+        // SAFETY: both are whole frames, page-aligned and mapped by the direct map; this one is this value's own, so they are
+        // not the same; the direction flag is clear, as Rust has it everywhere.
+        unsafe {
+            core::arch::asm!(
+                "rep movsq",
+                inout("rcx") PAGE_SIZE / 8 => _,
+                inout("rsi") from => _,
+                inout("rdi") to => _,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+
     /// The contents, to change.
     pub fn bytes_mut(&mut self) -> &mut [u8; PAGE_SIZE as usize] {
         // SAFETY: as for `bytes`; the borrow of `self` is exclusive.
