@@ -171,6 +171,11 @@ impl Program {
         self.life.lock()
     }
 
+    /// Its changing part, unless somebody has it. For reports.
+    pub fn life_if_free(&self) -> Option<MutexGuard<'_, Life>> {
+        self.life.try_lock()
+    }
+
     /// Whether its threads are being stopped.
     #[must_use]
     #[inline(always)]
