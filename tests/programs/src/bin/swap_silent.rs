@@ -9,10 +9,7 @@ use gatehouse_runtime::abi::{EndCause, Error, PageLoss, ProgramEnd, SLOT_OWN_PRO
 use gatehouse_runtime::control::kill_program;
 use gatehouse_runtime::debugger::list_threads;
 use gatehouse_runtime::memory::{Memory, PAGE_SIZE};
-use gatehouse_runtime::message::{
-    Suspended, delete_capability, first_utcb, map_into, read_memory, resume_thread, spawn_suspended, swap_out,
-    write_memory,
-};
+use gatehouse_runtime::message::{Suspended, map_into, read_memory, swap_out, write_memory};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};

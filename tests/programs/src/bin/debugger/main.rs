@@ -7,7 +7,7 @@ mod without_debugger;
 
 use debuggees::{end, give_up, in_turn, is_paused, is_told, new_debugger, next, paused, repair, start, survived, utcb};
 use gatehouse_runtime::abi::{EndCause, Error, ThreadInformation, ThreadState, TrapNumber};
-use gatehouse_runtime::control::{kill_program, suspend_thread};
+use gatehouse_runtime::control::suspend_thread;
 use gatehouse_runtime::debugger::{
     INT3, Reason, Register, TRAP_FLAG, Watch, clear_breakpoint, list_threads, open_thread, patch_memory,
     read_registers, unwatch, watch, write_registers,
