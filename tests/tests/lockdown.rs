@@ -31,6 +31,19 @@ fn a_trap_in_the_kernel_is_told_with_names() {
 }
 
 #[test]
+fn threads_that_wait_are_told_with_what_they_wait_for() {
+    let report = report("waiting", &Outcome::Lockdown);
+    for (cpu, what) in [
+        (0, "thread 2 of program kernel_failure (1) waits for a message"),
+        (1, "thread 3 of program kernel_failure (1) waits for somebody to receive its call"),
+        (2, "thread 4 of program kernel_failure (1) waits for its handler to receive its fault"),
+        (3, "thread 5 of program kernel_failure (1) waits for the reply to its fault"),
+    ] {
+        report.expect(cpu, what);
+    }
+}
+
+#[test]
 fn cpus_that_take_no_interrupt_are_stopped_by_nmi() {
     let report = report("hold", &Outcome::Lockdown);
     for other in &report.order[1..] {

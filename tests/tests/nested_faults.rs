@@ -54,3 +54,8 @@ fn nested_faults_past_the_quota_of_memory() {
 fn nested_faults_of_64_threads_onto_one_slow_pager() {
     passes("fault_storm", "fault_storm: all were answered once on CPUS CPUs");
 }
+
+#[test]
+fn threads_past_the_quota_are_refused() {
+    passes("thread_quota", "thread_quota: 4096 threads and no more, and none is left, on CPUS CPUs");
+}

@@ -31,7 +31,7 @@ pub enum Error {
     BadCapability = 12,
     /// The capability lacks a right that is needed.
     NoRight = 13,
-    /// The capability space is full, or the program's quota is used up.
+    /// The program has as many capabilities, shared frames or threads as it may.
     QuotaReached = 14,
     /// Nobody waits on the other side, and the caller did not want to.
     WouldBlock = 15,

@@ -20,7 +20,8 @@ pub enum SystemCall {
     /// `()`: the index of the CPU that the thread runs on.
     CpuNumber = 6,
     /// `(entry, stack_pointer, argument, cpu)`: starts a thread of the same program; answers its
-    /// number. The thread starts at `entry` with `argument` in RDI. `cpu` may be [`crate::ANY_CPU`].
+    /// number. The thread starts at `entry` with `argument` in RDI. `cpu` may be [`crate::ANY_CPU`]. A program has at most 4096
+    /// threads at a time.
     SpawnThread = 7,
     /// `(nanoseconds)`: sleeps at least that long.
     Sleep = 8,
@@ -159,7 +160,8 @@ pub enum SystemCall {
     ReadPort = 60,
     /// `(ports, port, bytes, value)`: writes 1, 2 or 4 bytes to a port.
     WritePort = 61,
-    /// `()`: makes a frame of zeros, 4096 bytes, that programs can share; answers its slot.
+    /// `(frame or nothing)`: makes a frame, 4096 bytes, that programs can share, of zeros ([`crate::SLOT_NONE`]) or with what the
+    /// given one holds ([`crate::rights::READ`]); answers its slot.
     CreateFrame = 62,
     /// `(frame, program slot, address, rights)`: maps a frame at a page-aligned free place, of another program or the
     /// caller's ([`crate::SLOT_NONE`]): readable ([`crate::rights::READ`]), or writable, too ([`crate::rights::WRITE`]).

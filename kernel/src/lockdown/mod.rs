@@ -17,6 +17,7 @@ mod record;
 mod report;
 mod stop;
 mod symbols;
+mod threads;
 mod waiting;
 
 pub use dump::{DumpError, answer_by_nmi, dump};

@@ -5,6 +5,7 @@ use core::fmt::{self, Write};
 use super::guard::{boot_stack, find_guard, stacks_of};
 use super::record::{Cause, StopRecord, Stopped};
 use super::symbols;
+use super::threads;
 use crate::arch::{Arch, Step, Verdict};
 use crate::cpu::{self, Block, ThisCpu};
 use crate::trap::ArchTrap;
@@ -14,14 +15,20 @@ pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict, o
     let title = if verdict == Verdict::Panic { "kernel panic" } else { "lockdown" };
     write!(out, "\n{title}: ")?;
     match own.read() {
-        Some(stopped) => one(cpu.map(|cpu| &**cpu), stopped, out)?,
+        Some(stopped) => {
+            one(cpu.map(|cpu| &**cpu), stopped, out)?;
+            cpu.map_or(Ok(()), |cpu| threads::print_waiting(cpu.index(), out))?;
+        }
         None => writeln!(out, "the CPU that reports has failed while it wrote its record")?,
     }
     let others = cpu.map(|this| cpu::all().iter().filter(|block| block.index() != this.index()));
     for block in others.into_iter().flatten() {
         write!(out, "{title}: ")?;
         match block.kernel().stop_record().read() {
-            Some(stopped) => one(Some(block), stopped, out)?,
+            Some(stopped) => {
+                one(Some(block), stopped, out)?;
+                threads::print_waiting(block.index(), out)?;
+            }
             None if block.kernel().remote().is_online() => {
                 writeln!(out, "CPU {} (APIC id {}): does not answer", block.index(), block.apic_id())?;
             }

@@ -13,16 +13,15 @@ use x86_64::PhysAddr;
 use super::PhysicalRange;
 use super::direct_map;
 use super::frame_cache::BATCH;
-use super::frame_pool::{FramePool, Zone};
+use super::frame_pool::Zone;
 use super::frame_table::FrameTable;
 use super::layout::PAGE_SIZE;
+use super::locked_pool::{self, pool};
 use crate::boot::{MemoryKind, MemoryMap};
-use crate::sync::Mutex;
 
 pub use super::frame_cache::FrameCache;
 
 static TABLE: Once<FrameTable> = Once::new();
-static POOL: Mutex<FramePool> = Mutex::new(FramePool::new());
 static CACHE_LOCATOR: Once<fn() -> Option<&'static FrameCache>> = Once::new();
 
 /// No frame is left that would do.
@@ -66,7 +65,7 @@ pub(super) fn initialize(map: &MemoryMap) {
     for address in (storage.start..storage.end).step_by(PAGE_SIZE as usize) {
         table.take(address);
     }
-    let mut pool = POOL.lock();
+    let mut pool = pool();
     for range in map.regions_of(MemoryKind::Usable) {
         let before = PhysicalRange { start: range.start, end: range.end.min(storage.start).max(range.start) };
         let after = PhysicalRange { start: range.start.max(storage.end).min(range.end), end: range.end };
@@ -83,7 +82,7 @@ pub(super) fn initialize(map: &MemoryMap) {
 /// # Safety
 /// Nothing of what the loader left there is used any more, page tables included. Called once.
 pub(super) unsafe fn release_loader_memory(map: &MemoryMap) {
-    let mut pool = POOL.lock();
+    let mut pool = pool();
     for range in map.regions_of(MemoryKind::Loader) {
         // SAFETY: the caller's promise.
         unsafe { pool.add(range) };
@@ -103,13 +102,13 @@ pub fn set_cache_locator(locator: fn() -> Option<&'static FrameCache>) {
 /// The counters, of this moment.
 #[must_use]
 pub fn counters() -> FrameCounters {
-    FrameCounters { total: table().frames(), free: POOL.lock().free() }
+    FrameCounters { total: table().frames(), free: pool().free() }
 }
 
 /// Frames in the global pool that any CPU can get by [`Frame::allocate`], of this moment.
 #[must_use]
 pub fn available() -> u64 {
-    POOL.lock().free_for_ordinary_use()
+    locked_pool::available()
 }
 
 /// The frame at the physical address is broken: when its owner gives it back, nobody gets it again. Takes no lock. Answers
@@ -144,12 +143,12 @@ impl Frame {
     /// [`OutOfFrames`].
     pub fn allocate() -> Result<Self, OutOfFrames> {
         let Some(cache) = cache() else {
-            return POOL.lock().take_any().map(Self::taken).ok_or(OutOfFrames);
+            return pool().take_any().map(Self::taken).ok_or(OutOfFrames);
         };
         if let Some(address) = cache.pop() {
             return Ok(Self::taken(address));
         }
-        let mut pool = POOL.lock();
+        let mut pool = pool();
         let first = pool.take_any().ok_or(OutOfFrames)?;
         for _ in 1..BATCH {
             let Some(address) = pool.take_any() else { break };
@@ -174,7 +173,7 @@ impl Frame {
     /// # Errors
     /// [`OutOfFrames`].
     pub fn allocate_below_4g() -> Result<Self, OutOfFrames> {
-        let mut frame = POOL.lock().take(Zone::Below4G).map(Self::taken).ok_or(OutOfFrames)?;
+        let mut frame = pool().take(Zone::Below4G).map(Self::taken).ok_or(OutOfFrames)?;
         frame.zero();
         Ok(frame)
     }
@@ -215,6 +214,26 @@ impl Frame {
         unsafe { &*direct_map::pointer(self.address).cast() }
     }
 
+    /// Fills it with what another frame holds. A program that writes there meanwhile changes what is copied and nothing else.
+    ///
+    /// # Safety
+    /// `source` is the address of a frame that somebody owns as long as this runs.
+    pub unsafe fn fill_from(&mut self, source: PhysAddr) {
+        let (from, to) = (direct_map::pointer(source.as_u64()), direct_map::pointer(self.address));
+        // Words of eight bytes, as for `zero`.
+        // SAFETY: both are whole frames, page-aligned and mapped by the direct map; this one is this value's own, so they are
+        // not the same; the direction flag is clear, as Rust has it everywhere.
+        unsafe {
+            core::arch::asm!(
+                "rep movsq",
+                inout("rcx") PAGE_SIZE / 8 => _,
+                inout("rsi") from => _,
+                inout("rdi") to => _,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+
     /// The contents, to change.
     pub fn bytes_mut(&mut self) -> &mut [u8; PAGE_SIZE as usize] {
         // SAFETY: as for `bytes`; the borrow of `self` is exclusive.
@@ -250,7 +269,7 @@ impl Drop for Frame {
             if cache.push(self.address) {
                 return;
             }
-            let mut pool = POOL.lock();
+            let mut pool = pool();
             for _ in 0..BATCH {
                 let Some(address) = cache.pop() else { break };
                 // SAFETY: a cache holds free frames only.
@@ -262,7 +281,7 @@ impl Drop for Frame {
             }
         }
         // SAFETY: the frame was this value's own; the frame table had it in use until now.
-        unsafe { POOL.lock().give_back(self.address) };
+        unsafe { pool().give_back(self.address) };
     }
 }
 
@@ -270,7 +289,7 @@ impl Drop for Frame {
 /// address is at least 64 KiB.
 #[must_use]
 pub fn low_page() -> Option<Frame> {
-    POOL.lock().take(Zone::Low).map(Frame::taken)
+    pool().take(Zone::Low).map(Frame::taken)
 }
 
 /// `count` frames of zeros that lie together below 4 GiB, for ever: for tables of the start and for devices.
@@ -278,7 +297,7 @@ pub fn low_page() -> Option<Frame> {
 /// # Errors
 /// [`OutOfFrames`] when no range that was never used is that long.
 pub fn allocate_together(count: u64) -> Result<PhysicalRange, OutOfFrames> {
-    let start = POOL.lock().take_together(count).ok_or(OutOfFrames)?;
+    let start = pool().take_together(count).ok_or(OutOfFrames)?;
     let range = PhysicalRange { start, end: start + count * PAGE_SIZE };
     for address in (range.start..range.end).step_by(PAGE_SIZE as usize) {
         let mut frame = Frame::taken(address);

@@ -20,6 +20,7 @@ pub mod shared_frame;
 mod frame_cache;
 mod frame_pool;
 mod frame_table;
+mod locked_pool;
 mod page_tables;
 mod physical_range;
 mod start;

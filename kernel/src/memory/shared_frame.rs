@@ -65,6 +65,18 @@ impl SharedFrame {
         Ok(Arc::new(Self { frame: Frame::allocate_zeroed()?, _share: share }))
     }
 
+    /// A new frame with what another holds at this moment, at the expense of a quota.
+    ///
+    /// # Errors
+    /// [`NoSharedFrame`].
+    pub fn copy_of(source: &Self, quota: &Arc<FrameQuota>) -> Result<Arc<Self>, NoSharedFrame> {
+        let share = quota.take().ok_or(NoSharedFrame::QuotaReached)?;
+        let mut frame = Frame::allocate()?;
+        // SAFETY: `source` owns its frame, and is borrowed.
+        unsafe { frame.fill_from(source.address()) };
+        Ok(Arc::new(Self { frame, _share: share }))
+    }
+
     /// Its physical address.
     #[must_use]
     pub fn address(&self) -> PhysAddr {

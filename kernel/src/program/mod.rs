@@ -18,7 +18,7 @@ pub use end::{
     thread_gone,
 };
 pub use paused::{PausedThreads, pause, pause_current, unpause};
-pub use program::{Life, Program, count};
+pub use program::{Life, NoThread, Program, THREAD_QUOTA, count};
 pub use spawn::{SpawnError, Start, spawn_program, spawn_thread};
 pub use stopped::with_stopped;
 pub use utcbs::{UTCB_END, UtcbSlot};

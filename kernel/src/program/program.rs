@@ -28,6 +28,21 @@ pub fn count() -> u64 {
     EXISTING.load(Ordering::Relaxed)
 }
 
+/// The most threads that a program may have at a time. What a thread takes of the kernel, its control block and a page for its
+/// message buffer, is not refused for the program's memory: this bounds it.
+pub const THREAD_QUOTA: usize = 4096;
+
+/// Why a program takes no further thread in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoThread {
+    /// It is ending.
+    Ending,
+    /// It has [`THREAD_QUOTA`].
+    QuotaReached,
+    /// The heap has no room for the list.
+    OutOfMemory,
+}
+
 /// A program.
 #[derive(Debug)]
 pub struct Program {
@@ -156,6 +171,11 @@ impl Program {
         self.life.lock()
     }
 
+    /// Its changing part, unless somebody has it. For reports.
+    pub fn life_if_free(&self) -> Option<MutexGuard<'_, Life>> {
+        self.life.try_lock()
+    }
+
     /// Whether its threads are being stopped.
     #[must_use]
     #[inline(always)]
@@ -174,15 +194,21 @@ impl Program {
         true
     }
 
-    /// Takes a thread in; `false` if the program is ending.
-    #[must_use]
-    pub fn add_thread(&self, thread: &Arc<Thread>) -> bool {
+    /// Takes a thread in. It counts until it is gone for good.
+    ///
+    /// # Errors
+    /// [`NoThread`]; nothing has changed then.
+    pub fn add_thread(&self, thread: &Arc<Thread>) -> Result<(), NoThread> {
         let mut life = self.life();
         if life.end.is_some() {
-            return false;
+            return Err(NoThread::Ending);
         }
+        if life.threads.len() >= THREAD_QUOTA {
+            return Err(NoThread::QuotaReached);
+        }
+        life.threads.try_reserve(1).map_err(|_| NoThread::OutOfMemory)?;
         life.threads.push((thread.number(), Arc::downgrade(thread)));
-        true
+        Ok(())
     }
 
     /// Takes a thread out; answers whether it was the last.

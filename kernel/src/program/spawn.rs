@@ -7,7 +7,7 @@ use gatehouse_abi::{SLOT_FIRST_THREAD, SLOT_OWN_PROGRAM};
 use percpu::CpuIndex;
 use x86_64::VirtAddr;
 
-use super::{Program, archive, elf};
+use super::{NoThread, Program, THREAD_QUOTA, archive, elf};
 use crate::arch::Frame;
 use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::cpu::{self, ThisCpu};
@@ -42,6 +42,8 @@ pub enum SpawnError {
     BadAddress,
     /// Whoever asked is ending.
     Ending,
+    /// The program has [`THREAD_QUOTA`] threads.
+    QuotaReached,
 }
 
 impl fmt::Display for SpawnError {
@@ -53,6 +55,17 @@ impl fmt::Display for SpawnError {
             Self::NoSuchCpu => out.write_str("that CPU is not online"),
             Self::BadAddress => out.write_str("the entry or the stack pointer is no user address"),
             Self::Ending => out.write_str("the program that asked is ending"),
+            Self::QuotaReached => write!(out, "the program has {THREAD_QUOTA} threads"),
+        }
+    }
+}
+
+impl From<NoThread> for SpawnError {
+    fn from(refused: NoThread) -> Self {
+        match refused {
+            NoThread::Ending => Self::Ending,
+            NoThread::QuotaReached => Self::QuotaReached,
+            NoThread::OutOfMemory => Self::OutOfMemory,
         }
     }
 }
@@ -101,14 +114,12 @@ pub fn spawn_program(
     let listed = if swap::add_program(&program) { Ok(()) } else { Err(SpawnError::OutOfMemory) };
     let prepared = listed
         .and_then(|()| give_own_capabilities(&program, &thread))
+        .and_then(|()| Ok(program.add_thread(&thread)?))
         .and_then(|()| parent.map_or(Ok(()), expect_child));
     if let Err(error) = prepared {
         // The space holds the program that holds the space.
         FOREST.end(program.capabilities()).for_each(drop);
         return Err(error);
-    }
-    if !program.add_thread(&thread) {
-        unreachable!("a program that nobody knows of cannot be ending");
     }
     if start.suspended {
         program.life().suspended.push(thread);
@@ -186,7 +197,7 @@ pub fn spawn_thread(
     let number = thread.number();
     let inherited = cpu.current().map_or(Ok(()), |current| handler::inherit(current, &thread));
     let prepared = inherited.map_err(|_| SpawnError::OutOfMemory);
-    let taken_in = prepared.and_then(|()| program.add_thread(&thread).then_some(()).ok_or(SpawnError::Ending));
+    let taken_in = prepared.and_then(|()| Ok(program.add_thread(&thread)?));
     if let Err(error) = taken_in {
         handler::release(&thread);
         program.give_back_utcb(thread.utcb_slot());

@@ -44,6 +44,13 @@ pub fn count() -> usize {
     PROGRAMS.lock().list.len()
 }
 
+/// Calls `each` with every program; `false` if the list is locked. For reports: it waits for nothing.
+pub fn for_each_if_free(mut each: impl FnMut(&Program)) -> bool {
+    let Some(programs) = PROGRAMS.try_lock() else { return false };
+    programs.list.iter().filter_map(|(_, program)| program.upgrade()).for_each(|program| each(&program));
+    true
+}
+
 /// The program whose turn it is.
 #[must_use]
 pub fn current() -> Option<Arc<Program>> {

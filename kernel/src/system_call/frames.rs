@@ -16,8 +16,14 @@ use crate::memory::{self, Rights as PageRights};
 use crate::object::KernelObject;
 use crate::thread::Thread;
 
-pub(super) fn create(thread: &Thread) -> Result<u64, Error> {
-    let frame = SharedFrame::new(thread.program().frame_quota()).map_err(|refused| match refused {
+/// Makes a frame: of zeros, or with the contents of the one in a slot.
+pub(super) fn create(thread: &Thread, source: u64) -> Result<u64, Error> {
+    let quota = thread.program().frame_quota();
+    let frame = match source {
+        SLOT_NONE => SharedFrame::new(quota),
+        source => SharedFrame::copy_of(&*find(thread, source, Rights::READ)?, quota),
+    };
+    let frame = frame.map_err(|refused| match refused {
         NoSharedFrame::QuotaReached => Error::QuotaReached,
         NoSharedFrame::OutOfFrames => Error::OutOfMemory,
     })?;

@@ -32,7 +32,7 @@ pub(super) fn object_call(
         SystemCall::CreatePorts => devices::create_ports(thread, first, second, third).into(),
         SystemCall::ReadPort => devices::read(thread, first, second, third).into(),
         SystemCall::WritePort => devices::write(thread, arguments).into(),
-        SystemCall::CreateFrame => frames::create(thread).into(),
+        SystemCall::CreateFrame => frames::create(thread, first).into(),
         SystemCall::MapFrame => frames::map(thread, arguments).into(),
         SystemCall::UnmapFrom => frames::unmap_from(cpu, thread, arguments).into(),
         _ => return None,

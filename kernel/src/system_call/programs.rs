@@ -46,6 +46,7 @@ fn refusal(error: &SpawnError) -> Error {
         SpawnError::NoSuchCpu => Error::NoSuchCpu,
         SpawnError::BadAddress => Error::InvalidArgument,
         SpawnError::Ending => Error::NotPermitted,
+        SpawnError::QuotaReached => Error::QuotaReached,
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a thread waits for.
 
+use core::fmt;
+
 use crate::ipc::Sending;
 
-/// What a thread waits for; the console shows it.
+/// What a thread waits for; the report of a kernel that cannot go on shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Wait {
@@ -26,6 +28,23 @@ pub enum Wait {
     Paused,
     /// For the disk that pages are swapped to.
     ForSwap,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Nothing => "for nothing",
+            Self::ToSend => "for somebody to receive its message",
+            Self::ToCall => "for somebody to receive its call",
+            Self::ToSendFault => "for its handler to receive its fault",
+            Self::ToReceive => "for a message",
+            Self::ForReply => "for the reply to its call",
+            Self::ForFaultReply => "for the reply to its fault",
+            Self::ForNotification => "for a notification",
+            Self::Paused => "for a debugger, at a breakpoint",
+            Self::ForSwap => "for a page that is swapped out",
+        })
+    }
 }
 
 impl Wait {

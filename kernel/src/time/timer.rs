@@ -152,9 +152,17 @@ impl Timer {
         was_set
     }
 
-    /// Clears it for good, soon: nobody will use it any more, and the home's list shall not keep it.
+    /// Clears it for good, soon: nobody will use it any more, and neither the home's list nor its inbox shall keep it. It may be
+    /// there though it is not set: who cleared it did not poke the home.
     pub fn abandon(self: &Arc<Self>, cpu: &ThisCpu) {
-        if self.cancel(cpu) && self.home != cpu.index() {
+        self.cancel(cpu);
+        // The list and the inbox own it: who has the only reference need not tell anybody.
+        if Arc::strong_count(self) == 1 {
+            return;
+        }
+        if self.home == cpu.index() {
+            changed_elsewhere(cpu);
+        } else {
             self.tell_home(cpu, true);
         }
     }

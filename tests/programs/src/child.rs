@@ -1,11 +1,11 @@
 //! What first programs do with the programs that they start suspended.
 
 use gatehouse_runtime::Kernel;
-use gatehouse_runtime::abi::{EndCause, FaultMessage, MessageTag, ProgramEnd};
+use gatehouse_runtime::abi::{EndCause, Error, FaultMessage, MessageTag, ProgramEnd};
 use gatehouse_runtime::message::{
     Message, Suspended, create_endpoint, delete_capability, first_utcb, receive, resume_thread, spawn_suspended,
 };
-use gatehouse_runtime::time::SECOND;
+use gatehouse_runtime::time::{Deadline, MILLISECOND, SECOND};
 
 use crate::wrong;
 
@@ -55,6 +55,31 @@ pub fn fault(endpoint: u64) -> FaultMessage {
     match message.fault(&unsafe { first_utcb() }) {
         Some(fault) => fault,
         None => wrong(file!(), format_args!("a message that is no fault: {message:?}")),
+    }
+}
+
+/// Waits for a fault, or for the end of a child: a fault whose handler's time is over is received no more. Only for the first
+/// thread.
+///
+/// # Errors
+/// How the child ended.
+pub fn fault_or_end(endpoint: u64) -> Result<FaultMessage, ProgramEnd> {
+    let deadline = Deadline::after(4 * PATIENCE);
+    loop {
+        match receive(endpoint, MessageTag::new(0, 0).non_blocking()) {
+            // SAFETY: only the first thread comes here.
+            Ok(message) => match message.fault(&unsafe { first_utcb() }) {
+                Some(fault) => return Ok(fault),
+                None => wrong(file!(), format_args!("a message that is no fault: {message:?}")),
+            },
+            Err(Error::WouldBlock) if !deadline.passed() => {}
+            Err(error) => wrong(file!(), format_args!("neither a fault nor an end: {error:?}")),
+        }
+        match Kernel::wait_program(MILLISECOND / 10) {
+            Ok(None) => {}
+            Ok(Some(end)) => return Err(end),
+            Err(error) => wrong(file!(), format_args!("the child cannot be waited for: {error:?}")),
+        }
     }
 }
 

@@ -46,7 +46,9 @@ pub use family::{
 pub use fault::{Fault, KERNEL_DIRECT_MAP, KERNEL_IMAGE, NON_CANONICAL, UNMAPPED, page_fault_code};
 pub use first_program::finish;
 pub use int_n::{INT_N_STRIDE, int_n_site};
-pub use paged_region::{PAGED_REGION, unmap_range};
+pub use paged_region::{
+    IMAGE_PAGES, IMAGE_REGION, PAGED_REGION, PAGED_STACK_PAGES, PAGED_STACK_TOP, image_word, unmap_range,
+};
 pub use shared_values::{
     PROGRAM_END_STATUS, SWAP_ERROR_PAGES, SWAP_WAITER_PAGES, UNMAP_ELSEWHERE_PAGE, UNRELIABLE_SITES,
 };

@@ -11,6 +11,14 @@ pub fn create() -> Result<u64, Error> {
     plain(SystemCall::CreateFrame, [0; 6])
 }
 
+/// Makes a frame with what another one holds; answers its slot.
+///
+/// # Errors
+/// As for [`create`]; those of the capability.
+pub fn copy(frame: u64) -> Result<u64, Error> {
+    plain(SystemCall::CreateFrame, [frame, 0, 0, 0, 0, 0])
+}
+
 /// Maps a frame into a program, or the caller's own ([`crate::abi::SLOT_NONE`]), at a free place. The rights are
 /// [`crate::abi::rights::READ`], or that and [`crate::abi::rights::WRITE`].
 ///

@@ -92,7 +92,7 @@ impl<D: Door> Calls<D> {
     /// memory below `stack_pointer` must be a stack that nothing else uses for as long as the thread runs.
     ///
     /// # Errors
-    /// [`Error::NoSuchCpu`], [`Error::OutOfMemory`], [`Error::InvalidArgument`] for addresses outside the user half.
+    /// [`Error::NoSuchCpu`], [`Error::QuotaReached`], [`Error::OutOfMemory`], [`Error::InvalidArgument`] for addresses outside the user half.
     pub unsafe fn spawn_thread(entry: u64, stack_pointer: u64, argument: u64, cpu: u64) -> Result<u64, Error> {
         Self::call_with_numbers(SystemCall::SpawnThread, [entry, stack_pointer, argument, cpu, 0, 0])
     }

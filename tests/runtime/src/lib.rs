@@ -55,6 +55,7 @@ mod kernel;
 pub mod memory;
 pub mod message;
 pub mod notification;
+pub mod pager;
 #[cfg(target_os = "none")]
 mod panic;
 pub mod register_pattern;

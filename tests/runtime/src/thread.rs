@@ -48,7 +48,7 @@ impl Thread {
     /// unmapped page below it.
     ///
     /// # Errors
-    /// [`Error::NoSuchCpu`], [`Error::OutOfMemory`].
+    /// [`Error::NoSuchCpu`], [`Error::QuotaReached`], [`Error::OutOfMemory`].
     pub fn spawn(function: fn(u64) -> u64, argument: u64, cpu: u64) -> Result<Self, Error> {
         Self::spawn_function(Function::Plain(function), argument, cpu)
     }

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use gatehouse_runtime::abi::{EndCause, Error, SLOT_FIRST_FREE, SLOT_OWN_PROGRAM, TrapNumber, UTCB_BASE, rights};
 use gatehouse_runtime::control::kill_program;
 use gatehouse_runtime::debugger::patch_memory;
-use gatehouse_runtime::frame::{create, map, unmap_from};
+use gatehouse_runtime::frame::{copy, create, map, unmap_from};
 use gatehouse_runtime::message::{copy_capability, read_memory};
 use gatehouse_runtime::notification::{self, signal, wait_for};
 use gatehouse_runtime::time::{SECOND, wait_until};
@@ -74,6 +74,7 @@ fn cases() -> u64 {
         it_is_taken_away_while_it_is_used(cpu);
         mappings_keep_the_frame(cpu);
     }
+    a_copy_is_another_frame();
     wrong_arguments();
     // The tables of the page's own region stay with the program.
     const TABLES: u64 = 2;
@@ -197,6 +198,30 @@ fn mappings_keep_the_frame(cpu: u64) {
     let _end = child::end();
     child::forget(&child);
     check!(wait_until(2 * SECOND, || frames() < before), "its memory stays");
+}
+
+/// It has what the other one held, whole; from then on they have nothing to do with each other.
+fn a_copy_is_another_frame() {
+    let frame = frame();
+    check!(map(frame, 0, PAGE, READ_WRITE) == Ok(PAGE), "not mapped");
+    (0..BYTES / 8).for_each(|index| word(PAGE + index * 8).store(index + 1, Ordering::Relaxed));
+    let readable = limited(frame, rights::READ);
+    let copied = copy(readable);
+    let Ok(copied) = copied else { programs::wrong(file!(), format_args!("no copy: {copied:?}")) };
+    word(PAGE).store(99, Ordering::Relaxed);
+    check!(map(copied, 0, PAGE + BYTES, READ_WRITE) == Ok(PAGE + BYTES), "not mapped");
+    let same = (0..BYTES / 8).all(|index| word(PAGE + BYTES + index * 8).load(Ordering::Relaxed) == index + 1);
+    check!(same, "the copy differs");
+    word(PAGE + BYTES).store(100, Ordering::Relaxed);
+    check!(word(PAGE).load(Ordering::Relaxed) == 99, "a store to the copy reached the other one");
+    let writable = limited(frame, rights::WRITE);
+    check!(copy(writable) == Err(Error::NoRight), "copied without the right");
+    for slot in [1, 2, 4000, u64::MAX] {
+        check!(copy(slot) == Err(Error::BadCapability), "copied slot {slot}");
+    }
+    unmap(PAGE);
+    unmap(PAGE + BYTES);
+    child::delete(&[writable, readable, copied, frame]);
 }
 
 fn wrong_arguments() {

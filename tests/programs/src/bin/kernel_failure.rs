@@ -4,7 +4,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use gatehouse_runtime::abi::{Error, TestHook};
+use gatehouse_runtime::abi::{Error, MessageTag, SLOT_OWN_PROGRAM, TestHook, ThreadInformation, ThreadState};
+use gatehouse_runtime::debugger::list_threads;
+use gatehouse_runtime::message::{SELF, call, create_endpoint, receive, set_fault_handler};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
@@ -49,6 +51,10 @@ fn run(_argument: u64) -> u64 {
             // The NMI is this CPU's own, sent while it is in the kernel.
             fail(TestHook::DumpCpu, Kernel::cpu_number());
         }
+        "waiting" => {
+            wait_in_every_way();
+            fail(TestHook::Store, NOWHERE)
+        }
         "hold" => {
             let cpus = programs::cpus();
             for cpu in 1..cpus {
@@ -63,6 +69,48 @@ fn run(_argument: u64) -> u64 {
         }
         other => println!("kernel_failure: no case {other:?} in {line:?}"),
     }
+    1
+}
+
+/// Where threads are to wait for a message, with a call, with a fault, for a reply to a fault.
+static ENDPOINTS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+/// Lets threads wait, one in each way, from thread 2 on.
+fn wait_in_every_way() {
+    let ways: [fn(u64) -> u64; 4] = [
+        |endpoint| receive(endpoint, MessageTag::new(0, 0)).is_ok().into(),
+        |endpoint| call(endpoint, MessageTag::new(0, 0), [0; 4]).is_ok().into(),
+        fault_to,
+        fault_to,
+    ];
+    for place in &ENDPOINTS {
+        let endpoint = create_endpoint();
+        check!(endpoint.is_ok(), "no endpoint: {endpoint:?}");
+        place.store(endpoint.unwrap_or(0), Ordering::Relaxed);
+    }
+    let [empty, unheard, heard] = ENDPOINTS.each_ref().map(|place| place.load(Ordering::Relaxed));
+    for (number, (way, endpoint)) in ways.into_iter().zip([empty, unheard, unheard, heard]).enumerate() {
+        let thread = Thread::spawn(way, endpoint, number as u64 % programs::cpus());
+        check!(thread.is_ok(), "no thread {number}");
+    }
+    let fault = receive(heard, MessageTag::new(0, 0));
+    check!(fault.is_ok(), "no fault: {fault:?}");
+    let wait = |threads: &[ThreadInformation; 8], state: ThreadState| {
+        threads.iter().filter(|thread| thread.state == state as u64).count()
+    };
+    let all_wait = wait_until(20 * SECOND, || {
+        let mut now = [ThreadInformation::default(); 8];
+        let count = list_threads(SLOT_OWN_PROGRAM, &mut now);
+        count.is_ok() && wait(&now, ThreadState::AtEndpoint) == 3 && wait(&now, ThreadState::AwaitsReply) == 1
+    });
+    check!(all_wait, "not all wait");
+}
+
+fn fault_to(endpoint: u64) -> u64 {
+    let bound = set_fault_handler(SELF, endpoint);
+    check!(bound.is_ok(), "not bound: {bound:?}");
+    // SAFETY: nothing is there, and nobody maps it.
+    unsafe { (programs::UNMAPPED as *mut u64).write_volatile(1) };
     1
 }
 

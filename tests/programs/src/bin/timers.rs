@@ -25,7 +25,19 @@ fn run(_argument: u64) -> u64 {
         }
     }
     sleep_until();
+    given_up_after_they_were_cleared();
     0
+}
+
+/// Timers that are cleared, and then given up: nothing stays of them, though clearing tells their CPUs nothing. The last thing
+/// here, since each timer that is set makes its CPU look.
+fn given_up_after_they_were_cleared() {
+    for cpu in 0..cpus() {
+        let timer = timer(cpu);
+        check!(timer.set_after(3600 * SECOND) == Ok(false), "a new timer is set");
+        check!(timer.cancel() == Ok(true), "it was not set");
+        check!(delete_capability(timer.slot()).is_ok(), "a timer's capability cannot be deleted");
+    }
 }
 
 fn timer(cpu: u64) -> Timer {
