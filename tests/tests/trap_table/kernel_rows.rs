@@ -118,7 +118,7 @@ fn row(case: &Case) -> Row {
         test: format!("test_hook {words}"),
         trap: case.trap.into(),
         space: Space::Kernel,
-        raised: if case.hook == TestHook::ExceptionInKernel { Raised::ByStub } else { Raised::ByProcessor },
+        raised: if case.hook == TestHook::ExceptionInKernel { Raised::Stub } else { Raised::Processor },
         vector: Some(case.vector),
         number: Some(case.number),
         expected: format!("lockdown: {wanted}"),

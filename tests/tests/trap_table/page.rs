@@ -86,9 +86,9 @@ fn table(page: &mut String, rows: &[&Row]) {
     for Row { test, trap, space, raised, expected, seen, .. } in rows {
         let from = if *space == Space::User { "user" } else { "kernel" };
         let raised = match raised {
-            Raised::ByProcessor => "processor",
-            Raised::ByStub => "stub",
-            Raised::ByCopy => "copy",
+            Raised::Processor => "processor",
+            Raised::Stub => "stub",
+            Raised::Copy => "copy",
         };
         let _ = writeln!(page, "| `{test}` | {trap} | {from} | {raised} | {expected} | {seen} |");
     }

@@ -13,11 +13,11 @@ pub enum Space {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Raised {
     /// An instruction or an interrupt, as on any machine.
-    ByProcessor,
+    Processor,
     /// The kernel entered the stub as the processor would have: no instruction raises this here.
-    ByStub,
+    Stub,
     /// Nothing: where an instruction would have trapped, the kernel found the same in the page table.
-    ByCopy,
+    Copy,
 }
 
 /// What one test shows.

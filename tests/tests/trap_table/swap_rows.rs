@@ -70,7 +70,7 @@ fn row(program: &str, trap: String, (space, number): (Space, TrapNumber), expect
         test: program.to_string(),
         trap,
         space,
-        raised: if space == Space::User { Raised::ByProcessor } else { Raised::ByCopy },
+        raised: if space == Space::User { Raised::Processor } else { Raised::Copy },
         vector: (space == Space::User).then_some(14),
         number: Some(number),
         expected: expected.to_string(),
