@@ -40,6 +40,7 @@ fn raise(cpu: &ThisCpu, frame: &mut Frame, hook: TestHook, argument: u64) -> Res
         TestHook::Breakpoint => raise::breakpoint(),
         TestHook::DivideError => raise::divide_error(),
         TestHook::SingleStep => raise::single_step(),
+        TestHook::SpuriousInterrupt => raise::spurious_interrupt(),
         TestHook::ExceptionInKernel => raise::exception_in_kernel(cpu, exception(argument)?, argument >> 32),
         TestHook::ExceptionInProgram => raise::exception_in_program(cpu, frame, exception(argument)?, argument >> 32),
         TestHook::RefusedReturn => raise::refuse_return(frame, argument),

@@ -62,6 +62,8 @@ pub mod offsets {
     pub const USER_STACK_POINTER: usize = offset_of!(Header, user_stack_pointer);
     /// Depth of handlers that run on an IST stack (32 bits).
     pub const IST_DEPTH: usize = offset_of!(Header, ist_depth);
+    /// How often each vector was entered: 64 bits for each.
+    pub const ENTRIES: usize = offset_of!(Header, entries);
     /// How often SYSCALL was entered (64 bits).
     pub const SYSCALL_ENTRIES: usize = offset_of!(Header, entries) + EntryCounters::SYSCALL * size_of::<u64>();
     /// `TSS.rsp0`: the end of the running thread's save area.
@@ -102,6 +104,9 @@ pub struct BlockParts<K> {
 }
 
 impl<K> ProcessorBlock<K> {
+    /// Where the kernel's own record begins, from the GS base.
+    pub const KERNEL: usize = offset_of!(Self, kernel);
+
     /// A block that no CPU uses yet. The stacks are filled with a pattern to measure their use.
     ///
     /// # Safety

@@ -56,3 +56,13 @@ fn drivers_outside_the_kernel_take_interrupts() {
 fn programs_share_frames() {
     holds("frames");
 }
+
+#[test]
+fn the_more_urgent_run_at_once() {
+    holds("priorities");
+}
+
+#[test]
+fn trap_instructions_are_passed_where_a_thread_says_so() {
+    holds("passed_traps");
+}

@@ -31,3 +31,58 @@ pub fn complaints(counted: &Counted, budgets: &Budgets, golden: &Golden) -> Vec<
     complaints.extend(gone.map(|key| format!("{key}: has a budget, and was not measured")));
     complaints
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::measurement;
+    use super::super::path::paths;
+    use super::super::registers::Registers;
+    use super::super::symbols::Symbols;
+    use super::super::trace::{LONGEST_INSTRUCTION, Step, Trace};
+    use super::*;
+
+    /// A count of `call`, whose kernel executes these instructions.
+    fn counted(code: &[&[u8]]) -> Counted {
+        let step = |code: &&[u8]| {
+            let mut bytes = [0x90; LONGEST_INSTRUCTION];
+            bytes[..code.len()].copy_from_slice(code);
+            Step { cpu: 0, registers: Registers { code_segment: 8, ..Registers::default() }, bytes }
+        };
+        let trace = Trace { name: "call*".into(), steps: code.iter().map(step).collect() };
+        let paths = paths(&trace).unwrap();
+        let measurements = measurement::from_paths(&paths);
+        let symbols = Symbols::read(&std::env::current_exe().unwrap()).unwrap();
+        Counted { measurements, paths, symbols, disagreements: Vec::new() }
+    }
+
+    #[test]
+    fn one_instruction_too_many_is_told_with_the_line_that_was_added() {
+        let [swapgs, push, cpuid]: [&[u8]; 3] = [&[0x0f, 0x01, 0xf8], &[0x50], &[0x0f, 0xa2]];
+        let (before, after) = (counted(&[swapgs, push]), counted(&[swapgs, cpuid, push]));
+        let mut golden = Golden::default();
+        golden.accept(before.path("call").unwrap(), &before.symbols);
+        let budgets: Budgets = BTreeMap::from([("call".into(), 2)]);
+        let about_call = |counted: &Counted| {
+            complaints(counted, &budgets, &golden).into_iter().find(|complaint| complaint.starts_with("call:"))
+        };
+        assert_eq!(about_call(&before), None);
+        let told = about_call(&after).expect("3 instructions where 2 are allowed");
+        assert!(told.starts_with("call: 3 instructions, 1 over the budget of 2"), "{told}");
+        let added: Vec<&str> = told.lines().filter(|line| line.starts_with('+')).collect();
+        assert!(matches!(added[..], [line] if line.contains("cpuid")), "{told}");
+        assert!(told.lines().all(|line| !line.starts_with('-')), "{told}");
+        let kept: Vec<&str> = told.lines().filter(|line| line.starts_with("  ")).collect();
+        assert!(matches!(kept[..], [first, last] if first.contains("swapgs") && last.contains("push")), "{told}");
+    }
+
+    #[test]
+    fn operations_and_budgets_belong_together() {
+        let counted = counted(&[&[0x50]]);
+        let told = |budgets: &Budgets| complaints(&counted, budgets, &Golden::default()).join("\n");
+        assert!(told(&Budgets::new()).contains("call: no budget"));
+        let budgets = BTreeMap::from([("call".into(), 1), ("nmi".into(), 1)]);
+        assert!(told(&budgets).contains("nmi: has a budget, and was not measured"));
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use super::measurement::{self, Measurement};
-use super::path::{Path, paths};
+use super::path::{Path, halves, paths};
 use super::recorder::record;
 use super::sharing::{Sharing, sharing};
 use super::symbols::Symbols;
@@ -96,8 +96,9 @@ pub fn traced(artifacts: &Artifacts, only: Option<&str>, progress: &mut dyn FnMu
 pub fn count(artifacts: &Artifacts, observer: &mut dyn Observer, progress: &mut dyn FnMut(&Trace)) -> Result<Counted> {
     let symbols = Symbols::read(&artifacts.kernel)?;
     let sampled = samples(artifacts, observer)?;
-    let paths = traced(artifacts, None, progress)?;
-    let traced = measurement::from_paths(&paths, &symbols);
+    let mut paths = traced(artifacts, None, progress)?;
+    paths.extend(halves(&paths, &symbols));
+    let traced = measurement::from_paths(&paths);
     let disagreements = disagreements(&sampled, &traced);
     let mut measurements = traced;
     measurements.extend(sampled);

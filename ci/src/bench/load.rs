@@ -15,7 +15,7 @@ use crate::transcript::Transcript;
 /// CPUs of the machine whose throughput is measured.
 pub const CPUS: u32 = 4;
 /// Machines that are booted for what depends on the number of CPUs.
-pub const SIZES: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
+pub const SIZES: [u32; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
 /// Longest throughput run, on a host that does other things.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -65,6 +65,17 @@ pub struct Interrupt {
     pub back: Spread,
 }
 
+/// How late threads run that slept for a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lateness {
+    /// For how long they slept, in nanoseconds.
+    pub asked: u64,
+    /// Nanoseconds from the moment that was asked for to the thread's first instruction.
+    pub late: Spread,
+    /// All samples of all CPUs, in nanoseconds, sorted.
+    pub samples: Vec<u64>,
+}
+
 /// Nanoseconds to take a page away from a program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shootdown {
@@ -87,6 +98,9 @@ pub struct Throughput {
     pub interrupts: Vec<Interrupt>,
     /// TLB shootdowns by CPUs.
     pub shootdowns: Vec<Shootdown>,
+    /// Sleeps, by their length.
+    #[serde(default)]
+    pub sleeps: Vec<Lateness>,
 }
 
 /// A machine of some size.
@@ -94,6 +108,9 @@ pub struct Throughput {
 pub struct Size {
     /// CPUs.
     pub cpus: u64,
+    /// Microseconds from the kernel's first look at the clock to the first instruction in ring 3.
+    #[serde(default)]
+    pub boot_us: u64,
     /// Microseconds from the first INIT to the last CPU online.
     pub bring_up_us: u64,
     /// Bytes in use by the kernel and the first program.
@@ -129,6 +146,7 @@ struct Recorded {
 #[serde(deny_unknown_fields)]
 struct RecordedSize {
     cpus: u64,
+    boot_us: u64,
     bring_up_us: u64,
     bytes: u64,
     broadcast: Vec<u64>,
@@ -186,6 +204,7 @@ fn summed_up(recorded: &[Recorded]) -> Result<Throughput> {
                 let nanoseconds = nanoseconds(&record.samples)?;
                 throughput.shootdowns.push(Shootdown { cpus: record.cpus, nanoseconds });
             }
+            ("timer", "slept") => add_sleeps(&mut throughput.sleeps, record)?,
             (kind, layout) => bail!("the guest measured {kind:?} {layout:?}, which nobody asked for"),
         }
     }
@@ -193,6 +212,17 @@ fn summed_up(recorded: &[Recorded]) -> Result<Throughput> {
     let base = base.context("no faults on one CPU were measured")?.per_second.median;
     throughput.faults.iter_mut().for_each(|faults| faults.ratio = faults.per_second.median / base);
     Ok(throughput)
+}
+
+/// Adds a CPU's sleeps to those of the same length of the other CPUs.
+fn add_sleeps(sleeps: &mut Vec<Lateness>, record: &Recorded) -> Result<()> {
+    let known = sleeps.iter().position(|known| known.asked == record.per);
+    let mut samples = known.map_or_else(Vec::new, |index| sleeps.remove(index).samples);
+    samples.extend(&record.samples);
+    samples.sort_unstable();
+    sleeps.push(Lateness { asked: record.per, late: nanoseconds(&samples)?, samples });
+    sleeps.sort_by_key(|sleep| sleep.asked);
+    Ok(())
 }
 
 /// Boots machines of all sizes.
@@ -207,10 +237,17 @@ pub fn scale(machine: &Machine, sizes: &[u32], artifacts: &Artifacts, progress: 
         let machine = machine.clone().smp(*size).command_line("init=bench bench=scale").time_limit(limit);
         let transcript = boot(&machine.artifacts(artifacts.clone()), &mut ())?;
         let value = transcript.others("scale").next().context("the guest recorded no size")?;
-        let RecordedSize { cpus, bring_up_us, bytes, broadcast } =
+        let RecordedSize { cpus, boot_us, bring_up_us, bytes, broadcast } =
             serde_path_to_error::deserialize(value).context("a record of the guest")?;
         let broadcast = Spread::of(broadcast.into_iter().map(|time| time as f64).collect());
-        machines.push(Size { cpus, bring_up_us, bytes, broadcast, seconds: transcript.duration.as_secs_f64() });
+        machines.push(Size {
+            cpus,
+            boot_us,
+            bring_up_us,
+            bytes,
+            broadcast,
+            seconds: transcript.duration.as_secs_f64(),
+        });
     }
     let bytes_per_cpu = machines
         .first()
@@ -233,6 +270,16 @@ mod tests {
         let throughput = summed_up(&records).unwrap();
         assert_eq!(throughput.faults[0].per_second, Spread { median: 5e6, min: 2.5e6, max: 1e7 });
         assert_eq!((throughput.faults[0].ratio, throughput.faults[1].ratio), (1.0, 2.0));
+    }
+
+    #[test]
+    fn sleeps_of_all_cpus_are_one_distribution() {
+        let slept = |per, samples: &[u64]| Recorded { per, ..recorded("timer", "slept", 1, samples) };
+        let records = [recorded("faults", "local", 1, &[1]), slept(1000, &[5, 1]), slept(10, &[7]), slept(1000, &[3])];
+        let sleeps = summed_up(&records).unwrap().sleeps;
+        assert_eq!((sleeps[0].asked, sleeps[1].asked), (10, 1000));
+        assert_eq!(sleeps[1].samples, [1, 3, 5]);
+        assert_eq!(sleeps[1].late, Spread { median: 3.0, min: 1.0, max: 5.0 });
     }
 
     #[test]

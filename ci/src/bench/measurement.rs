@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use super::catalogue;
 use super::path::Path;
-use super::symbols::Symbols;
 use crate::transcript::Transcript;
 
 /// The key of the guest's records.
@@ -86,17 +85,11 @@ pub fn from_records(transcript: &Transcript) -> Result<BTreeMap<String, Measurem
     Ok(measurements)
 }
 
-/// The measurements that the paths are, by key, and the halves of exceptions besides.
-pub fn from_paths(paths: &[Path], symbols: &Symbols) -> BTreeMap<String, Measurement> {
+/// The measurements that the paths are, by key.
+pub fn from_paths(paths: &[Path]) -> BTreeMap<String, Measurement> {
     let mut samples: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for path in paths.iter().filter(|path| catalogue::find(&path.key).is_some()) {
         samples.entry(&path.key).or_default().push(path.instructions());
-        // A breakpoint's entry has no error code; its reply leaves by `iretq`.
-        match path.key.as_str() {
-            "fault_ipc_deliver" => samples.entry("exception_entry").or_default().push(path.entry(symbols)),
-            "fault_ipc_reply" => samples.entry("exception_exit").or_default().push(path.exit(symbols)),
-            _ => {}
-        }
     }
     let measured =
         |(key, samples): (&str, Vec<u64>)| Some((key.to_string(), Measurement::new(Method::Trace, samples)?));

@@ -106,6 +106,23 @@ impl Path {
     }
 }
 
+/// The halves of exceptions: what of `fault_ipc_deliver` is before Rust, and what of `fault_ipc_reply` behind it. A breakpoint's
+/// entry has no error code; its reply leaves by `iretq`.
+pub fn halves(paths: &[Path], symbols: &Symbols) -> Vec<Path> {
+    let half = |path: &Path| match path.key.as_str() {
+        "fault_ipc_deliver" => {
+            let steps = path.steps[..path.entry(symbols) as usize].to_vec();
+            Some(Path { key: "exception_entry".into(), steps, entered_at: path.entered_at.clone() })
+        }
+        "fault_ipc_reply" => {
+            let steps = path.steps[path.steps.len() - path.exit(symbols) as usize..].to_vec();
+            Some(Path { key: "exception_exit".into(), steps, entered_at: Vec::new() })
+        }
+        _ => None,
+    };
+    paths.iter().filter_map(half).collect()
+}
+
 /// SYSCALL pushes nothing; its entry, and no other, begins with SWAPGS.
 fn is_syscall_entry(first: &iced_x86::Instruction) -> bool {
     first.mnemonic() == iced_x86::Mnemonic::Swapgs

@@ -165,7 +165,9 @@ impl Recorder {
                 interrupted = None;
             }
             returned = is_return(&bytes);
-            if interrupted.is_none() {
+            // While timers run a step may end before its instruction: everything is as it was then.
+            let again = inside && trace.steps.last().is_some_and(|last| last.cpu == cpu && last.registers == registers);
+            if interrupted.is_none() && !again {
                 trace.steps.push(Step { cpu, registers, bytes });
             }
             match self.debugger.step(cpu).with_context(|| format!("in the trace {:?}", trace.name))? {
@@ -216,9 +218,9 @@ fn is_halt(code: &[u8]) -> bool {
     code.starts_with(&[0xf4])
 }
 
-/// IRETQ. A trap whose beginning was waited for is over behind it, whatever ring it came from.
+/// IRETQ or SYSRETQ. A trap whose beginning was waited for is over behind it, whatever ring it came from.
 fn is_return(code: &[u8]) -> bool {
-    code.starts_with(&[0x48, 0xcf])
+    code.starts_with(&[0x48, 0xcf]) || code.starts_with(&[0x48, 0x0f, 0x07])
 }
 
 fn is_pause(code: &[u8]) -> bool {

@@ -53,15 +53,35 @@ pub fn faults(throughput: &Throughput) -> Table {
 
 /// Machines of several sizes as a table.
 pub fn sizes(scale: &Scale) -> Table {
-    let mut table = plain(["CPUs", "online ms", "memory KiB", "broadcast us", "run s"]);
+    let mut table = plain(["CPUs", "boot ms", "online ms", "us for each", "memory KiB", "broadcast us", "run s"]);
     for size in &scale.machines {
         let broadcast = size.broadcast.map_or_else(|| "-".into(), |spread| format!("{:.1}", spread.median / 1000.0));
         table.add_row([
             size.cpus.to_string(),
+            format!("{:.1}", size.boot_us as f64 / 1000.0),
             format!("{:.1}", size.bring_up_us as f64 / 1000.0),
+            format!("{:.1}", size.bring_up_us as f64 / size.cpus.max(1) as f64),
             (size.bytes / 1024).to_string(),
             broadcast,
             format!("{:.1}", size.seconds),
+        ]);
+    }
+    table
+}
+
+/// How late sleepers run as a table.
+pub fn sleeps(throughput: &Throughput) -> Table {
+    let mut table = plain(["asleep ms", "late us", "min", "max", "samples"]);
+    for sleep in &throughput.sleeps {
+        let microseconds = |value: f64| format!("{:.1}", value / 1000.0);
+        let Spread { median, min, max } = sleep.late;
+        let asked = format!("{:.1}", sleep.asked as f64 / 1e6);
+        table.add_row([
+            asked,
+            microseconds(median),
+            microseconds(min),
+            microseconds(max),
+            sleep.samples.len().to_string(),
         ]);
     }
     table

@@ -123,6 +123,7 @@ fn times(accelerator: Accelerator, artifacts: &Artifacts) -> Result<(Option<Thro
     let scale = load::scale(&machine, &load::SIZES, artifacts, &mut |size| say(&bar, format!("booting {size} CPUs")))?;
     bar.finish_and_clear();
     println!("{}", table::faults(&throughput));
+    println!("{}", table::sleeps(&throughput));
     println!("{}", table::sizes(&scale));
     Ok((Some(throughput), Some(scale)))
 }

@@ -30,8 +30,10 @@ pub use message::{
     FaultMessage, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME, ThreadRegisters, UTCB_BASE, UTCB_CAPABILITIES,
     UTCB_RECEIVE_SLOTS,
 };
-pub use program::{ALL_OTHER_CPUS, ANY_CPU, EndCause, PageLoss, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
-pub use system_call::{BASE_FS, BASE_GS, SystemCall, TIMER_RELATIVE};
+pub use program::{
+    ALL_OTHER_CPUS, ANY_CPU, DEFAULT_PRIORITY, EndCause, PRIORITIES, PageLoss, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED,
+};
+pub use system_call::{BASE_FS, BASE_GS, PASS_BREAKPOINT, PASS_UNDEFINED, SystemCall, TIMER_RELATIVE};
 pub use test_hook::TestHook;
 pub use timer::TimerFirings;
 pub use trap_number::TrapNumber;

@@ -14,6 +14,11 @@ pub const SPAWN_QUIET: u64 = 1;
 /// [`crate::SystemCall::ResumeThread`]. Meanwhile it can be given capabilities and a fault handler.
 pub const SPAWN_SUSPENDED: u64 = 2;
 
+/// The least urgent and the most urgent priority of a thread.
+pub const PRIORITIES: core::ops::RangeInclusive<u64> = 0..=63;
+/// What threads start with; the first program alone can give more.
+pub const DEFAULT_PRIORITY: u64 = 16;
+
 /// Why a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]

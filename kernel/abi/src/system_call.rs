@@ -168,11 +168,17 @@ pub enum SystemCall {
     MapFrame = 63,
     /// `(program slot, address, length)`: [`Self::UnmapMemory`] in another program.
     UnmapFrom = 64,
+    /// `(thread slot, priority)`: sets the priority, 0 (least) to 63, of the calling thread ([`crate::SLOT_NONE`]) or of one that
+    /// is suspended or paused. Above [`crate::DEFAULT_PRIORITY`] only for the first program.
+    SetPriority = 65,
+    /// `(mask)`: which trap instructions of the calling thread do nothing: a sum of [`crate::PASS_BREAKPOINT`] and
+    /// [`crate::PASS_UNDEFINED`]. Answers the mask before. Only while the thread has no fault handler.
+    PassTraps = 66,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 65] = [
+    pub const ALL: [Self; 67] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -238,6 +244,8 @@ impl SystemCall {
         Self::CreateFrame,
         Self::MapFrame,
         Self::UnmapFrom,
+        Self::SetPriority,
+        Self::PassTraps,
     ];
 
     /// The call with this number.
@@ -251,6 +259,11 @@ impl SystemCall {
 pub const BASE_FS: u64 = 0;
 /// [`SystemCall::SetBase`]: the GS base.
 pub const BASE_GS: u64 = 1;
+
+/// [`SystemCall::PassTraps`]: `int3` does nothing.
+pub const PASS_BREAKPOINT: u64 = 1;
+/// [`SystemCall::PassTraps`]: `ud2` does nothing. Any other undefined instruction is passed as if it had two bytes, too.
+pub const PASS_UNDEFINED: u64 = 2;
 
 /// [`SystemCall::SetTimer`]: the time counts from now.
 pub const TIMER_RELATIVE: u64 = 1;

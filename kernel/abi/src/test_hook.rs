@@ -43,6 +43,8 @@ pub enum TestHook {
     OverflowNextHandler = 15,
     /// Prints what the CPU whose index the argument is was doing; it tells by NMI, and goes on.
     DumpCpu = 16,
+    /// The kernel executes an `int` instruction with the vector of spurious interrupts, whose handler counts it and goes back.
+    SpuriousInterrupt = 17,
 }
 
 impl TestHook {
@@ -50,7 +52,7 @@ impl TestHook {
     pub const WORD: &'static str = "test-hooks";
 
     /// Every hook, in the order of the numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Load,
         Self::Store,
         Self::Execute,
@@ -68,6 +70,7 @@ impl TestHook {
         Self::OverflowInterruptStack,
         Self::OverflowNextHandler,
         Self::DumpCpu,
+        Self::SpuriousInterrupt,
     ];
 
     /// The hook with this number.

@@ -1,6 +1,7 @@
 //! What belongs to one CPU alone.
 
 use core::cell::{Cell, RefCell, UnsafeCell};
+use core::mem::offset_of;
 
 use alloc::sync::Arc;
 use gatehouse_abi::ProgramEnd;
@@ -51,6 +52,9 @@ pub struct Local {
 }
 
 impl Local {
+    /// Where assembly finds the thread that runs.
+    pub(super) const CURRENT: usize = offset_of!(Self, current);
+
     /// The state of the CPU with this index that idles on the interrupt stack with this top.
     #[must_use]
     pub fn new(index: CpuIndex, interrupt_stack_top: u64) -> Self {

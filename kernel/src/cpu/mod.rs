@@ -15,4 +15,4 @@ pub use local::Local;
 pub use remote::{NMI_DUMP, NMI_STOP, Remote};
 pub use rounds::Rounds;
 pub use table::{all, by_index, find_frame_cache, install, next_in_turn};
-pub use this_cpu::{Block, KernelCpu, ThisCpu, this, try_this};
+pub use this_cpu::{Block, CURRENT_THREAD, KernelCpu, ThisCpu, this, try_this};

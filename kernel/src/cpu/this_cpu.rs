@@ -1,6 +1,7 @@
 //! The CPU that runs the code.
 
 use core::marker::PhantomData;
+use core::mem::offset_of;
 use core::ops::Deref;
 
 use percpu::ProcessorBlock;
@@ -88,6 +89,10 @@ impl KernelCpu {
         &self.nmi
     }
 }
+
+/// Where assembly finds the thread that runs, from the GS base: null when idle.
+pub const CURRENT_THREAD: usize =
+    Block::KERNEL + offset_of!(KernelCpu, local) + offset_of!(OwnerOnly<Local>, 0) + Local::CURRENT;
 
 /// Data that only the owning CPU reaches: the one way in is [`ThisCpu::local`].
 #[derive(Debug)]

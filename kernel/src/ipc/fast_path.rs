@@ -18,6 +18,7 @@ use gatehouse_abi::{MessageTag, REPLY_RESUME, TrapNumber};
 use super::endpoint::Endpoint;
 use super::fault::record;
 use super::message::transfer_fault;
+use super::notification::{self, Notification};
 use super::queues::Queues;
 use super::reply::owe;
 use crate::arch::Frame;
@@ -27,15 +28,16 @@ use crate::object::KernelObject;
 use crate::sched;
 use crate::sync::{BriefGuard, try_lock_briefly};
 use crate::thread::{Thread, Wait};
+use crate::time;
 use crate::trap::TrapFrame as _;
 
 /// Sends the running thread's fault to its handler. Answers the frame to return through. Faults of a program that has had
-/// pages swapped out go the long way: they may be nobody's business but the kernel's.
+/// pages swapped out go the long way, unless they are not `OF_MEMORY`: they may be nobody's business but the kernel's.
 ///
 /// # Safety
 /// A thread runs on this CPU, and `frame` is its own, from a trap that is being handled.
 #[inline(always)]
-pub unsafe fn deliver_fault_here<const PLAIN: bool>(
+pub unsafe fn deliver_fault_here<const PLAIN: bool, const OF_MEMORY: bool>(
     cpu: &ThisCpu,
     number: TrapNumber,
     address: u64,
@@ -44,7 +46,7 @@ pub unsafe fn deliver_fault_here<const PLAIN: bool>(
     let running = cpu.current_pointer();
     // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
     let client = unsafe { &*running };
-    if client.program().residence().may_be_away() {
+    if OF_MEMORY && client.program().residence().may_be_away() {
         return None;
     }
     let (endpoint, badge) = client.fault_endpoint()?;
@@ -134,6 +136,74 @@ pub unsafe fn reply_receive_here<'endpoint, const PLAIN: bool>(
     let settle = |_: &Thread, server| queues.lone.set(server);
     // SAFETY: this is the thread that runs.
     Ok(Some(unsafe { sched::switch_directly::<PLAIN>(cpu, running, client, settle) }))
+}
+
+/// `Signal`, to somebody more urgent than the caller. Answers the frame to return through; the caller is ready, behind others
+/// of its priority.
+///
+/// # Safety
+/// As for [`deliver_fault_here`].
+#[inline(always)]
+pub unsafe fn signal_here<const PLAIN: bool>(cpu: &ThisCpu, frame: &mut Frame) -> Option<*const Frame> {
+    let running = cpu.current_pointer();
+    // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
+    let signaller = unsafe { &*running };
+    let (state, badge) = lock_notification(signaller, frame)?;
+    let waiter = take_more_urgent::<PLAIN>(cpu, signaller, state)?;
+    frame.set_system_call_result(0);
+    // SAFETY: this is the thread that runs.
+    Some(unsafe { run_instead_of::<PLAIN>(cpu, running, waiter, badge) })
+}
+
+/// Takes the one thread that waits for a notification, if it is more urgent than the one that runs, if any runs, and needs
+/// nothing but this CPU. [`run_waiter`] is to follow, with nothing in between that looks at who is ready.
+#[inline(always)]
+pub fn take_waiter(cpu: &ThisCpu, notification: &Notification) -> Option<Arc<Thread>> {
+    take_more_urgent::<true>(cpu, cpu.current()?, try_lock_briefly(&notification.state)?)
+}
+
+/// Runs a thread that [`take_waiter`] took; it gets the bits of the badge. Answers the frame to return through.
+///
+/// # Safety
+/// The thread that runs, and runs no more, has been interrupted in ring 3, or is in a system call that is over.
+#[inline(always)]
+pub unsafe fn run_waiter(cpu: &ThisCpu, waiter: Arc<Thread>, badge: u64) -> *const Frame {
+    // SAFETY: a thread ran when the waiter was taken.
+    unsafe { run_instead_of::<true>(cpu, cpu.current_pointer(), waiter, badge) }
+}
+
+/// The one thread that waits for a notification, if it can run at once and is more urgent than the one that runs.
+#[inline(always)]
+fn take_more_urgent<const PLAIN: bool>(
+    cpu: &ThisCpu,
+    running: &Thread,
+    mut state: BriefGuard<'_, notification::State>,
+) -> Option<Arc<Thread>> {
+    let waiter = state.lone.get()?;
+    if waiter.priority() <= running.priority() || !can_run_next::<PLAIN>(cpu, waiter) {
+        return None;
+    }
+    state.lone.take().inspect(|waiter| waiter.clear_notification())
+}
+
+/// Runs a thread that waited for a notification instead of a less urgent one, which stays ready.
+///
+/// # Safety
+/// `running` is the CPU's `current_pointer`, and not null.
+#[inline(always)]
+unsafe fn run_instead_of<const PLAIN: bool>(
+    cpu: &ThisCpu,
+    running: *const Thread,
+    waiter: Arc<Thread>,
+    badge: u64,
+) -> *const Frame {
+    // The newcomer may call somebody who is no more urgent than those that are ready.
+    time::ensure_slice(cpu);
+    notification::hand_bits(&waiter, notification::bits_of(badge));
+    waiter.set_wait(Wait::Nothing);
+    let settle = |_: &Thread, previous| cpu.local().run_queue.push(previous);
+    // SAFETY: by the contract.
+    unsafe { sched::switch_directly::<PLAIN>(cpu, running, waiter, settle) }
 }
 
 /// [`deliver_fault_here`] for a receiver of another CPU, to which it is handed over. This CPU goes on with whoever is ready.
@@ -273,5 +343,24 @@ fn lock_endpoint<'endpoint>(
         // reference for longer.
         let endpoint: &'endpoint Endpoint = unsafe { &*core::ptr::from_ref::<Endpoint>(endpoint.object()) };
         Some((try_lock_briefly(&endpoint.queues)?, endpoint, capability.badge))
+    })
+}
+
+/// The notification that the first argument of the running thread's call names, its lock taken, and the capability's badge.
+#[inline(always)]
+fn lock_notification<'notification>(
+    thread: &Thread,
+    frame: &Frame,
+) -> Option<(BriefGuard<'notification, notification::State>, u64)> {
+    let [slot, ..] = frame.system_call_arguments();
+    thread.capabilities().try_inspect(slot, |capability| {
+        let KernelObject::Notification(notification) = &capability.object else { return None };
+        if !capability.rights.contains(Rights::SEND) {
+            return None;
+        }
+        // SAFETY: as in `lock_endpoint`: whoever drops the last capability takes the notification's lock before it goes.
+        let notification: &'notification Notification =
+            unsafe { &*core::ptr::from_ref::<Notification>(notification.object()) };
+        Some((try_lock_briefly(&notification.state)?, capability.badge))
     })
 }

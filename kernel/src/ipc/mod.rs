@@ -35,7 +35,7 @@ pub use cancel::{cancel, cancel_again, cancelled, inspect_client, release_client
 pub use endpoint::{Endpoint, call, receive, send};
 pub use fast_path::{
     TakenClient, call_elsewhere, call_here, deliver_fault_elsewhere, deliver_fault_here, reply_receive_elsewhere,
-    reply_receive_here,
+    reply_receive_here, run_waiter, signal_here, take_waiter,
 };
 pub use fault::deliver_fault;
 pub use handler::FaultHandler;

@@ -11,6 +11,7 @@ use intrusive_collections::LinkedList;
 
 use super::cancel;
 use super::limit;
+use super::lone_receiver::LoneReceiver;
 use super::switch::block_current;
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -26,21 +27,70 @@ const NO_BADGE: u64 = 1;
 /// Bits that were signalled and not yet taken, or threads that wait for some.
 #[derive(Debug)]
 pub struct Notification {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     capabilities: AtomicUsize,
 }
 
 /// Either there are bits, or there are waiters, or neither.
-struct State {
+pub(super) struct State {
     bits: u64,
+    /// A waiter that waits alone is here and not in the list.
+    pub(super) lone: LoneReceiver,
     waiters: LinkedList<QueueAdapter>,
     /// Cleared with the last capability.
     open: bool,
 }
 
+impl State {
+    /// The thread that has waited longest.
+    fn take_waiter(&mut self) -> Option<Arc<Thread>> {
+        let waiter = match self.lone.take() {
+            None => {
+                let waiter = self.waiters.pop_front()?;
+                self.lone.set_others(!self.waiters.is_empty());
+                waiter
+            }
+            lone => lone?,
+        };
+        waiter.clear_notification();
+        Some(waiter)
+    }
+
+    /// Puts a thread behind all others.
+    fn push_waiter(&mut self, waiter: Arc<Thread>) {
+        if self.lone.is_nobody() {
+            self.lone.set(waiter);
+            return;
+        }
+        if let Some(lone) = self.lone.take() {
+            self.waiters.push_back(lone);
+        }
+        self.waiters.push_back(waiter);
+        self.lone.set_others(true);
+    }
+
+    /// Takes a thread out that may be waiting.
+    fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
+        if self.lone.get().is_some_and(|lone| core::ptr::eq(lone, thread)) {
+            return self.take_waiter();
+        }
+        let mut cursor = self.waiters.front_mut();
+        while let Some(other) = cursor.get() {
+            if core::ptr::eq(other, thread) {
+                thread.clear_notification();
+                let removed = cursor.remove();
+                self.lone.set_others(!self.waiters.is_empty());
+                return removed;
+            }
+            cursor.move_next();
+        }
+        None
+    }
+}
+
 impl core::fmt::Debug for State {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let waiters = self.waiters.iter().count();
+        let waiters = self.waiters.iter().count() + usize::from(self.lone.get().is_some());
         write!(out, "State({waiters} waiters, bits: {:#x}, open: {})", self.bits, self.open)
     }
 }
@@ -49,7 +99,8 @@ impl Notification {
     /// A notification with one capability and no bits.
     #[must_use]
     pub fn new() -> Self {
-        let state = State { bits: 0, waiters: LinkedList::new(QueueAdapter::new()), open: true };
+        let state =
+            State { bits: 0, lone: LoneReceiver::default(), waiters: LinkedList::new(QueueAdapter::new()), open: true };
         Self { state: Mutex::new(state), capabilities: AtomicUsize::new(1) }
     }
 
@@ -58,10 +109,11 @@ impl Notification {
     pub fn signal(&self, cpu: &ThisCpu, badge: u64) -> Next {
         let waiter = {
             let mut state = self.state.lock();
-            state.bits |= if badge == 0 { NO_BADGE } else { badge };
-            let Some(waiter) = state.waiters.pop_front() else { return Next::Stay };
-            waiter.clear_notification();
-            hand_bits(&waiter, core::mem::take(&mut state.bits));
+            let Some(waiter) = state.take_waiter() else {
+                state.bits |= bits_of(badge);
+                return Next::Stay;
+            };
+            hand_bits(&waiter, bits_of(badge));
             waiter
         };
         waiter.set_wait(Wait::Nothing);
@@ -70,16 +122,7 @@ impl Notification {
 
     /// Takes a thread out of its wait here.
     pub(super) fn remove(&self, thread: &Thread) -> Option<Arc<Thread>> {
-        let mut state = self.state.lock();
-        let mut cursor = state.waiters.front_mut();
-        while let Some(other) = cursor.get() {
-            if core::ptr::eq(other, thread) {
-                thread.clear_notification();
-                return cursor.remove();
-            }
-            cursor.move_next();
-        }
-        None
+        self.state.lock().remove(thread)
     }
 }
 
@@ -99,8 +142,9 @@ impl Close for Notification {
         cancel::while_stable(|| {
             let mut state = self.state.lock();
             state.open = false;
-            waiters = state.waiters.take();
-            waiters.iter().for_each(Thread::clear_notification);
+            while let Some(waiter) = state.take_waiter() {
+                waiters.push_back(waiter);
+            }
         });
         while let Some(waiter) = waiters.pop_front() {
             cancel::abandon(cpu, waiter);
@@ -108,8 +152,15 @@ impl Close for Notification {
     }
 }
 
+/// What a signal through a capability with this badge sets.
+#[inline(always)]
+pub(super) const fn bits_of(badge: u64) -> u64 {
+    if badge == 0 { NO_BADGE } else { badge }
+}
+
 /// The answer to a thread that waited: a message without words, whose badge are the bits.
-fn hand_bits(waiter: &Thread, bits: u64) {
+#[inline(always)]
+pub(super) fn hand_bits(waiter: &Thread, bits: u64) {
     // SAFETY: the thread was in the list of waiters, so it is off every CPU, and the caller has just become its owner.
     unsafe { &mut *waiter.frame_pointer() }.set_message(MessageTag::default(), bits, [0; 4]);
 }
@@ -136,6 +187,6 @@ pub fn wait(cpu: &ThisCpu, frame: &mut Frame, notification: &Notification, nanos
         limit::limit_wait(cpu, &thread, nanoseconds);
     }
     thread.set_notification(notification);
-    state.waiters.push_back(thread);
+    state.push_waiter(thread);
     Next::Choose
 }

@@ -8,12 +8,14 @@ use percpu::{ApicId, CpuIndex};
 
 use super::gate::{Gate, Reaction};
 use super::io_apics::Connection;
+use crate::arch::Frame;
 use crate::arch::x86_64::vectors;
 use crate::cpu::{self, ThisCpu};
-use crate::ipc::Notification;
+use crate::ipc::{self, Notification};
 use crate::object::Counted;
 use crate::sched::Next;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, try_lock_briefly};
+use crate::thread::Thread;
 
 /// Vectors that lines may have: device vectors, but the last one, which is not a line's.
 const VECTORS: core::ops::Range<u8> = vectors::FIRST_DEVICE..vectors::DEVICE_END - 1;
@@ -108,6 +110,32 @@ impl Interrupt {
         Ok(self.react(cpu, driver, reaction))
     }
 
+    /// [`Self::acknowledge`] if nothing is to be done but to note it: nothing was missed, and the line is open. Waits for nobody.
+    #[inline(always)]
+    pub fn try_acknowledge(&self) -> Option<()> {
+        let mut driver = try_lock_briefly(&self.driver)?;
+        let driver = driver.as_mut()?;
+        let mut gate = driver.gate;
+        let nothing = Reaction { signal: false, mask: None };
+        gate.acknowledged().filter(|reaction| *reaction == nothing)?;
+        driver.gate = gate;
+        Some(())
+    }
+
+    /// Takes the driver's thread out of its wait, if it can run at once and nothing is to be done but to tell it; and its badge.
+    #[inline(always)]
+    fn take_driver(&self, cpu: &ThisCpu) -> Option<(Arc<Thread>, u64)> {
+        let mut driver = try_lock_briefly(&self.driver)?;
+        let driver = driver.as_mut()?;
+        let mut gate = driver.gate;
+        if gate.arrived() != (Reaction { signal: true, mask: None }) {
+            return None;
+        }
+        let waiter = ipc::take_waiter(cpu, driver.notification.object())?;
+        driver.gate = gate;
+        Some((waiter, driver.badge))
+    }
+
     fn react(&self, cpu: &ThisCpu, driver: &Driver, reaction: Reaction) -> Next {
         match reaction.mask {
             Some(true) => self.connection.mask(),
@@ -146,6 +174,26 @@ pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
     };
     cpu.kernel().apic().end_of_interrupt();
     Some(next)
+}
+
+/// [`arrived`] by the short way: an edge that the driver is waiting for, who is more urgent than the thread that runs, and belongs
+/// to this CPU. Answers the frame to return through. Looks first, and changes nothing until all of that is certain.
+///
+/// # Safety
+/// A thread runs on this CPU, and the interrupt came while it was in ring 3.
+#[inline(always)]
+pub(super) unsafe fn arrived_here(cpu: &ThisCpu, vector: u64) -> Option<*const Frame> {
+    let interrupt = {
+        let lines = try_lock_briefly(&LINES)?;
+        lines.iter().find(|line| u64::from(line.vector) == vector)?.object.upgrade()?
+    };
+    // All locks are released before the switch, and the object, too: should it be the last reference, the line is masked and whoever
+    // waits for its notification becomes ready, but nobody ends.
+    let (waiter, badge) = interrupt.take_driver(cpu)?;
+    drop(interrupt);
+    cpu.kernel().apic().end_of_interrupt();
+    // SAFETY: by the contract; the waiter was taken on this CPU.
+    Some(unsafe { ipc::run_waiter(cpu, waiter, badge) })
 }
 
 fn apic_id(index: CpuIndex) -> Option<ApicId> {

@@ -11,7 +11,7 @@ mod shootdown;
 pub mod watchdog;
 
 pub use call::{Operation, all_others, answer_calls, call};
-pub use device::{controller_error, device};
+pub use device::{controller_error, device, device_here};
 pub use interrupt::Interrupt;
 pub use ipi::{ipi, timer};
 pub use ping::{Ping, ping, ping_all};

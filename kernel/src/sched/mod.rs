@@ -15,7 +15,10 @@ mod switch;
 pub use inbox::{Inbox, InboxEntry};
 pub use next::Next;
 pub use poke::poke;
-pub use ready::{deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, slice_ended, wake, yield_now};
+pub use ready::{
+    deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, slice_ended, wake,
+    yield_now,
+};
 pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
 pub use run_queue::RunQueue;
 pub use suspend::{Suspended, resume, suspend};

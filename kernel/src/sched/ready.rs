@@ -148,3 +148,12 @@ pub fn yield_now(cpu: &ThisCpu) -> Next {
     }
     Next::Choose
 }
+
+/// The running thread has another priority: those that are above it now go first, and its equals have their turns.
+pub fn priority_changed(cpu: &ThisCpu) -> Next {
+    let (waiting, current) = (cpu.local().run_queue.highest(), cpu.current().map(Thread::priority));
+    if waiting.is_some() {
+        time::start_slice(cpu);
+    }
+    if waiting > current { Next::Choose } else { Next::Stay }
+}

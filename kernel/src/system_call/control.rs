@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{Error, SLOT_NONE};
+use gatehouse_abi::{DEFAULT_PRIORITY, Error, PASS_BREAKPOINT, PASS_UNDEFINED, PRIORITIES, SLOT_NONE};
 
 use super::capabilities::{other_thread, program};
 use super::dispatch::Outcome;
@@ -10,7 +10,7 @@ use crate::arch::Frame;
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::program;
-use crate::sched::{self, Suspended};
+use crate::sched::{self, Next, Suspended};
 use crate::thread::Thread;
 use crate::trap::TrapFrame as _;
 
@@ -57,4 +57,41 @@ pub(super) fn resume_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, t
         }
         Err(error) => Outcome::Refused(error),
     }
+}
+
+/// Sets the priority of the calling thread, or of one that executes nothing and is in no queue.
+pub(super) fn set_priority(cpu: &ThisCpu, thread: &Thread, target: u64, priority: u64) -> Result<Next, Error> {
+    if !PRIORITIES.contains(&priority) {
+        return Err(Error::InvalidArgument);
+    }
+    if priority > DEFAULT_PRIORITY && !thread.program().is_first() {
+        return Err(Error::NotPermitted);
+    }
+    let priority = priority as u8;
+    if target == SLOT_NONE {
+        thread.set_priority(priority);
+        return Ok(sched::priority_changed(cpu));
+    }
+    let target = other_thread(thread, target, Rights::CONTROL)?;
+    let life = target.program().life();
+    let is_suspended = life.suspended.iter().any(|waiting| waiting.number() == target.number());
+    if !is_suspended && life.paused.find(target.number()).is_none() {
+        return Err(Error::WrongState);
+    }
+    target.set_priority(priority);
+    Ok(Next::Stay)
+}
+
+/// Says which trap instructions of the calling thread do nothing. One that has a fault handler has a debugger, whose breakpoints
+/// are not to be passed.
+pub(super) fn pass_traps(thread: &Thread, mask: u64) -> Result<u64, Error> {
+    if mask & !(PASS_BREAKPOINT | PASS_UNDEFINED) != 0 {
+        return Err(Error::InvalidArgument);
+    }
+    if thread.has_handler() {
+        return Err(Error::WrongState);
+    }
+    let before = thread.passed_traps();
+    thread.set_passed_traps(mask as u8);
+    Ok(u64::from(before))
 }

@@ -76,6 +76,20 @@ pub(super) fn acknowledge_interrupt(cpu: &ThisCpu, thread: &Thread, frame: &mut 
     }
 }
 
+/// AcknowledgeInterrupt where there is nothing to do but to note it.
+#[inline(always)]
+pub fn try_acknowledge(thread: &Thread, frame: &mut Frame) -> Option<()> {
+    let [slot, ..] = frame.system_call_arguments();
+    thread.capabilities().try_inspect(slot, |capability| match &capability.object {
+        KernelObject::Interrupt(interrupt) if capability.rights.contains(Rights::CONTROL) => {
+            interrupt.try_acknowledge()
+        }
+        _ => None,
+    })?;
+    frame.set_system_call_result(0);
+    Some(())
+}
+
 pub(super) fn create_ports(thread: &Thread, control: u64, first: u64, count: u64) -> Result<u64, Error> {
     check_control(thread, control)?;
     let ports = Ports::new(first, count).ok_or(Error::InvalidArgument)?;

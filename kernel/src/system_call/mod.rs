@@ -17,4 +17,5 @@ mod programs;
 mod saved_replies;
 mod timers;
 
+pub use devices::try_acknowledge;
 pub use dispatch::{call, dispatch, null, reply_receive, reply_receive_to, time_out};

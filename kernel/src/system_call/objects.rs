@@ -2,7 +2,7 @@
 
 use gatehouse_abi::SystemCall;
 
-use super::dispatch::{Outcome, still_running};
+use super::dispatch::{Outcome, still_running, then};
 use super::{capabilities, control, devices, frames, notifications, saved_replies};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -22,6 +22,8 @@ pub(super) fn object_call(
         SystemCall::Signal => notifications::signal(cpu, thread, frame, first),
         SystemCall::Wait => notifications::wait(cpu, thread, frame, first, second),
         SystemCall::KillProgram => still_running(cpu, control::kill_program(cpu, thread, first)),
+        SystemCall::SetPriority => then(cpu, frame, control::set_priority(cpu, thread, first, second)),
+        SystemCall::PassTraps => control::pass_traps(thread, first).into(),
         SystemCall::SuspendThread => control::suspend_thread(cpu, thread, frame, first),
         SystemCall::MoveCapability => capabilities::transfer(thread, arguments).into(),
         SystemCall::SaveReply => still_running(cpu, saved_replies::save(cpu, thread)),

@@ -20,9 +20,9 @@ use crate::sync::Mutex;
 use crate::time::{Key, Timed};
 
 /// Priorities: 0 is the lowest.
-pub const PRIORITIES: usize = 64;
+pub const PRIORITIES: usize = *gatehouse_abi::PRIORITIES.end() as usize + 1;
 /// What threads start with.
-pub const DEFAULT_PRIORITY: u8 = 16;
+pub const DEFAULT_PRIORITY: u8 = gatehouse_abi::DEFAULT_PRIORITY as u8;
 
 /// Numbers that were given out.
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -60,7 +60,8 @@ pub struct Thread {
     bases: UserBases,
     fpu: FpuState,
     pub(super) debug_registers: DebugRegisters,
-    priority: u8,
+    priority: Cell<u8>,
+    passed_traps: Cell<u8>,
     program: Arc<Program>,
     /// The program's, one step nearer.
     capabilities: Space,
@@ -163,7 +164,8 @@ impl Thread {
             bases: UserBases::default(),
             fpu: FpuState::default(),
             debug_registers: DebugRegisters::default(),
-            priority: DEFAULT_PRIORITY,
+            priority: Cell::new(DEFAULT_PRIORITY),
+            passed_traps: Cell::new(0),
             capabilities: Arc::clone(program.capabilities()),
             program,
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
@@ -233,7 +235,28 @@ impl Thread {
     #[must_use]
     #[inline(always)]
     pub const fn priority(&self) -> u8 {
-        self.priority
+        self.priority.get()
+    }
+
+    /// Sets the priority, below [`PRIORITIES`]. Only by its owner, while it is in no queue: those are sorted by it.
+    pub fn set_priority(&self, priority: u8) {
+        debug_assert!(usize::from(priority) < PRIORITIES);
+        self.priority.set(priority);
+    }
+
+    /// Where assembly finds [`Self::passed_traps`].
+    pub const PASSED_TRAPS: usize = offset_of!(Self, passed_traps);
+
+    /// Which trap instructions do nothing: a sum of [`gatehouse_abi::PASS_BREAKPOINT`] and its neighbours. 0 while it has a
+    /// fault handler, whose breakpoints they may be.
+    #[must_use]
+    pub const fn passed_traps(&self) -> u8 {
+        self.passed_traps.get()
+    }
+
+    /// Sets that. Only by its owner.
+    pub fn set_passed_traps(&self, mask: u8) {
+        self.passed_traps.set(mask);
     }
 
     /// The program that it belongs to.

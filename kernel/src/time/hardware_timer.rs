@@ -1,6 +1,7 @@
 //! One CPU's timer: a one-shot that is armed for the earliest thing that matters, and for nothing else.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use smp::local_apic::TimerMode;
 use spin::Once;
@@ -30,9 +31,13 @@ static TIMER: Once<HardwareTimer> = Once::new();
 /// How long a thread runs while others of its priority are ready: 10 ms.
 pub const SLICE_NANOSECONDS: u64 = 10_000_000;
 
+/// The same in clock ticks, worked out once.
+static SLICE_TICKS: AtomicU64 = AtomicU64::new(0);
+
 /// Makes the timer known, once, before any thread runs; and sets the calling CPU's up. Every CPU calls this.
 pub fn install_timer(cpu: &ThisCpu, timer: HardwareTimer) {
     let timer = TIMER.call_once(|| timer);
+    SLICE_TICKS.store(clock().ticks_in(SLICE_NANOSECONDS), Ordering::Relaxed);
     cpu.kernel().apic().set_timer(match timer {
         HardwareTimer::Deadline => TimerMode::TscDeadline { vector: vectors::TIMER },
         HardwareTimer::CountDown { .. } => TimerMode::OneShot { vector: vectors::TIMER },
@@ -99,11 +104,19 @@ pub fn wait_until(cpu: &ThisCpu, moment: u64) -> Option<Arc<Thread>> {
     Some(thread)
 }
 
+/// [`start_slice`] where one runs already, as a rule.
+#[inline(always)]
+pub fn ensure_slice(cpu: &ThisCpu) {
+    if cpu.local().slice_end.get() == u64::MAX {
+        start_slice(cpu);
+    }
+}
+
 /// Starts a slice if none runs: somebody else is ready.
 pub fn start_slice(cpu: &ThisCpu) {
     let local = cpu.local();
     if local.slice_end.get() == u64::MAX {
-        let end = ticks() + clock().ticks_in(SLICE_NANOSECONDS);
+        let end = ticks().saturating_add(SLICE_TICKS.load(Ordering::Relaxed));
         local.slice_end.set(end);
         arm(cpu, end);
     }

@@ -178,6 +178,19 @@ pub(super) fn shootdowns(throughput: &Throughput) -> Vec<Curve> {
     vec![Curve { name: "unmap a page".into(), points: throughput.shootdowns.iter().map(point).collect() }]
 }
 
+/// Shares of the sleepers that ran so late at most, in per cent, one curve for each length of sleep.
+pub(super) fn lateness(throughput: &Throughput) -> Vec<Curve> {
+    let curve = |sleep: &crate::bench::load::Lateness| {
+        let count = sleep.samples.len().max(1) as f64;
+        let point = |(index, late): (usize, &u64)| (*late as f64 / 1000.0, (index + 1) as f64 * 100.0 / count);
+        Curve {
+            name: format!("asleep for {} ms", sleep.asked as f64 / 1e6),
+            points: sleep.samples.iter().enumerate().map(point).collect(),
+        }
+    };
+    throughput.sleeps.iter().map(curve).collect()
+}
+
 /// What grows with the number of CPUs, one curve each.
 pub(super) fn scale(scale: &Scale) -> [Curve; 3] {
     let curve = |name: &str, value: fn(&crate::bench::load::Size) -> Option<f64>| Curve {

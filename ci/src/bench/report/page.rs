@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::charts::{self, Curve};
 use crate::bench::catalogue::OPERATIONS;
 use crate::bench::document::{Document, Operation};
+use crate::bench::load::Throughput;
 use crate::bench::peers::Peers;
 
 /// What is drawn over earlier runs.
@@ -115,7 +116,7 @@ fn row_of(title: &str, key: &str, row: &Operation) -> Markup {
     }
 }
 
-fn loaded(throughput: &crate::bench::load::Throughput) -> Result<Markup> {
+fn loaded(throughput: &Throughput) -> Result<Markup> {
     let faults = charts::curves("CPUs that fault", "faults per second", &charts::faults(throughput), false)?;
     let shootdowns =
         charts::curves("CPUs that run the program", "microseconds", &charts::shootdowns(throughput), false)?;
@@ -143,6 +144,27 @@ fn loaded(throughput: &crate::bench::load::Throughput) -> Result<Markup> {
             h2 { "Taking a page away from a program that runs on several CPUs" }
             (PreEscaped(shootdowns))
         }
+        @if !throughput.sleeps.is_empty() { (lateness(throughput)?) }
+    })
+}
+
+/// How late sleepers ran, as shares of all: one curve for each length.
+fn lateness(throughput: &Throughput) -> Result<Markup> {
+    let plot = charts::curves("microseconds late", "per cent as late, or less", &charts::lateness(throughput), false)?;
+    Ok(html! {
+        section {
+            h2 { "Sleeping: how late a thread runs" }
+            p { "On a CPU with nothing else to do. The host's timers and its processors, which the CPUs share, are a part of it." }
+            (PreEscaped(plot))
+            table {
+                thead { tr { th { "asked, ms" } th { "median, us" } th { "least" } th { "most" } th { "samples" } } }
+                tbody { @for sleep in &throughput.sleeps { tr {
+                    td { (format!("{:.1}", sleep.asked as f64 / 1e6)) }
+                    td { (format!("{:.1}", sleep.late.median / 1e3)) } td { (format!("{:.1}", sleep.late.min / 1e3)) }
+                    td { (format!("{:.1}", sleep.late.max / 1e3)) } td { (sleep.samples.len()) }
+                } } }
+            }
+        }
     })
 }
 
@@ -160,9 +182,11 @@ fn scaled(scale: &crate::bench::load::Scale) -> Result<Markup> {
             h3 { "Interrupt to all other CPUs, until the last has answered" }
             (PreEscaped(one("microseconds", broadcast)?))
             table {
-                thead { tr { th { "CPUs" } th { "online, ms" } th { "memory, KiB" } th { "broadcast, us" } th { "whole run, s" } } }
+                thead { tr { th { "CPUs" } th { "boot to ring 3, ms" } th { "online, ms" } th { "online for each CPU, us" } th { "memory, KiB" } th { "broadcast, us" } th { "whole run, s" } } }
                 tbody { @for size in &scale.machines { tr {
-                    td { (size.cpus) } td { (format!("{:.1}", size.bring_up_us as f64 / 1000.0)) } td { (size.bytes / 1024) }
+                    td { (size.cpus) } td { (format!("{:.1}", size.boot_us as f64 / 1000.0)) }
+                    td { (format!("{:.1}", size.bring_up_us as f64 / 1000.0)) }
+                    td { (format!("{:.1}", size.bring_up_us as f64 / size.cpus as f64)) } td { (size.bytes / 1024) }
                     td { (size.broadcast.map_or_else(String::new, |spread| format!("{:.1}", spread.median / 1000.0))) }
                     td { (format!("{:.1}", size.seconds)) }
                 } } }
@@ -187,12 +211,19 @@ fn earlier(document: &Document, history: &[Document]) -> Result<Markup> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::load::{Faults, Interrupt, Scale, Shootdown, Size, Spread, Throughput};
+    use crate::bench::load::{Faults, Interrupt, Lateness, Scale, Shootdown, Size, Spread};
 
     fn document(instructions: u64) -> Document {
         let spread = Spread { median: 2.0, min: 1.0, max: 3.0 };
         let operation = Operation { instructions: Some(instructions), target: Some(60), ..Operation::default() };
-        let size = |cpus| Size { cpus, bring_up_us: 10, bytes: 4096 * cpus, broadcast: Some(spread), seconds: 1.0 };
+        let size = |cpus| Size {
+            cpus,
+            boot_us: 20,
+            bring_up_us: 10,
+            bytes: 4096 * cpus,
+            broadcast: Some(spread),
+            seconds: 1.0,
+        };
         Document {
             command: "cargo xtask bench <&>".into(),
             icount: [("syscall_null".to_string(), operation)].into(),
@@ -202,6 +233,7 @@ mod tests {
                 faults: vec![Faults { layout: "local".into(), cpus: 1, per_second: spread, ratio: 1.0 }],
                 interrupts: vec![Interrupt { from: 0, to: 1, there: spread, back: spread }],
                 shootdowns: vec![Shootdown { cpus: 1, nanoseconds: spread }],
+                sleeps: vec![Lateness { asked: 1000, late: spread, samples: vec![1, 2, 3] }],
             }),
             scale: Some(Scale { machines: vec![size(1), size(2)], bytes_per_cpu: Some(4096) }),
             ..Document::default()
@@ -212,7 +244,7 @@ mod tests {
     fn a_whole_page_refers_to_nothing_outside_itself() {
         let page = page(&document(59), &[document(91)], &Peers::default()).unwrap();
         assert!(page.contains("cargo xtask bench &lt;&amp;&gt;"));
-        assert_eq!(page.matches("<svg").count(), 8, "plots");
+        assert_eq!(page.matches("<svg").count(), 9, "plots");
         let links = page.matches("http").count() - page.matches("http://www.w3.org/2000/svg").count();
         assert_eq!(links, 0);
         assert!(!page.contains("<script") && !page.contains("src="));

@@ -42,6 +42,12 @@ pub fn breakpoint() {
     unsafe { asm!("int3", options(nostack)) };
 }
 
+/// Executes `int` with the vector of spurious interrupts, which comes back by the entry that all exceptions take.
+pub fn spurious_interrupt() {
+    // SAFETY: the handler counts the entry and comes back with all registers as they were.
+    unsafe { asm!("int {}", const vectors::SPURIOUS, options(preserves_flags)) };
+}
+
 /// Divides by zero.
 pub fn divide_error() {
     // SAFETY: the trap does not come back.

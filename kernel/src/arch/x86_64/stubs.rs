@@ -6,7 +6,7 @@
 
 use core::arch::global_asm;
 
-use super::vectors::{DEBUG, ERROR_CODE_MASK, IST_MASK, TIMER};
+use super::vectors::{DEBUG, ERROR_CODE_MASK, FIRST_DEVICE, IST_MASK, SPURIOUS, TIMER};
 use super::{entry::entry, entry_ist::entry_ist};
 
 /// Bytes from one stub to the next. The assembler refuses (`.org` backwards) a stub that outgrows it.
@@ -41,10 +41,16 @@ global_asm!(
     ".set trap_stub_debug, trap_stubs + {debug} * {stride}",
     ".global trap_stub_timer",
     ".set trap_stub_timer, trap_stubs + {timer} * {stride}",
+    ".global trap_stub_device",
+    ".set trap_stub_device, trap_stubs + {device} * {stride}",
+    ".global trap_stub_spurious",
+    ".set trap_stub_spurious, trap_stubs + {spurious} * {stride}",
     ".popsection",
     stride = const STRIDE,
     debug = const DEBUG,
     timer = const TIMER,
+    device = const FIRST_DEVICE,
+    spurious = const SPURIOUS,
     error_codes = const ERROR_CODE_MASK,
     own_stacks = const IST_MASK,
     entry = sym entry,

@@ -2,16 +2,17 @@
 
 use gatehouse_abi::TrapNumber;
 
-use super::exception::plain_exception;
+use super::exception::plain_fault;
 use crate::arch::x86_64::frame::TrapFrame;
 use crate::arch::x86_64::vectors;
-use crate::cpu::ThisCpu;
+use crate::cpu::{self, ThisCpu};
 use crate::sched::Next;
 use crate::trap::{self, Origin, TrapFrame as _, TrapInfo};
 
-/// The vector of `int3`: the short way to a debugger that waits.
-pub(super) extern "C" fn breakpoint_instruction(frame: *mut TrapFrame) -> *const TrapFrame {
-    plain_exception(frame, vectors::BREAKPOINT, |_| (TrapNumber::BREAKPOINT, 0))
+/// `int3` in ring 3 that is not passed: the short way to a debugger that waits.
+pub(super) extern "C" fn breakpoint_in_program(frame: *mut TrapFrame) -> *const TrapFrame {
+    cpu::this().entries().count(usize::from(vectors::BREAKPOINT));
+    plain_fault::<false>(frame, TrapNumber::BREAKPOINT, 0)
 }
 
 /// `int3`.

@@ -12,42 +12,33 @@ use crate::arch::x86_64::leave::leave_from_handler;
 use crate::cpu;
 use crate::ipc;
 use crate::sched::Next;
-use crate::trap::{Origin, TrapFrame as _};
 
-/// An exception that is known by its number and the address that was accessed, 0 for none: in a program, it goes to the
-/// thread's handler by the short way.
+/// An exception in ring 3 that is known by its number and the address that was accessed, 0 for none: it goes to the thread's
+/// handler by the short way. `OF_MEMORY` says that it may be about a page that is away.
 #[inline(always)]
-pub(super) fn plain_exception(
+pub(super) fn plain_fault<const OF_MEMORY: bool>(
     frame: *mut TrapFrame,
-    vector: u8,
-    what: impl FnOnce(&TrapFrame) -> (TrapNumber, u64),
+    number: TrapNumber,
+    address: u64,
 ) -> *const TrapFrame {
-    let cpu = cpu::this();
-    cpu.entries().count(usize::from(vector));
-    // SAFETY: as in `handle`.
-    let saved = unsafe { &*frame };
-    if saved.origin() == Origin::User {
-        let (number, address) = what(saved);
-        // SAFETY: ring 3 ran, so a thread is on this CPU, and this is its frame.
-        if let Some(next) = unsafe { ipc::deliver_fault_here::<true>(&cpu, number, address, saved) } {
-            // SAFETY: the frame is that of the thread that the CPU was switched to; entries put RSP on the interrupt stack.
-            unsafe { leave_from_handler(next) }
-        }
-        return plain_fault_the_long_way(frame, number, address);
+    // SAFETY: as in `handle`; ring 3 ran, so a thread is on this CPU, and this is its frame.
+    if let Some(next) = unsafe { ipc::deliver_fault_here::<true, OF_MEMORY>(&cpu::this(), number, address, &*frame) } {
+        // SAFETY: the frame is that of the thread that the CPU was switched to; entries put RSP on the interrupt stack.
+        unsafe { leave_from_handler(next) }
     }
-    exception_counted(frame)
+    plain_fault_the_long_way(frame, number, address)
 }
 
 /// A fault of a program, with all that may be in the way.
 #[inline(never)]
 extern "C" fn plain_fault_the_long_way(frame: *mut TrapFrame, number: TrapNumber, address: u64) -> *const TrapFrame {
-    // SAFETY: as in `plain_exception`.
+    // SAFETY: as in `plain_fault`.
     if let Some(next) = unsafe { ipc::deliver_fault_elsewhere(&cpu::this(), number, address, &*frame) } {
         return next;
     }
     handle(frame, |cpu, frame| {
-        // SAFETY: as in `plain_exception`.
-        if let Some(_frame) = unsafe { ipc::deliver_fault_here::<false>(cpu, number, address, frame) } {
+        // SAFETY: as in `plain_fault`.
+        if let Some(_frame) = unsafe { ipc::deliver_fault_here::<false, true>(cpu, number, address, frame) } {
             return Next::Switched;
         }
         let info = trap_info(number, frame);
@@ -57,7 +48,7 @@ extern "C" fn plain_fault_the_long_way(frame: *mut TrapFrame, number: TrapNumber
 
 /// Any exception whose entry has been counted.
 #[inline(never)]
-extern "C" fn exception_counted(frame: *mut TrapFrame) -> *const TrapFrame {
+pub(super) extern "C" fn exception_counted(frame: *mut TrapFrame) -> *const TrapFrame {
     handle(frame, |cpu, frame| {
         let info = trap_info(trap_number(frame.vector() as u8, frame.error_code()), frame);
         handle_by_number(cpu, &info, frame)

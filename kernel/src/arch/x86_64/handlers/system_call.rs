@@ -34,7 +34,7 @@ pub(super) extern "C" fn null_handler(frame: *mut TrapFrame) -> *const TrapFrame
 pub(super) extern "C" fn call_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     // SAFETY: as in `handle`; system calls come from ring 3, so a thread is on this CPU, and this is its frame.
     match unsafe { ipc::call_here::<true>(&cpu::this(), &*frame) } {
-        // SAFETY: as in `exception::plain_exception`.
+        // SAFETY: as in `exception::plain_fault`.
         Some(next) => unsafe { leave_from_handler(next) },
         None => call_the_long_way(frame),
     }
@@ -56,7 +56,7 @@ extern "C" fn call_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
 pub(super) extern "C" fn reply_receive_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     // SAFETY: as in `call_handler`.
     match unsafe { ipc::reply_receive_here::<true>(&cpu::this(), &*frame) } {
-        // SAFETY: as in `exception::plain_exception`.
+        // SAFETY: as in `exception::plain_fault`.
         Ok(Some(next)) => unsafe { leave_from_handler(next) },
         Ok(None) => reply_receive_the_long_way(frame),
         Err(taken) => reply_receive_to(frame, taken),
@@ -85,6 +85,33 @@ fn reply_receive_to(frame: *mut TrapFrame, taken: TakenClient<'_>) -> *const Tra
 #[inline(never)]
 fn reply_receive_to_the_long_way(frame: *mut TrapFrame, client: Arc<Thread>) -> *const TrapFrame {
     handle(frame, |cpu, frame| system_call::reply_receive_to(cpu, frame, client))
+}
+
+pub(super) extern "C" fn signal_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    // SAFETY: as in `call_handler`.
+    match unsafe { ipc::signal_here::<true>(&cpu::this(), &mut *frame) } {
+        // SAFETY: as in `exception::plain_fault`.
+        Some(next) => unsafe { leave_from_handler(next) },
+        None => signal_the_long_way(frame),
+    }
+}
+
+#[inline(never)]
+extern "C" fn signal_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
+    // SAFETY: as in `call_handler`.
+    handle(frame, |cpu, frame| match unsafe { ipc::signal_here::<false>(cpu, frame) } {
+        Some(_frame) => Next::Switched,
+        None => system_call::dispatch(cpu, frame),
+    })
+}
+
+pub(super) extern "C" fn acknowledge_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    // SAFETY: as in `handle`; system calls come from ring 3, so a thread is on this CPU.
+    let (frame, thread) = unsafe { (&mut *frame, &*cpu::this().current_pointer()) };
+    match system_call::try_acknowledge(thread, frame) {
+        Some(()) => frame,
+        None => system_call_handler(frame),
+    }
 }
 
 pub(super) extern "C" fn system_call_handler(frame: *mut TrapFrame) -> *const TrapFrame {

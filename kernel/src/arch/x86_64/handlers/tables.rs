@@ -3,17 +3,17 @@
 
 use gatehouse_abi::SystemCall;
 
-use super::breakpoint::breakpoint_instruction;
 use super::exception::exception;
 use super::external_device::external_device_handler;
 use super::interrupt_controller::{interrupt_controller_error_handler, spurious_interrupt_handler};
 use super::ipi::ipi_handler;
 use super::page_fault::page_fault;
+use super::passed_traps::{breakpoint_instruction, invalid_opcode};
 use super::system_call::{
-    SYSTEM_CALL_COUNT, call_handler, int80_handler, null_handler, reply_receive_handler, system_call_handler,
+    SYSTEM_CALL_COUNT, acknowledge_handler, call_handler, int80_handler, null_handler, reply_receive_handler,
+    signal_handler, system_call_handler,
 };
 use super::timer::timer_handler;
-use super::unknown_instruction::invalid_opcode;
 use crate::arch::x86_64::frame::TrapFrame;
 use crate::arch::x86_64::vectors;
 
@@ -53,5 +53,7 @@ pub(in crate::arch::x86_64) static SYSTEM_CALLS: [Handler; SYSTEM_CALL_COUNT + 1
     table[SystemCall::Null as usize] = null_handler;
     table[SystemCall::Call as usize] = call_handler;
     table[SystemCall::ReplyReceive as usize] = reply_receive_handler;
+    table[SystemCall::Signal as usize] = signal_handler;
+    table[SystemCall::AcknowledgeInterrupt as usize] = acknowledge_handler;
     table
 };

@@ -2,16 +2,17 @@
 
 use gatehouse_abi::TrapNumber;
 
-use super::exception::plain_exception;
+use super::exception::plain_fault;
 use crate::arch::x86_64::frame::TrapFrame;
 use crate::arch::x86_64::vectors;
-use crate::cpu::ThisCpu;
+use crate::cpu::{self, ThisCpu};
 use crate::sched::Next;
 use crate::trap::{self, TrapInfo};
 
-/// The vector: the short way to a handler that waits.
-pub(super) extern "C" fn invalid_opcode(frame: *mut TrapFrame) -> *const TrapFrame {
-    plain_exception(frame, vectors::INVALID_OPCODE, |_| (TrapNumber::UNKNOWN_INSTRUCTION, 0))
+/// The vector of undefined instructions, in ring 3, unless they are passed.
+pub(super) extern "C" fn invalid_opcode_in_program(frame: *mut TrapFrame) -> *const TrapFrame {
+    cpu::this().entries().count(usize::from(vectors::INVALID_OPCODE));
+    plain_fault::<false>(frame, TrapNumber::UNKNOWN_INSTRUCTION, 0)
 }
 
 /// An instruction that does not exist here.

@@ -5,9 +5,8 @@ use gatehouse_runtime::message::{copy_capability, first_utcb, resume_thread};
 use programs::check;
 
 use crate::client::{self, CALL};
-use crate::exchange::{Directions, reply_receive, server_after, server_before, start};
-use crate::plan::{Plan, WARM_UP};
-use crate::trace;
+use crate::exchange::{Directions, rounds, server_after, server_before, start};
+use crate::plan::Plan;
 
 pub(crate) const KEYS: &[&str] = &["call", "reply_receive"];
 pub(crate) const CROSS_KEYS: &[&str] = &["call_cross_round_trip", "call_cross", "reply_receive_cross"];
@@ -60,23 +59,10 @@ fn exchange(plan: &Plan<'_>, cpu: u64, name: &str) -> Option<Directions> {
     let given = copy_capability(endpoint, rights::SEND, 7, client.program);
     check!(given == Ok(SLOT_FIRST_FREE), "the client's capability: {given:?}");
     check!(resume_thread(client.thread).is_ok(), "the client does not start");
-    let mut samples = Directions::new();
-    for _ in 0..WARM_UP {
-        reply_receive(endpoint);
-    }
-    for _ in 0..plan.rounds() {
-        if plan.trace {
-            trace::begin(name);
-        }
-        let next = reply_receive(endpoint);
-        if plan.trace {
-            trace::end();
-        }
+    rounds(plan, endpoint, name, |next| {
         check!(Error::from_register(next.tag).is_ok(), "tag {:#x}", next.tag);
-        let [called, resumed] = next.words;
-        samples.push(next.after.wrapping_sub(called), resumed.wrapping_sub(next.before));
-    }
-    (!plan.trace).then_some(samples)
+        next.words
+    })
 }
 
 /// The program's own ticks there and back; a `nop` stands for each SYSCALL, which is counted as executed.

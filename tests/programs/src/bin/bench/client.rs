@@ -2,7 +2,7 @@
 
 use gatehouse_runtime::Kernel;
 
-use crate::{call, context_switch, fault_ipc, notification, throughput};
+use crate::{call, context_switch, device, fault_ipc, notification, throughput};
 
 /// Faults for ever.
 pub(crate) const FAULT: u64 = 1;
@@ -20,6 +20,9 @@ pub(crate) const WAIT: u64 = 6;
 pub(crate) const FAULT_OFTEN: u64 = 7;
 /// Shares a page between as many threads as the number says, and answers how long it took.
 pub(crate) const SHARE_PAGE: u64 = 8;
+
+/// Drives a device.
+pub(crate) const DRIVE: u64 = 9;
 
 const ROLE_BITS: u64 = 8;
 
@@ -40,6 +43,7 @@ pub(crate) fn run(argument: u64) -> u64 {
         }
         HANDLE => fault_ipc::handle_some(),
         WAIT => notification::wait_for_ever(),
+        DRIVE => device::drive(),
         FAULT_OFTEN => return throughput::fault_often(argument >> ROLE_BITS),
         SHARE_PAGE => return throughput::share_for_a_while(argument >> ROLE_BITS),
         _ => Kernel::exit_program(programs::WRONG),

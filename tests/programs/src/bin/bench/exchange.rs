@@ -7,7 +7,9 @@ use gatehouse_runtime::abi::{MessageTag, SystemCall};
 use gatehouse_runtime::message::{Suspended, Utcb, create_endpoint, spawn_suspended};
 use programs::check;
 
+use crate::plan::{Plan, WARM_UP};
 use crate::samples::Samples;
+use crate::trace;
 
 /// Stamps into R14, and gets ready for the system call: the server's half before the kernel.
 macro_rules! server_before {
@@ -84,6 +86,31 @@ impl Directions {
         self.back.push(back);
         self.round_trip.push(there + back);
     }
+}
+
+/// Serves as many rounds as planned. `stamps` answers when the client called, and when it went on after the call before.
+pub(crate) fn rounds(
+    plan: &Plan<'_>,
+    endpoint: u64,
+    name: &str,
+    stamps: impl Fn(&Stamped) -> [u64; 2],
+) -> Option<Directions> {
+    for _ in 0..WARM_UP {
+        reply_receive(endpoint);
+    }
+    let mut samples = Directions::new();
+    for _ in 0..plan.rounds() {
+        if plan.trace {
+            trace::begin(name);
+        }
+        let next = reply_receive(endpoint);
+        if plan.trace {
+            trace::end();
+        }
+        let [called, resumed] = stamps(&next);
+        samples.push(next.after.wrapping_sub(called), resumed.wrapping_sub(next.before));
+    }
+    (!plan.trace).then_some(samples)
 }
 
 /// This program again, in a role, on a CPU, not running yet; and an endpoint.

@@ -9,7 +9,7 @@ use gatehouse_runtime::message::{
 use programs::check;
 
 use crate::client::{self, FAULT, HANDLE};
-use crate::exchange::{Directions, reply_receive, server_after, server_before, start};
+use crate::exchange::{Directions, reply_receive, rounds, server_after, server_before, start};
 use crate::plan::{Plan, TRACED, WARM_UP};
 use crate::trace;
 
@@ -101,25 +101,13 @@ fn exchange(plan: &Plan<'_>, cpu: u64, name: &str) -> Option<Directions> {
     let (client, endpoint) = start(client::argument(FAULT, 0), cpu, &utcb);
     check!(set_fault_handler(client.thread, endpoint).is_ok(), "the handler is not bound");
     check!(resume_thread(client.thread).is_ok(), "the client does not start");
-    let mut samples = Directions::new();
-    for _ in 0..WARM_UP {
-        reply_receive(endpoint);
-    }
-    for _ in 0..plan.rounds() {
-        if plan.trace {
-            trace::begin(name);
-        }
-        let next = reply_receive(endpoint);
-        if plan.trace {
-            trace::end();
-        }
+    rounds(plan, endpoint, name, |next| {
         check!(MessageTag::from_bits(next.tag).label() == MessageTag::FAULT, "tag {:#x}", next.tag);
         check!(read_fault_registers().is_ok(), "no registers");
         // R12: when it went on after the fault before; R13: when it faulted.
         let [_, _, faulted, resumed, ..] = utcb.registers().general;
-        samples.push(next.after.wrapping_sub(faulted), resumed.wrapping_sub(next.before));
-    }
-    (!plan.trace).then_some(samples)
+        [faulted, resumed]
+    })
 }
 
 /// The program's own ticks there and back. The breakpoint instruction and SYSCALL are counted as executed: a `nop` stands

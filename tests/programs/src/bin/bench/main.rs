@@ -21,16 +21,19 @@
 mod call;
 mod client;
 mod context_switch;
+mod device;
 mod exchange;
 mod fault_ipc;
 mod memory;
 mod nmi;
 mod notification;
 mod null_call;
+mod passed_traps;
 mod ping;
 mod plan;
 mod samples;
 mod scale;
+mod swap;
 mod threads;
 mod throughput;
 mod timed;
@@ -52,6 +55,7 @@ type Operation = (&'static [&'static str], fn(&Plan<'_>));
 /// All operations. Each leaves nothing behind that runs.
 const OPERATIONS: &[Operation] = &[
     (null_call::KEYS, null_call::measure),
+    (passed_traps::KEYS, passed_traps::measure),
     (fault_ipc::KEYS, fault_ipc::measure),
     (fault_ipc::LINES_KEYS, fault_ipc::show_lines),
     (fault_ipc::CROSS_KEYS, fault_ipc::measure_cross),
@@ -67,8 +71,11 @@ const OPERATIONS: &[Operation] = &[
     (timer_interrupt::KEYS, timer_interrupt::measure),
     (nmi::KEYS, nmi::measure),
     (trap_kernel::KEYS, trap_kernel::measure),
+    (device::KEYS, device::measure),
     // From here on the first thread has used the FPU, and its state is switched with it.
     (context_switch::FPU_KEYS, context_switch::measure_fpu),
+    // From here on this program's faults are looked at by the swap first.
+    (swap::KEYS, swap::measure),
 ];
 
 fn run(argument: u64) -> u64 {

@@ -14,6 +14,8 @@ const PINGS: usize = 21;
 #[derive(Serialize)]
 struct Scale<'a> {
     cpus: u64,
+    /// Microseconds from the first instruction of the kernel that reads the clock to this program's first.
+    boot_us: u64,
     /// Microseconds from the first INIT to the last CPU online.
     bring_up_us: u64,
     /// Bytes of memory in use by the kernel and this program: frames and heap.
@@ -28,6 +30,7 @@ struct Line<'a> {
 }
 
 pub(crate) fn run() {
+    let boot_us = Kernel::clock() / 1000;
     let system = Kernel::system_information();
     let Ok(system) = system else { programs::wrong(file!(), format_args!("{system:?}")) };
     let mut frequency = Frequency::begin();
@@ -40,6 +43,7 @@ pub(crate) fn run() {
     }
     let scale = Scale {
         cpus: system.cpus_online,
+        boot_us,
         bring_up_us: system.bring_up_us,
         bytes: system.frames_in_use * PAGE_SIZE + system.heap_bytes_in_use,
         broadcast: &broadcast[..pings],

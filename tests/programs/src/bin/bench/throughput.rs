@@ -26,6 +26,8 @@ const TOUCHES: u64 = 500;
 const ROUNDS: usize = 5;
 /// Pings of a pair of CPUs, and pages that are taken away.
 const SHORT_ROUNDS: usize = 51;
+/// For how long a thread sleeps, in nanoseconds.
+const SLEEPS: [u64; 3] = [100_000, 1_000_000, 10_000_000];
 /// The most CPUs that are looked at.
 const MOST_CPUS: usize = 16;
 /// How long a client may take.
@@ -77,6 +79,7 @@ pub(crate) fn run() {
         share_page(clients);
     }
     pings(count as u64);
+    sleeps(count as u64);
     shootdowns(count as u64);
 }
 
@@ -231,6 +234,24 @@ fn pings(count: u64) {
             }
             record(Throughput { kind: "ipi", layout: "there", cpus: 2, from, to, per: 1, samples: &there });
             record(Throughput { kind: "ipi", layout: "there and back", cpus: 2, from, to, per: 1, samples: &back });
+        }
+    }
+    check!(Kernel::move_to_cpu(0) == Ok(0), "CPU 0 cannot be reached");
+}
+
+/// How late a thread runs that slept for a while, on each CPU with nothing else to do.
+fn sleeps(count: u64) {
+    for cpu in 0..count {
+        check!(Kernel::move_to_cpu(cpu) == Ok(0), "CPU {cpu} cannot be reached");
+        for asked in SLEEPS {
+            let mut late = [0; SHORT_ROUNDS];
+            for late in &mut late {
+                let due = Kernel::clock() + asked;
+                Kernel::sleep_until(due);
+                *late = Kernel::clock() - due;
+            }
+            let layout = "slept";
+            record(Throughput { kind: "timer", layout, cpus: 1, from: cpu, to: cpu, per: asked, samples: &late });
         }
     }
     check!(Kernel::move_to_cpu(0) == Ok(0), "CPU 0 cannot be reached");
