@@ -203,10 +203,10 @@ impl Program {
         if life.end.is_some() {
             return Err(NoThread::Ending);
         }
-        if life.threads.len() >= THREAD_QUOTA {
-            return Err(NoThread::QuotaReached);
+        // The list has room for the quota at most, so only where it is full the quota can be reached.
+        if life.threads.len() == life.threads.capacity() {
+            make_room(&mut life.threads)?;
         }
-        life.threads.try_reserve(1).map_err(|_| NoThread::OutOfMemory)?;
         life.threads.push((thread.number(), Arc::downgrade(thread)));
         Ok(())
     }
@@ -223,6 +223,15 @@ impl Program {
         let life = self.life();
         life.threads.iter().filter_map(|(_, thread)| thread.upgrade()).for_each(|thread| each(thread.cpu()));
     }
+}
+
+/// Lets the list of a program's threads grow, by as much as it has, up to [`THREAD_QUOTA`].
+#[cold]
+#[inline(never)]
+fn make_room(threads: &mut Vec<(u64, Weak<Thread>)>) -> Result<(), NoThread> {
+    let count = threads.len();
+    let left = THREAD_QUOTA.checked_sub(count).filter(|left| *left > 0).ok_or(NoThread::QuotaReached)?;
+    threads.try_reserve_exact(count.max(4).min(left)).map_err(|_| NoThread::OutOfMemory)
 }
 
 impl Drop for Program {
