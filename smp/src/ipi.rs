@@ -39,6 +39,32 @@ impl Kind {
 pub struct Kinds(u32);
 
 impl Kinds {
+    /// The set of these kinds.
+    #[must_use]
+    pub const fn of(kinds: &[Kind]) -> Self {
+        let mut bits = 0;
+        let mut next = 0;
+        while next < kinds.len() {
+            bits |= kinds[next].bit();
+            next += 1;
+        }
+        Self(bits)
+    }
+
+    /// Tells whether the other set has every kind of this one; it has those of an empty set.
+    #[must_use]
+    #[inline(always)]
+    pub const fn are_all_in(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// Tells whether the two sets have a kind in common.
+    #[must_use]
+    #[inline(always)]
+    pub const fn have_any_of(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Tells whether a kind is in the set.
     #[must_use]
     pub const fn contains(self, kind: Kind) -> bool {
@@ -94,13 +120,24 @@ impl PendingSet {
 
     /// Adds a kind. Tells whether the set was empty: the caller then sends the hardware interrupt.
     #[must_use = "the hardware interrupt must go out when the set was empty"]
+    #[inline]
     pub fn post(&self, kind: Kind) -> bool {
+        // As a rule the set is empty, and one operation of few instructions is enough.
+        if self.0.compare_exchange(0, kind.bit(), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            return true;
+        }
+        self.post_beside_others(kind)
+    }
+
+    #[cold]
+    fn post_beside_others(&self, kind: Kind) -> bool {
         // Acquire too: a poster that finds the set not empty relies on the interrupt of another.
         self.0.fetch_or(kind.bit(), Ordering::AcqRel) == 0
     }
 
     /// Takes every kind out.
     #[must_use = "the kinds are gone from the set"]
+    #[inline]
     pub fn take(&self) -> Kinds {
         Kinds(self.0.swap(0, Ordering::AcqRel))
     }
@@ -132,6 +169,16 @@ mod tests {
         assert!(kinds.contains(Kind::TlbShootdown) && !kinds.contains(Kind::Stop));
         assert!(pending.take().is_empty());
         assert!(pending.post(Kind::Stop));
+    }
+
+    #[test]
+    fn sets_are_compared_kind_by_kind() {
+        let calls = Kinds::of(&[Kind::CallFunction, Kind::Ping]);
+        assert!(calls.contains(Kind::Ping) && !calls.contains(Kind::Stop));
+        assert!(Kinds::default().are_all_in(calls) && !Kinds::default().have_any_of(calls));
+        assert!(Kinds::of(&[Kind::Ping]).are_all_in(calls) && calls.have_any_of(Kinds::of(&[Kind::Ping])));
+        let mixed = Kinds::of(&[Kind::Ping, Kind::Timer]);
+        assert!(!mixed.are_all_in(calls) && mixed.have_any_of(calls));
     }
 
     #[test]

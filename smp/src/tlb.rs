@@ -47,18 +47,11 @@ impl Flush {
     ///
     /// # Safety
     /// The code runs in ring 0, and nothing that interrupts it changes CR4.
+    #[inline(always)]
     pub unsafe fn apply(self) {
         match self {
-            Self::All => {
-                let cr4 = Cr4::read();
-                // SAFETY: `PGE` decides only whether the TLB keeps global translations. Each change of it
-                // flushes everything: Intel SDM volume 3A, "Operations that Invalidate TLBs and
-                // Paging-Structure Caches". The caller vouches for ring 0 and for CR4 staying as it was read.
-                unsafe {
-                    Cr4::write(cr4 ^ Cr4Flags::PAGE_GLOBAL);
-                    Cr4::write(cr4);
-                }
-            }
+            // SAFETY: the caller's promise.
+            Self::All => unsafe { flush_with_global() },
             Self::NonGlobal => tlb::flush_all(),
             Self::Range { start, pages } => {
                 for page in 0..u64::from(pages) {
@@ -66,6 +59,22 @@ impl Flush {
                 }
             }
         }
+    }
+}
+
+/// Flushes everything, global translations included.
+///
+/// # Safety
+/// As for [`Flush::apply`].
+#[inline(never)]
+unsafe fn flush_with_global() {
+    let cr4 = Cr4::read();
+    // SAFETY: `PGE` decides only whether the TLB keeps global translations. Each change of it flushes everything: Intel SDM
+    // volume 3A, "Operations that Invalidate TLBs and Paging-Structure Caches". The caller vouches for ring 0 and for CR4
+    // staying as it was read.
+    unsafe {
+        Cr4::write(cr4 ^ Cr4Flags::PAGE_GLOBAL);
+        Cr4::write(cr4);
     }
 }
 

@@ -165,6 +165,10 @@ impl Exchange for Machine {
         Some(cpu.as_usize()).filter(|index| *index < self.cpus.len())
     }
 
+    fn index(&self, cpu: usize) -> CpuIndex {
+        CpuIndex::new(cpu as u32)
+    }
+
     fn mailbox(&self, index: usize) -> &Mailbox {
         &self.cpus[index].mailbox
     }
@@ -288,6 +292,22 @@ fn cpus_that_call_each_other_at_once_all_come_through() {
     let expected = (CPUS as u64 - 1) * ROUNDS;
     assert_eq!(machine.sums(), [expected; CPUS]);
     assert!(machine.cpus.iter().all(|cpu| cpu.ran.load(Ordering::Relaxed) as u64 == expected));
+}
+
+#[test]
+fn targets_that_were_found_are_called_the_same_way() {
+    let machine = Machine::new(4);
+    machine.with_idle_cpus(3, |machine| {
+        let outbox = &machine.cpus[0].outbox;
+        let call = |limit_ns| Call { exchange: machine, caller: CpuIndex::BOOT, outbox, clock: machine, limit_ns };
+        let poll = || thread::yield_now();
+        assert_eq!(call(PLENTY_NS).make_found([1, 2], Operation::Add(7), poll), Ok(()));
+        // CPU 3 is deaf.
+        let refused = call(SHORT_NS).make_found([3], Operation::Add(1), poll);
+        assert_eq!(refused, Err(Unanswered { not_begun: set(&[3]), running: CpuSet::new() }));
+        assert_eq!(call(PLENTY_NS).make_found([1], Operation::Add(1), poll), Ok(()));
+        assert_eq!(machine.sums(), [0, 8, 7, 0]);
+    });
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A CPU with its interrupts off for too long is found and told of.
+//! A CPU with its interrupts off for too long is found, told of by NMI with its backtrace, and goes on.
 
 use ci::machine::Machine;
 use integration_tests::boot_and_pass;
@@ -10,11 +10,20 @@ fn held(words: &str) -> ci::transcript::Transcript {
 #[test]
 fn a_cpu_that_takes_no_interrupts_is_told_of_once_and_when_it_is_back() {
     let transcript = held("watchdog=1 held=4000");
-    let lines: Vec<_> = transcript.console.iter().filter(|line| line.starts_with("watchdog: ")).collect();
+    let is_ours = |line: &&String| line.starts_with("watchdog: ");
+    let lines: Vec<_> = transcript.console.iter().filter(is_ours).collect();
     let [stuck, back] = lines[..] else { panic!("not two lines of the watchdog in {transcript}") };
     let begin = "watchdog: CPU 2 has taken no interrupt for 1000 ms; it last entered the kernel by SYSCALL from RIP 0x";
     assert!(stuck.starts_with(begin), "{transcript}");
     assert_eq!(back, "watchdog: CPU 2 takes interrupts again", "{transcript}");
+    // What the CPU itself told by NMI comes right behind, in one piece.
+    let after = transcript.console.iter().skip_while(|line| !is_ours(line)).skip(1);
+    let told: Vec<_> = after.take_while(|line| line.starts_with("dump: ") || line.starts_with("  ")).collect();
+    assert_eq!(told.first().map(|line| line.as_str()), Some("dump: CPU 2 (APIC id 2): stopped by NMI"), "{transcript}");
+    assert_eq!(told.iter().filter(|line| line.starts_with("dump: ")).count(), 1, "{transcript}");
+    let backtrace: Vec<_> = told.iter().skip_while(|line| **line != "  backtrace:").skip(1).collect();
+    assert!(backtrace.iter().any(|line| line.contains("test_hooks::hold+0x")), "{transcript}");
+    assert!(backtrace.last().is_some_and(|line| line.starts_with("    a program at 0x40")), "{transcript}");
 }
 
 /// Idle and busy CPUs are well, and so is one that is late but within the limit.

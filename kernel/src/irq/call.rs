@@ -46,6 +46,16 @@ impl Operation {
             Self::Ping => cpu.kernel().remote().set_pinged_at(ticks()),
         }
     }
+
+    /// The same if it takes no call of a function; answers whether it was done. Code without calls needs no stack.
+    #[inline(always)]
+    fn run_if_short(self, cpu: &ThisCpu) -> bool {
+        match self {
+            Self::Flush(Flush::All) | Self::Function(..) => return false,
+            short => short.run(cpu),
+        }
+        true
+    }
 }
 
 /// All CPUs, as the calling one reaches them.
@@ -67,6 +77,11 @@ impl Exchange for Others<'_> {
     }
 
     #[inline(always)]
+    fn index(&self, target: &'static Block) -> CpuIndex {
+        target.index()
+    }
+
+    #[inline(always)]
     fn mailbox(&self, target: &'static Block) -> &Mailbox {
         target.kernel().remote().mailbox()
     }
@@ -81,43 +96,64 @@ impl Exchange for Others<'_> {
 ///
 /// # Errors
 /// The CPUs that did not in so many nanoseconds.
-#[inline]
+#[inline(always)]
 pub fn call(
     cpu: &ThisCpu,
-    targets: impl IntoIterator<Item = CpuIndex>,
+    targets: impl IntoIterator<Item = &'static Block>,
     operation: Operation,
     limit_ns: u64,
 ) -> Result<(), Unanswered> {
     let exchange = &Others { cpu, kind: operation.kind() };
     let outbox = cpu.kernel().remote().outbox();
     let call = Call { exchange, caller: cpu.index(), outbox, clock: clock(), limit_ns };
-    call.make(targets, operation, || answer_calls(cpu))
+    call.make_found(targets, operation, || answer_calls(cpu))
 }
 
 /// The same for what the kernel cannot go on without: names the CPUs that do not answer, and locks down. `what` is what they
 /// were asked.
-#[inline]
-pub fn call_or_lock_down(cpu: &ThisCpu, targets: impl IntoIterator<Item = CpuIndex>, operation: Operation, what: &str) {
+#[inline(always)]
+pub fn call_or_lock_down(
+    cpu: &ThisCpu,
+    targets: impl IntoIterator<Item = &'static Block>,
+    operation: Operation,
+    what: &str,
+) {
     if let Err(unanswered) = call(cpu, targets, operation, DEADLINE) {
-        lockdown::broken(format_args!("{}", Unresponsive { unanswered: &unanswered, what }));
+        not_answered(&unanswered, what);
     }
 }
 
+#[cold]
+fn not_answered(unanswered: &Unanswered, what: &str) -> ! {
+    lockdown::broken(format_args!("{}", Unresponsive { unanswered, what }));
+}
+
 /// Carries out what other CPUs ask of this one. From interrupts, and while this CPU waits for others.
-#[inline]
 pub fn answer_calls(cpu: &ThisCpu) {
-    let outbox = |caller| cpu::by_index(caller).map(outbox_of);
     cpu.kernel().remote().mailbox().answer(outbox, |operation: Operation| operation.run(cpu));
 }
 
-fn outbox_of(block: &'static Block) -> &'static Outbox<Operation> {
-    block.kernel().remote().outbox()
+/// The same in an interrupt that has just taken what is pending, the short way. `false`: [`answer_other_calls`] has more to
+/// do.
+#[inline(always)]
+pub(super) fn answer_one_call(cpu: &ThisCpu) -> bool {
+    cpu.kernel().remote().mailbox().answer_one(outbox, |operation: Operation| operation.run_if_short(cpu))
+}
+
+/// What [`answer_one_call`] has left.
+pub fn answer_other_calls(cpu: &ThisCpu) {
+    cpu.kernel().remote().mailbox().answer_rest(outbox, |operation: Operation| operation.run(cpu));
+}
+
+#[inline(always)]
+fn outbox(caller: CpuIndex) -> Option<&'static Outbox<Operation>> {
+    cpu::all().get(caller.as_usize()).map(|block| block.kernel().remote().outbox())
 }
 
 /// All CPUs that are online but the one given.
-pub fn all_others(but: CpuIndex) -> impl Iterator<Item = CpuIndex> {
-    let online = cpu::all().iter().filter(|block| block.kernel().remote().is_online());
-    online.map(|block| block.index()).filter(move |index| *index != but)
+pub fn all_others(but: CpuIndex) -> impl Iterator<Item = &'static Block> {
+    let online = cpu::all().iter().copied().filter(|block| block.kernel().remote().is_online());
+    online.filter(move |block| block.index() != but)
 }
 
 /// Who did not answer, and how each entered the kernel last.

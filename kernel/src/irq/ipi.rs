@@ -1,33 +1,66 @@
 //! Inter-processor interrupts and the timer.
 
-use smp::ipi::Kind;
+use smp::ipi::{Kind, Kinds};
 
-use super::call::answer_calls;
+use super::call::{answer_calls, answer_one_call};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::lockdown;
 use crate::sched::{self, Next};
 use crate::time;
 
-/// This CPU's timer.
-pub fn timer(cpu: &ThisCpu) -> Next {
+/// What a change of the run queue comes with.
+const RESCHEDULE: Kinds = Kinds::of(&[Kind::Reschedule]);
+/// What a call of another CPU comes with.
+const CALLS: Kinds = Kinds::of(&[Kind::CallFunction, Kind::TlbShootdown, Kind::Ping]);
+
+/// This CPU's timer, the short way: tells whether all is done. Ends the interrupt.
+#[inline(always)]
+pub fn timer_with_nothing_due(cpu: &ThisCpu) -> bool {
     cpu.kernel().apic().end_of_interrupt();
+    // An idle CPU looks for work besides.
+    cpu.current().is_some() && time::arm_if_nothing_due(cpu)
+}
+
+/// This CPU's timer, after the interrupt was ended.
+pub fn timer(cpu: &ThisCpu) -> Next {
     time::timer_interrupt(cpu)
 }
 
-/// Another CPU wants something; `frame` was interrupted. The interrupt is ended first: what is posted from here on raises another.
-pub fn ipi(cpu: &ThisCpu, frame: &Frame) -> Next {
+/// Another CPU wants something: if it is an answer to a call and nothing else, it is given. `false`: there are more calls, for
+/// [`answer_other_calls`](super::answer_other_calls). The interrupt is ended first: what is posted from here on raises another.
+///
+/// # Errors
+/// What is wanted, if it is anything else; nothing of it has been done.
+#[inline(always)]
+pub fn ipi_of_calls(cpu: &ThisCpu) -> Result<bool, Kinds> {
     cpu.kernel().apic().end_of_interrupt();
     let kinds = cpu.kernel().remote().pending().take();
+    if !kinds.are_all_in(CALLS) {
+        return Err(kinds);
+    }
+    Ok(answer_one_call(cpu))
+}
+
+/// Does what another CPU wants; `frame` was interrupted.
+#[inline(always)]
+pub fn ipi(cpu: &ThisCpu, kinds: Kinds, frame: &Frame) -> Next {
+    if !kinds.are_all_in(RESCHEDULE) {
+        all_but_reschedule(cpu, kinds, frame);
+    }
+    if kinds.contains(Kind::Reschedule) { sched::drain_inbox(cpu) } else { Next::Stay }
+}
+
+#[inline(never)]
+fn all_but_reschedule(cpu: &ThisCpu, kinds: Kinds, frame: &Frame) {
     if kinds.contains(Kind::Stop) {
         lockdown::stopped_by_interrupt(cpu, frame);
     }
-    if kinds.contains(Kind::TlbShootdown) || kinds.contains(Kind::CallFunction) || kinds.contains(Kind::Ping) {
+    if kinds.have_any_of(CALLS) {
         answer_calls(cpu);
     }
     if kinds.contains(Kind::Timer) {
         time::changed_elsewhere(cpu);
     }
     // Nobody posts `Kind::Dump`: registers are asked for by NMI.
-    if kinds.contains(Kind::Reschedule) { sched::drain_inbox(cpu) } else { Next::Stay }
 }

@@ -10,9 +10,9 @@ mod ping;
 mod shootdown;
 pub mod watchdog;
 
-pub use call::{Operation, all_others, answer_calls, call};
+pub use call::{Operation, all_others, answer_calls, answer_other_calls, call};
 pub use device::{controller_error, device, device_here};
 pub use interrupt::Interrupt;
-pub use ipi::{ipi, timer};
+pub use ipi::{ipi, ipi_of_calls, timer, timer_with_nothing_due};
 pub use ping::{Ping, ping, ping_all};
-pub use shootdown::{flush_kernel_pages, flush_program, flush_program_range};
+pub use shootdown::{flush_kernel_pages, flush_program, flush_program_page, flush_program_range};

@@ -1,11 +1,10 @@
 //! How long an interrupt takes to another CPU and back.
 
-use percpu::CpuIndex;
 use smp::call::Unanswered;
 
 use super::call::{Operation, all_others, call};
 use crate::arch::ticks;
-use crate::cpu::{self, ThisCpu};
+use crate::cpu::{Block, ThisCpu};
 
 /// How long a CPU may take to answer: 10 s, in nanoseconds.
 const DEADLINE: u64 = 10_000_000_000;
@@ -23,11 +22,12 @@ pub struct Ping {
 ///
 /// # Errors
 /// The CPU, if it does not answer in 10 s.
-pub fn ping(cpu: &ThisCpu, target: CpuIndex) -> Result<Ping, Unanswered> {
+#[inline(never)]
+pub fn ping(cpu: &ThisCpu, target: &'static Block) -> Result<Ping, Unanswered> {
     let start = ticks();
     call(cpu, [target], Operation::Ping, DEADLINE)?;
     let round_trip = ticks() - start;
-    let arrived = cpu::by_index(target).map_or(start, |block| block.kernel().remote().pinged_at());
+    let arrived = target.kernel().remote().pinged_at();
     Ok(Ping { there: arrived.saturating_sub(start), round_trip })
 }
 

@@ -25,14 +25,23 @@ pub fn flush_program_range(cpu: &ThisCpu, program: &Program, start: VirtAddr, le
     flush_root(cpu, program.root(), flush);
 }
 
+/// Makes all CPUs forget what they know of one page of the program's memory.
+#[inline(always)]
+pub fn flush_program_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) {
+    flush_root(cpu, program.root(), Flush::Range { start: page, pages: 1 });
+}
+
 /// Only a CPU that has the tables loaded, or is about to load them, can use them; to load others forgets all. An idle
 /// CPU has the kernel's own.
+#[inline(always)]
 fn flush_root(cpu: &ThisCpu, root: u64, flush: Flush) {
     // SAFETY: ring 0 with interrupts off.
     unsafe { flush.apply() };
-    let others = cpu::all().iter().filter(|block| block.kernel().remote().may_translate_by(root));
-    let others = others.map(|block| block.index()).filter(|index| *index != cpu.index());
-    call_or_lock_down(cpu, others, Operation::Flush(flush), "a TLB shootdown");
+    let users = cpu::all().iter().copied().filter(|block| block.kernel().remote().may_translate_by(root));
+    let mut others = users.filter(|block| block.index() != cpu.index()).peekable();
+    if others.peek().is_some() {
+        call_or_lock_down(cpu, others, Operation::Flush(flush), "a TLB shootdown");
+    }
 }
 
 /// Makes all CPUs forget what they know of kernel pages.

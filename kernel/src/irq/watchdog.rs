@@ -1,22 +1,28 @@
-//! The watchdog: a CPU that has had its interrupts off for too long is found by another one.
+//! The watchdog: a CPU that has had its interrupts off for too long is found by another one, and told of.
 //!
 //! Each CPU looks at the next one, in the order of indices and round again, by a timer of its own. It compares how many
 //! interrupts that CPU has taken with what it saw before: a CPU that takes interrupts has them on. Only one that has taken
 //! none is sent one, since it may have no reason to take any. So a busy machine sends nothing, an idle one an IPI for each
 //! CPU now and then, and nothing is added to the way of any interrupt.
+//!
+//! One that has not taken that within the limit is sent an NMI. The context which that interrupts says whether interrupts are
+//! off (a CPU that its host does not run has them on, and is well), and where: it is printed with the backtrace.
 
 use alloc::sync::Arc;
 use core::cell::{Cell, OnceCell};
+use core::fmt;
 
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 use spin::Once;
 
-use crate::arch::{LastEntry, x86_64::vectors};
+use crate::arch::{Arch, LastEntry, x86_64::vectors};
 use crate::console;
 use crate::cpu::{self, Block, ThisCpu};
+use crate::lockdown::{self, DumpError};
 use crate::sched::{Next, poke};
 use crate::time::{Action, Timer, moment_after};
+use crate::trap::ArchTrap as _;
 
 /// Looks at another CPU within the limit: the first finds that it takes no interrupts and sends one, the others that it did
 /// not take that.
@@ -36,6 +42,8 @@ struct Watched {
     interrupts: u64,
     /// Looks since then, without another one.
     silent: u32,
+    /// It was told of.
+    told: bool,
 }
 
 /// What a look comes to.
@@ -45,8 +53,8 @@ enum Finding {
     Well,
     /// It has taken none lately: it is to be sent one.
     Ask,
-    /// It has not taken the one that it was sent.
-    Stuck,
+    /// It has not taken the one that it was sent: it is to be asked by NMI.
+    Suspect,
     /// It was stuck, and takes interrupts again.
     Recovered,
 }
@@ -55,17 +63,38 @@ impl Watched {
     /// A look at a CPU that has taken so many interrupts by now.
     const fn look(&mut self, interrupts: u64) -> Finding {
         if interrupts != self.interrupts {
-            let was_stuck = self.silent > LOOKS;
-            *self = Self { interrupts, silent: 0 };
-            return if was_stuck { Finding::Recovered } else { Finding::Well };
+            let was_told = self.told;
+            *self = Self { interrupts, silent: 0, told: false };
+            return if was_told { Finding::Recovered } else { Finding::Well };
         }
         self.silent = self.silent.saturating_add(1);
         match self.silent {
             1 => Finding::Ask,
-            silent if silent == LOOKS + 1 => Finding::Stuck,
+            silent if silent > LOOKS && !self.told => Finding::Suspect,
             _ => Finding::Well,
         }
     }
+
+    /// What came of a suspicion. One that was not told of has the whole time again to take the interrupt, but for one that
+    /// could not be asked.
+    const fn suspected(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Stuck => self.told = true,
+            Verdict::Well => self.silent = 1,
+            Verdict::NotAsked => {}
+        }
+    }
+}
+
+/// What a CPU that was suspected says by NMI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It has its interrupts off, or does not answer: it was told of.
+    Stuck,
+    /// It has its interrupts on.
+    Well,
+    /// Somebody else is asking a CPU at this moment: at the next look, then.
+    NotAsked,
 }
 
 /// One CPU's watchdog.
@@ -99,16 +128,15 @@ fn look(cpu: &ThisCpu, limit: u64) -> Next {
     let watchdog = &cpu.local().watchdog;
     if let Some(target) = next_online(cpu.index()) {
         let mut watched = watchdog.watched.get();
-        let finding = watched.look(interrupts(target));
-        watchdog.watched.set(watched);
-        match finding {
+        match watched.look(interrupts(target)) {
             Finding::Well => {}
             Finding::Ask => poke(cpu, target, Kind::Ping),
-            Finding::Stuck => report(target, limit),
+            Finding::Suspect => watched.suspected(ask(cpu, target, limit)),
             Finding::Recovered => {
                 console::line(format_args!("watchdog: CPU {} takes interrupts again", target.index()));
             }
         }
+        watchdog.watched.set(watched);
     }
     start(cpu);
     Next::Stay
@@ -121,20 +149,39 @@ fn next_online(index: CpuIndex) -> Option<&'static Block> {
     after.copied().find(|block| block.kernel().remote().is_online())
 }
 
+/// Asks a CPU by NMI, and tells of it if its interrupts are off.
 #[cold]
-fn report(target: &'static Block, limit: u64) {
-    console::line(format_args!(
-        "watchdog: CPU {} has taken no interrupt for {} ms; it {}",
-        target.index(),
-        limit / 1_000_000,
-        LastEntry(target)
-    ));
+fn ask(cpu: &ThisCpu, target: &'static Block, limit: u64) -> Verdict {
+    let stuck = StuckCpu { block: target, limit };
+    match lockdown::dump_if(cpu, target, format_args!("{stuck}\n"), |frame| !Arch::takes_interrupts(frame)) {
+        Ok(true) => Verdict::Stuck,
+        Ok(false) => Verdict::Well,
+        Err(DumpError::Busy) => Verdict::NotAsked,
+        Err(DumpError::Silent) => {
+            console::line(format_args!("{stuck}; it does not answer an NMI"));
+            Verdict::Stuck
+        }
+    }
+}
+
+/// What is told of a CPU.
+struct StuckCpu {
+    block: &'static Block,
+    /// Nanoseconds.
+    limit: u64,
+}
+
+impl fmt::Display for StuckCpu {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (index, milliseconds) = (self.block.index(), self.limit / 1_000_000);
+        write!(out, "watchdog: CPU {index} has taken no interrupt for {milliseconds} ms; it {}", LastEntry(self.block))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Finding::{Ask, Recovered, Stuck, Well};
-    use super::{LOOKS, Watched};
+    use super::Finding::{Ask, Recovered, Suspect, Well};
+    use super::{LOOKS, Verdict, Watched};
 
     #[test]
     fn a_cpu_that_takes_interrupts_is_not_asked() {
@@ -158,9 +205,37 @@ mod tests {
         for _ in 1..LOOKS {
             assert_eq!(watched.look(7), Well);
         }
-        assert_eq!(watched.look(7), Stuck);
+        assert_eq!(watched.look(7), Suspect);
+        watched.suspected(Verdict::Stuck);
         assert!((0..100).all(|_| watched.look(7) == Well));
         assert_eq!([watched.look(8), watched.look(8)], [Recovered, Ask]);
+    }
+
+    /// A CPU that its host did not run.
+    #[test]
+    fn one_with_its_interrupts_on_is_not_told_of_and_has_time_again() {
+        let mut watched = Watched::default();
+        assert_eq!([watched.look(7), watched.look(7)], [Well, Ask]);
+        for _ in 0..10 {
+            assert!((1..LOOKS).all(|_| watched.look(7) == Well));
+            assert_eq!(watched.look(7), Suspect);
+            watched.suspected(Verdict::Well);
+        }
+        assert_eq!(watched.look(8), Well);
+    }
+
+    #[test]
+    fn one_that_could_not_be_asked_is_asked_at_the_next_look() {
+        let mut watched = Watched::default();
+        assert_eq!(watched.look(7), Well);
+        for _ in 0..LOOKS {
+            assert_ne!(watched.look(7), Suspect);
+        }
+        assert_eq!(watched.look(7), Suspect);
+        watched.suspected(Verdict::NotAsked);
+        assert_eq!(watched.look(7), Suspect);
+        watched.suspected(Verdict::Stuck);
+        assert_eq!(watched.look(7), Well);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a CPU is doing at this moment, without stopping it: it tells by NMI, whatever it does, and goes on.
 
+use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use smp::icr::{Command, Destination};
@@ -32,15 +33,34 @@ static ASKING: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// [`DumpError`].
 pub fn dump(this: &ThisCpu, target: &Block) -> Result<(), DumpError> {
+    dump_if(this, target, format_args!(""), |_| true).map(|_| ())
+}
+
+/// The same behind a title, which has its own line ends, and only if the context that the NMI interrupted is `wanted`. Answers
+/// whether it was printed.
+///
+/// # Errors
+/// [`DumpError`].
+pub fn dump_if(
+    this: &ThisCpu,
+    target: &Block,
+    title: fmt::Arguments<'_>,
+    wanted: impl FnOnce(&Frame) -> bool,
+) -> Result<bool, DumpError> {
     if ASKING.swap(true, Ordering::Acquire) {
         return Err(DumpError::Busy);
     }
-    let result = ask(this, target);
+    let result = ask(this, target, title, wanted);
     ASKING.store(false, Ordering::Release);
     result
 }
 
-fn ask(this: &ThisCpu, target: &Block) -> Result<(), DumpError> {
+fn ask(
+    this: &ThisCpu,
+    target: &Block,
+    title: fmt::Arguments<'_>,
+    wanted: impl FnOnce(&Frame) -> bool,
+) -> Result<bool, DumpError> {
     let record = target.kernel().dump_record();
     // An answer that came too late for whoever asked before.
     record.clear();
@@ -50,13 +70,16 @@ fn ask(this: &ThisCpu, target: &Block) -> Result<(), DumpError> {
     }
     wait(DEADLINE, || record.read().is_some());
     let stopped = record.read().ok_or(DumpError::Silent)?;
-    console::block(|out| {
-        // The serial line cannot fail.
-        let _ = write!(out, "dump: ");
-        let _ = report::one(Some(target), stopped, out);
-    });
+    let printed = stopped.frame.as_ref().is_some_and(wanted);
+    if printed {
+        console::block(|out| {
+            // The serial line cannot fail.
+            let _ = write!(out, "{title}dump: ");
+            let _ = report::one(Some(target), stopped, out);
+        });
+    }
     record.clear();
-    Ok(())
+    Ok(printed)
 }
 
 /// This CPU was asked to tell what it is doing; `frame` was interrupted by the NMI. Takes no lock and allocates nothing.

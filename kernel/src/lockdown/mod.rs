@@ -20,7 +20,7 @@ mod symbols;
 mod threads;
 mod waiting;
 
-pub use dump::{DumpError, answer_by_nmi, dump};
+pub use dump::{DumpError, answer_by_nmi, dump, dump_if};
 pub use enter::{broken, enter, enter_uncontained, panicked};
 pub use guard::{DOUBLE_FAULT_STACK, GuardTouch, INTERRUPT_STACK, find_guard};
 pub use record::{StopRecord, backtrace};

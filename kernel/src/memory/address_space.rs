@@ -23,6 +23,7 @@ use super::user_range::UserRange;
 
 use shared::SHARED;
 pub use shared::StaleShare;
+pub use unmapped::{Removed, StaleFrame, Unmapped};
 
 /// In an entry that is not present: the address bits hold a token. The processor ignores all bits of such an entry.
 const AWAY: PageTableFlags = PageTableFlags::BIT_9;
@@ -97,58 +98,6 @@ pub struct Translation {
     pub rights: Rights,
 }
 
-/// A frame whose page is gone from the page table, but which CPUs may still reach by an old translation.
-#[derive(Debug)]
-#[must_use = "the frame is lost unless `after_flush` takes it"]
-pub struct StaleFrame {
-    page: VirtAddr,
-    frame: PhysAddr,
-}
-
-impl StaleFrame {
-    /// The page whose translation every CPU that runs this address space must forget.
-    #[must_use]
-    pub fn page(&self) -> VirtAddr {
-        self.page
-    }
-
-    /// The frame, to use again or to drop.
-    ///
-    /// # Safety
-    /// No CPU has the translation of [`Self::page`] any more.
-    #[must_use]
-    pub unsafe fn after_flush(self) -> Frame {
-        // SAFETY: the frame was moved into the address space by `map` or `bring_back`, its entry is empty, and the caller
-        // promises that no translation is left.
-        unsafe { Frame::from_raw(self.frame) }
-    }
-}
-
-/// What [`AddressSpace::unmap`] took away.
-#[derive(Debug)]
-#[must_use = "the frame is lost unless `StaleFrame::after_flush` takes it"]
-pub enum Unmapped {
-    /// A frame.
-    Frame(StaleFrame),
-    /// A page that was away, by its token.
-    Away(u64),
-}
-
-impl Unmapped {
-    /// The frame, if it was one, to use again or to drop.
-    ///
-    /// # Safety
-    /// As for [`StaleFrame::after_flush`].
-    #[must_use]
-    pub unsafe fn after_flush(self) -> Option<Frame> {
-        match self {
-            // SAFETY: the caller's promise.
-            Self::Frame(stale) => Some(unsafe { stale.after_flush() }),
-            Self::Away(_) => None,
-        }
-    }
-}
-
 /// The memory of one program: its own user half, and the kernel's half, which is the same in all.
 #[derive(Debug)]
 pub struct AddressSpace {
@@ -211,34 +160,27 @@ impl AddressSpace {
     /// # Errors
     /// [`MapError`]; the frame is freed then.
     pub fn map(&mut self, page: VirtAddr, frame: Frame, rights: Rights) -> Result<(), MapError> {
+        self.map_made(page, || Ok(frame), rights)
+    }
+
+    /// The same with a frame that is made only when the page can take it.
+    ///
+    /// # Errors
+    /// [`MapError`]; [`MapError::OutOfFrames`] also where `make` finds none.
+    #[inline(always)]
+    pub fn map_made(
+        &mut self,
+        page: VirtAddr,
+        make: impl FnOnce() -> Result<Frame, OutOfFrames>,
+        rights: Rights,
+    ) -> Result<(), MapError> {
         let entry = self.tables.entry_or_create(user_page(page)?)?;
         if !entry.is_unused() {
             return Err(MapError::AlreadyMapped(page));
         }
-        entry.set_addr(frame.into_raw(), rights.user_flags());
+        entry.set_addr(make()?.into_raw(), rights.user_flags());
         self.mapped += 1;
         Ok(())
-    }
-
-    /// Takes away what is at `page`.
-    ///
-    /// # Errors
-    /// [`MapError`].
-    pub fn unmap(&mut self, page: VirtAddr) -> Result<Unmapped, MapError> {
-        let entry = self.used_entry(page)?;
-        let state = page_state(entry);
-        entry.set_unused();
-        match state {
-            PageState::Mapped { frame, .. } => {
-                self.mapped -= 1;
-                Ok(Unmapped::Frame(StaleFrame { page, frame }))
-            }
-            PageState::Away { token, .. } => {
-                self.away -= 1;
-                Ok(Unmapped::Away(token))
-            }
-            PageState::Unmapped => Err(MapError::NotMapped(page)),
-        }
     }
 
     /// Changes the rights of `page`. When rights were taken away they are gone only when every CPU that runs this
@@ -271,7 +213,7 @@ impl AddressSpace {
         set_away(entry, token, rights);
         self.mapped -= 1;
         self.away += 1;
-        Ok(StaleFrame { page, frame })
+        Ok(StaleFrame::new(page, frame))
     }
 
     /// Puts `frame`, with the contents that were away, at `page`, with the rights that the page has; answers the token.
@@ -406,3 +348,4 @@ mod away;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod unmapped;

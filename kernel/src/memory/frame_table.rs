@@ -57,6 +57,8 @@ impl FrameTable {
             assert!(pushed.is_ok(), "more ranges than a memory map has regions");
             next += count as u64;
         }
+        // The largest first: there most frames are.
+        blocks.sort_unstable_by_key(|block: &Block| core::cmp::Reverse(block.states.len()));
         Self { blocks }
     }
 

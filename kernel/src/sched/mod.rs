@@ -22,4 +22,6 @@ pub use ready::{
 pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
 pub use run_queue::RunQueue;
 pub use suspend::{Suspended, resume, suspend};
-pub use switch::{detach_current, forget_current, give_fpu, nobody_above, pick, pick_anew, run_now, switch_directly};
+pub use switch::{
+    detach_current, forget_current, give_fpu, idle_on, nobody_above, pick, pick_anew, run_now, switch_directly,
+};

@@ -43,6 +43,13 @@ pub fn pick_anew(cpu: &ThisCpu) -> *const Frame {
     if cpu.local().run_queue.is_empty() { idle(cpu) } else { pick(cpu) }
 }
 
+/// The idle frame for a CPU that idled and was interrupted: what idling needs has been seen to when it began. `None` if
+/// somebody is ready.
+#[inline(always)]
+pub fn idle_on(cpu: &ThisCpu) -> Option<*const Frame> {
+    cpu.local().run_queue.is_empty().then(|| cpu.local().idle_frame())
+}
+
 /// Whether no ready thread of this CPU has a higher priority.
 #[must_use]
 #[inline(always)]

@@ -4,7 +4,7 @@ use smp::local_apic::{LocalApic, TimerMode, has_tsc_deadline};
 
 use crate::arch::ticks;
 use crate::arch::x86_64::{Calibration, Comparison, Reference, calibrate, is_emulator, vectors};
-use crate::time::HardwareTimer;
+use crate::time::{HardwareTimer, Rate};
 
 /// What the measurement counts down from: 10 ms at 1 GHz, 100 ms at 100 MHz.
 const COUNT: u32 = 10_000_000;
@@ -31,7 +31,7 @@ pub(super) fn measure(apic: &LocalApic, power_management_timer: u16) -> (Calibra
     let timer = if has_tsc_deadline() {
         HardwareTimer::Deadline
     } else {
-        HardwareTimer::CountDown { ratio_32: ((u128::from(COUNT) << 32) / u128::from(elapsed)) as u64 }
+        HardwareTimer::CountDown(Rate::new(((u128::from(COUNT) << 32) / u128::from(elapsed)) as u64))
     };
     (calibration, timer)
 }

@@ -13,7 +13,7 @@ pub(super) fn ping(cpu: &ThisCpu, thread: &Thread, target: u64) -> Result<u64, E
     let answer = if target == ALL_OTHER_CPUS {
         irq::ping_all(cpu)
     } else {
-        let target = u32::try_from(target).map(CpuIndex::new).ok().filter(|index| cpu::by_index(*index).is_some());
+        let target = u32::try_from(target).map(CpuIndex::new).ok().and_then(cpu::by_index);
         irq::ping(cpu, target.ok_or(Error::NoSuchCpu)?).map(|ping| {
             thread.utcb().set(0, ping.there);
             ping.round_trip

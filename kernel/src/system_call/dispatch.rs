@@ -60,6 +60,52 @@ pub fn reply_receive_to(cpu: &ThisCpu, frame: &mut Frame, client: Arc<Thread>) -
     messages::reply_receive_to(cpu, frame, client)
 }
 
+/// [`SystemCall::Yield`].
+#[inline(always)]
+pub fn yield_now(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    frame.set_system_call_result(0);
+    sched::yield_now(cpu)
+}
+
+/// [`SystemCall::MapMemory`].
+#[inline(always)]
+pub fn map_memory(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    directly(cpu, frame, |thread, [address, length, ..], _| memory::map(cpu, thread, address, length).into())
+}
+
+/// [`SystemCall::UnmapMemory`].
+#[inline(always)]
+pub fn unmap_memory(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    directly(cpu, frame, |thread, [address, length, ..], _| memory::unmap(cpu, thread, address, length).into())
+}
+
+/// [`SystemCall::SetTimer`].
+#[inline(always)]
+pub fn set_timer(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    directly(cpu, frame, |thread, arguments, _| timers::set(cpu, thread, &arguments).into())
+}
+
+/// [`SystemCall::CancelTimer`].
+#[inline(always)]
+pub fn cancel_timer(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    directly(cpu, frame, |thread, [timer, ..], _| timers::cancel(cpu, thread, timer).into())
+}
+
+/// [`SystemCall::SpawnThread`].
+#[inline(always)]
+pub fn spawn_thread(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    directly(cpu, frame, |thread, _, frame| programs::spawn_thread(cpu, thread, frame))
+}
+
+/// A call that has a handler of its own, so that nothing on its way asks again which it is.
+#[inline(always)]
+fn directly(cpu: &ThisCpu, frame: &mut Frame, call: impl FnOnce(&Thread, [u64; 6], &mut Frame) -> Outcome) -> Next {
+    let arguments = frame.system_call_arguments();
+    let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
+    let outcome = call(thread, arguments, frame);
+    settle(cpu, frame, outcome)
+}
+
 /// Handles any system call in the frame of the running thread.
 #[inline(always)]
 pub fn dispatch(cpu: &ThisCpu, frame: &mut Frame) -> Next {
@@ -86,17 +132,18 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         | SystemCall::Receive
         | SystemCall::Call
         | SystemCall::Reply
-        | SystemCall::ReplyReceive => unreachable!("they have handlers of their own"),
+        | SystemCall::ReplyReceive
+        | SystemCall::Yield
+        | SystemCall::MapMemory
+        | SystemCall::UnmapMemory
+        | SystemCall::SetTimer
+        | SystemCall::CancelTimer
+        | SystemCall::SpawnThread => unreachable!("they have handlers of their own"),
         SystemCall::ExitThread => return programs::exit_thread(cpu, first),
         SystemCall::ExitProgram => return programs::exit_program(cpu, first),
-        SystemCall::Yield => {
-            frame.set_system_call_result(0);
-            return sched::yield_now(cpu);
-        }
         SystemCall::DebugWrite => calls::debug_write(thread, first, second).into(),
         SystemCall::Clock => Outcome::Value(time::nanoseconds_since_start()),
         SystemCall::CpuNumber => Outcome::Value(u64::from(cpu.index().get())),
-        SystemCall::SpawnThread => programs::spawn_thread(cpu, thread, frame),
         SystemCall::Sleep => return calls::sleep(cpu, frame, time::moment_after(first)),
         SystemCall::SleepUntil => return calls::sleep(cpu, frame, time::moment_at(first)),
         SystemCall::SpawnProgram => programs::spawn_program(cpu, thread, frame),
@@ -106,8 +153,6 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::ShutDown => calls::shut_down(thread, first).into(),
         SystemCall::SetBase => calls::set_base(thread, first, second).into(),
         SystemCall::MoveToCpu => return calls::move_to_cpu(cpu, frame, first),
-        SystemCall::MapMemory => memory::map(cpu, thread, first, second).into(),
-        SystemCall::UnmapMemory => memory::unmap(cpu, thread, first, second).into(),
         SystemCall::CreateEndpoint => capabilities::create_endpoint(thread).into(),
         SystemCall::CopyCapability => capabilities::copy(thread, &arguments).into(),
         SystemCall::DeleteCapability => still_running(cpu, capabilities::delete(cpu, thread, first)),
@@ -120,8 +165,6 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::ReadFaultRegisters => saved_replies::read_fault_registers(thread, first).into(),
         SystemCall::SwapOut => capabilities::swap_out(cpu, thread, &arguments).into(),
         SystemCall::CreateTimer => timers::create(cpu, thread, first, second).into(),
-        SystemCall::SetTimer => timers::set(cpu, thread, &arguments).into(),
-        SystemCall::CancelTimer => timers::cancel(cpu, thread, first).into(),
         SystemCall::ReadTimer => timers::read(thread, first).into(),
         SystemCall::PingCpu => cpus::ping(cpu, thread, first).into(),
         SystemCall::TestHook => return test_hooks::run(cpu, frame),
@@ -134,6 +177,12 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
             }
         }
     };
+    settle(cpu, frame, outcome)
+}
+
+/// Does what a call comes to.
+#[inline(always)]
+fn settle(cpu: &ThisCpu, frame: &mut Frame, outcome: Outcome) -> Next {
     match outcome {
         Outcome::Value(value) => frame.set_system_call_result(value),
         Outcome::Refused(error) => return swap::refused(cpu, frame, error),

@@ -7,8 +7,8 @@ use gatehouse_abi::{Error, UTCB_BASE};
 use x86_64::VirtAddr;
 
 use crate::cpu::ThisCpu;
-use crate::irq::flush_program_range;
-use crate::memory::address_space::{PageState, StaleShare, Unmapped};
+use crate::irq::{flush_program_page, flush_program_range};
+use crate::memory::address_space::{MapError, PageState, Removed, StaleShare, Unmapped};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{AddressSpace, Frame, Rights};
 use crate::program::{Program, UTCB_END};
@@ -18,6 +18,7 @@ use crate::thread::Thread;
 /// The most that a program may hold, tables included, in frames: 128 MiB.
 pub(super) const FRAME_QUOTA: u64 = 32 * 1024;
 
+#[inline(always)]
 pub(super) fn check(address: u64, length: u64) -> Result<(), Error> {
     // A longer range would keep the CPU busy with pages that cannot be there.
     if length == 0
@@ -56,9 +57,10 @@ fn take(program: &Program, address: u64, length: u64) -> Result<Taken, Error> {
     let mut taken = Taken { own: Vec::new(), shared: Vec::new() };
     taken.own.try_reserve((length / PAGE_SIZE).min(space.size()) as usize).map_err(|_| Error::OutOfMemory)?;
     for page in pages(address, length) {
-        match space.unmap_shared(page) {
-            Some(share) => taken.shared.push(share),
-            None => taken.own.extend(space.unmap(page)),
+        match space.remove(page) {
+            Some(Removed::Own(own)) => taken.own.push(own),
+            Some(Removed::Shared(share)) => taken.shared.push(share),
+            None => {}
         }
     }
     Ok(taken)
@@ -67,24 +69,63 @@ fn take(program: &Program, address: u64, length: u64) -> Result<Taken, Error> {
 /// Frees what was taken away, once no CPU can reach it any more.
 fn free(cpu: &ThisCpu, program: &Program, address: u64, length: u64, taken: Taken) {
     flush_program_range(cpu, program, VirtAddr::new(address), length);
-    for page in taken.own {
-        match page {
-            // SAFETY: every CPU that runs the program has just forgotten its translations.
-            Unmapped::Frame(stale) => drop(unsafe { stale.after_flush() }),
-            Unmapped::Away(token) => swap::release(token),
-        }
-    }
+    // SAFETY: every CPU that runs the program has just forgotten its translations.
+    taken.own.into_iter().for_each(|own| unsafe { free_one(Removed::Own(own)) });
     // SAFETY: as above.
-    taken.shared.into_iter().for_each(|share| drop(unsafe { share.after_flush() }));
+    taken.shared.into_iter().for_each(|share| unsafe { free_one(Removed::Shared(share)) });
 }
 
+/// Frees what was at one page.
+///
+/// # Safety
+/// No CPU has the translation of the page any more.
+#[inline(always)]
+unsafe fn free_one(removed: Removed) {
+    match removed {
+        // SAFETY: the caller's promise.
+        Removed::Own(Unmapped::Frame(stale)) => drop(unsafe { stale.after_flush() }),
+        Removed::Own(Unmapped::Away(token)) => swap::release(token),
+        // SAFETY: as above.
+        Removed::Shared(share) => drop(unsafe { share.after_flush() }),
+    }
+}
+
+/// [`gatehouse_abi::SystemCall::MapMemory`].
+#[inline(always)]
 pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
     map_in(cpu, thread.program(), address, length)
 }
 
+#[inline(always)]
 pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
     check(address, length)?;
     let scarce = swap::make_room(cpu, 0);
+    if length == PAGE_SIZE
+        && !scarce
+        && let Some(result) = map_fresh_page(program, VirtAddr::new(address))
+    {
+        return result;
+    }
+    map_range(cpu, program, address, length, scarce)
+}
+
+/// Maps one fresh page; `None` if there is no frame for it.
+#[inline(always)]
+fn map_fresh_page(program: &Program, page: VirtAddr) -> Option<Result<u64, Error>> {
+    let mut space = program.space();
+    let Some(space) = space.as_mut() else { return Some(Err(Error::NotPermitted)) };
+    if space.size() >= FRAME_QUOTA {
+        return Some(Err(Error::OutOfMemory));
+    }
+    match space.map_made(page, Frame::allocate_zeroed, Rights::ReadWrite) {
+        Ok(()) => Some(Ok(page.as_u64())),
+        Err(MapError::AlreadyMapped(_)) => Some(Err(Error::AlreadyMapped)),
+        Err(_) => None,
+    }
+}
+
+#[inline(never)]
+fn map_range(cpu: &ThisCpu, program: &Program, address: u64, length: u64, scarce: bool) -> Result<u64, Error> {
     let done = map_fresh(program, address, length, scarce)?;
     if done < length {
         let taken = take(program, address, done)?;
@@ -160,12 +201,34 @@ pub(super) fn swap_out_pages(cpu: &ThisCpu, program: &Arc<Program>, address: u64
     Ok(gone as u64 * PAGE_SIZE)
 }
 
+/// [`gatehouse_abi::SystemCall::UnmapMemory`].
+#[inline(always)]
 pub(super) fn unmap(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
     unmap_in(cpu, thread.program(), address, length)
 }
 
+#[inline(always)]
 pub(super) fn unmap_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
     check(address, length)?;
+    if length == PAGE_SIZE {
+        unmap_page(cpu, program, VirtAddr::new(address))
+    } else {
+        unmap_range(cpu, program, address, length)
+    }
+}
+
+#[inline(always)]
+fn unmap_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) -> Result<u64, Error> {
+    let removed = program.space().as_mut().ok_or(Error::NotPermitted)?.remove(page);
+    let removed = removed.ok_or(Error::NotFound)?;
+    flush_program_page(cpu, program, page);
+    // SAFETY: every CPU that runs the program has just forgotten the translation.
+    unsafe { free_one(removed) };
+    Ok(PAGE_SIZE)
+}
+
+#[inline(never)]
+fn unmap_range(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
     let taken = take(program, address, length)?;
     let count = taken.pages();
     if count == 0 {

@@ -18,4 +18,7 @@ mod saved_replies;
 mod timers;
 
 pub use devices::try_acknowledge;
-pub use dispatch::{call, dispatch, null, reply_receive, reply_receive_to, time_out};
+pub use dispatch::{
+    call, cancel_timer, dispatch, map_memory, null, reply_receive, reply_receive_to, set_timer, spawn_thread, time_out,
+    unmap_memory, yield_now,
+};

@@ -19,11 +19,35 @@ use crate::thread::Thread;
 pub enum HardwareTimer {
     /// Compares with the time-stamp counter.
     Deadline,
-    /// Counts down at a rate of its own: timer ticks a clock tick, times 2^32.
-    CountDown {
-        /// The ratio.
-        ratio_32: u64,
-    },
+    /// Counts down at a rate of its own.
+    CountDown(Rate),
+}
+
+/// How the timer's own ticks follow from the clock's.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// Timer ticks a clock tick, times 2^32.
+    ratio_32: u64,
+    /// The most clock ticks that can be counted down at a time.
+    most: u64,
+}
+
+impl Rate {
+    /// A rate of so many timer ticks a clock tick, times 2^32.
+    #[must_use]
+    pub const fn new(ratio_32: u64) -> Self {
+        let ratio_32 = if ratio_32 == 0 { 1 } else { ratio_32 };
+        Self { ratio_32, most: (u64::MAX - (1 << 33)) / ratio_32 }
+    }
+
+    /// What the timer is to count down from so that it does not end before so many clock ticks are over, and at most one of its
+    /// own ticks after; never 0, which would disarm it. A time that is too long ends early, and the interrupt arms the timer again.
+    #[inline(always)]
+    const fn count(self, clock_ticks: u64) -> u32 {
+        let clock_ticks = if clock_ticks < self.most { clock_ticks } else { self.most };
+        // The product is below 2^64 - 2^33, so the sum fits.
+        (clock_ticks.wrapping_mul(self.ratio_32) >> 32) as u32 + 1
+    }
 }
 
 static TIMER: Once<HardwareTimer> = Once::new();
@@ -40,7 +64,7 @@ pub fn install_timer(cpu: &ThisCpu, timer: HardwareTimer) {
     SLICE_TICKS.store(clock().ticks_in(SLICE_NANOSECONDS), Ordering::Relaxed);
     cpu.kernel().apic().set_timer(match timer {
         HardwareTimer::Deadline => TimerMode::TscDeadline { vector: vectors::TIMER },
-        HardwareTimer::CountDown { .. } => TimerMode::OneShot { vector: vectors::TIMER },
+        HardwareTimer::CountDown(_) => TimerMode::OneShot { vector: vectors::TIMER },
     });
 }
 
@@ -51,20 +75,50 @@ pub fn arm(cpu: &ThisCpu, moment: u64) {
     }
     cpu.local().armed.set(moment);
     match TIMER.get() {
-        Some(HardwareTimer::Deadline) => cpu.kernel().apic().arm_deadline(moment),
-        Some(HardwareTimer::CountDown { ratio_32 }) => {
-            let clock_ticks = moment.saturating_sub(ticks());
-            let count = (u128::from(clock_ticks) * u128::from(*ratio_32)) >> 32;
-            // A count of 0 would disarm it. One that is too long ends early, and the interrupt arms it again.
-            cpu.kernel().apic().arm_one_shot(u32::try_from(count).unwrap_or(u32::MAX).max(1));
-        }
+        Some(timer) => program(cpu, timer, moment, ticks()),
         None => unreachable!("the timer is installed before anything waits"),
     }
 }
 
+/// Tells the hardware the moment; `now` is the clock's reading of a moment ago.
+#[inline(always)]
+fn program(cpu: &ThisCpu, timer: &HardwareTimer, moment: u64, now: u64) {
+    match timer {
+        HardwareTimer::Deadline => cpu.kernel().apic().arm_deadline(moment),
+        HardwareTimer::CountDown(rate) => {
+            cpu.kernel().apic().arm_one_shot(rate.count(moment.saturating_sub(now)));
+        }
+    }
+}
+
+/// The timer's interrupt where no entry is due, and nobody is ready for whom a slice could end: arms the timer for what comes
+/// next. `false`: there is something to do, and nothing has been done.
+#[inline(always)]
+pub fn arm_if_nothing_due(cpu: &ThisCpu) -> bool {
+    let Some(timer) = TIMER.get() else { return false };
+    let local = cpu.local();
+    let now = ticks();
+    let mut moment = local.timers.next();
+    if moment <= now {
+        return false;
+    }
+    let slice_end = local.slice_end.get();
+    if slice_end > now {
+        moment = moment.min(slice_end);
+    } else if local.run_queue.is_empty() {
+        local.slice_end.set(u64::MAX);
+    } else {
+        return false;
+    }
+    local.armed.set(moment);
+    if moment != u64::MAX {
+        program(cpu, timer, moment, now);
+    }
+    true
+}
+
 /// The timer's interrupt: drops each entry that is due and completes its action, ends the slice if that is due, and arms
 /// the timer for what comes next.
-#[inline(always)]
 pub fn timer_interrupt(cpu: &ThisCpu) -> Next {
     let local = cpu.local();
     local.armed.set(u64::MAX);
@@ -119,5 +173,35 @@ pub fn start_slice(cpu: &ThisCpu) {
         let end = ticks().saturating_add(SLICE_TICKS.load(Ordering::Relaxed));
         local.slice_end.set(end);
         arm(cpu, end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Rate;
+
+    #[test]
+    fn a_count_is_never_zero_and_never_too_long() {
+        let equal = Rate::new(1 << 32);
+        assert_eq!([0, 1, 1000].map(|ticks| equal.count(ticks)), [1, 2, 1001]);
+        assert_eq!([1 << 32, u64::MAX].map(|ticks| equal.count(ticks)), [u32::MAX - 1; 2]);
+        for rate in [Rate::new(0), Rate::new(1), Rate::new(u64::MAX)] {
+            assert!([0, 1, 1 << 40, u64::MAX].iter().all(|ticks| rate.count(*ticks) > 0));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_ends_at_the_moment_or_the_tick_after_unless_that_is_too_far(clock_ticks in 0..1_u64 << 40, ratio_32 in 1..1_u64 << 40) {
+            let count = u128::from(Rate::new(ratio_32).count(clock_ticks));
+            let exact = u128::from(clock_ticks) * u128::from(ratio_32);
+            if exact < u128::from(u64::MAX - (1 << 33)) - u128::from(ratio_32) {
+                prop_assert!(count << 32 > exact && (count - 1) << 32 <= exact);
+            } else {
+                prop_assert!(count << 32 <= exact + (1 << 32));
+            }
+        }
     }
 }

@@ -12,7 +12,9 @@ mod timer;
 mod timer_list;
 
 pub use deadline_tree::{DeadlineTree, Key, Timed};
-pub use hardware_timer::{HardwareTimer, arm, ensure_slice, install_timer, start_slice, timer_interrupt, wait_until};
+pub use hardware_timer::{
+    HardwareTimer, Rate, arm, arm_if_nothing_due, ensure_slice, install_timer, start_slice, timer_interrupt, wait_until,
+};
 pub use machine_clock::{clock, install_clock, nanoseconds_since_start, try_clock};
 pub use setting::Setting;
 pub use timer::{Action, Firings, Timer, TimerAdapter, changed_elsewhere, moment_after, moment_at};

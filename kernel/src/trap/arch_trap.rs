@@ -73,6 +73,9 @@ pub trait ArchTrap {
     /// The flags register.
     fn flags(frame: &Self::Frame) -> u64;
 
+    /// Whether the context takes interrupts.
+    fn takes_interrupts(frame: &Self::Frame) -> bool;
+
     /// What a thread stands at whose frame this is: the breakpoint, step or watchpoint that stopped it. `None` if its
     /// last trap was another one. The debug status is the frame's error code.
     fn breakpoint(frame: &Self::Frame) -> Option<TrapInfo>;

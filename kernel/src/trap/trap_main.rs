@@ -30,3 +30,10 @@ fn current_frame(cpu: &ThisCpu) -> *const Frame {
 pub fn look_when_idle(cpu: &ThisCpu, next: Next) -> Next {
     if cpu.current().is_none() { Next::Choose } else { next }
 }
+
+/// The frame to return through after an interrupt that asked for no choice: the one that was interrupted, or on an idle
+/// CPU the idle one. `None`: the CPU idled, and somebody is ready now.
+#[inline(always)]
+pub fn go_on(cpu: &ThisCpu, frame: *const Frame) -> Option<*const Frame> {
+    if cpu.current_pointer().is_null() { sched::idle_on(cpu) } else { Some(frame) }
+}

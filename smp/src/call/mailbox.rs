@@ -44,11 +44,55 @@ impl Mailbox {
         outbox: impl Fn(CpuIndex) -> Option<&'m Outbox<O>>,
         mut run: impl FnMut(O),
     ) -> usize {
-        let mut ran = self.answer_word(&self.first, 0, &outbox, &mut run);
-        for (number, word) in self.more.iter().enumerate() {
-            ran += self.answer_word(word, (number as u32 + 1) * WORD_BITS, &outbox, &mut run);
+        let ran = self.answer_word(&self.first, 0, &outbox, &mut run);
+        if self.more.is_empty() { ran } else { ran + self.answer_more(&outbox, &mut run) }
+    }
+
+    /// The short way of an interrupt that has just taken its [`PendingSet`](crate::ipi::PendingSet): the request of one of the
+    /// first 64 CPUs, which `run` carries out, or refuses and does nothing. `false`: there is more to do, by
+    /// [`Self::answer_rest`].
+    #[inline(always)]
+    pub fn answer_one<'m, O: Copy + 'm>(
+        &self,
+        outbox: impl Fn(CpuIndex) -> Option<&'m Outbox<O>>,
+        run: impl FnOnce(O) -> bool,
+    ) -> bool {
+        let bits = self.first.load(Ordering::Relaxed);
+        if bits != 0 {
+            let Some(caller) = self.take_lowest(&self.first, bits, 0) else { return false };
+            // What is not carried out here stays taken, and noted as such.
+            let Some(outbox) = outbox(caller) else { return false };
+            let Some(operation) = outbox.operation() else { return false };
+            if !run(operation) {
+                return false;
+            }
+            outbox.count_done();
+            self.serving.store(0, Ordering::Relaxed);
         }
-        ran
+        // A bit that was not seen was set after the pending set was taken: an interrupt of its own follows.
+        bits & bits.wrapping_sub(1) == 0 && self.more.is_empty()
+    }
+
+    /// Carries out what [`Self::answer_one`] has left, and all else that waits, as [`Self::answer`].
+    pub fn answer_rest<'m, O: Copy + 'm>(
+        &self,
+        outbox: impl Fn(CpuIndex) -> Option<&'m Outbox<O>>,
+        mut run: impl FnMut(O),
+    ) -> usize {
+        let begun = self.serving.load(Ordering::Relaxed).checked_sub(1).map(CpuIndex::new);
+        let ran = begun.map_or(0, |caller| self.carry_out(outbox(caller), &mut run));
+        ran + self.answer(outbox, run)
+    }
+
+    /// The requests of the CPUs beyond the first word.
+    #[inline(never)]
+    fn answer_more<'m, O: Copy + 'm>(
+        &self,
+        outbox: &impl Fn(CpuIndex) -> Option<&'m Outbox<O>>,
+        run: &mut impl FnMut(O),
+    ) -> usize {
+        let words = (1_u32..).zip(&self.more);
+        words.map(|(number, word)| self.answer_word(word, number * WORD_BITS, outbox, run)).sum()
     }
 
     /// The requests of the CPUs from `base` on.
@@ -61,23 +105,40 @@ impl Mailbox {
         run: &mut impl FnMut(O),
     ) -> usize {
         let mut ran = 0;
-        // The look needs no order: `fetch_and` acquires, and a bit that is set after it comes with an interrupt of its own.
+        // The look needs no order: taking acquires, and a bit that is set after it comes with an interrupt of its own.
         while let bits @ 1.. = word.load(Ordering::Relaxed) {
-            let caller = CpuIndex::new(base + bits.trailing_zeros());
-            self.serving.store(caller.get() + 1, Ordering::Relaxed);
-            // The lowest bit.
-            let bit = bits & bits.wrapping_neg();
-            if word.fetch_and(!bit, Ordering::Acquire) & bit != 0
-                && let Some(outbox) = outbox(caller)
-            {
-                if let Some(operation) = outbox.operation() {
-                    run(operation);
-                    ran += 1;
-                }
-                outbox.count_done();
+            if let Some(caller) = self.take_lowest(word, bits, base) {
+                ran += self.carry_out(outbox(caller), run);
             }
-            self.serving.store(0, Ordering::Relaxed);
         }
+        ran
+    }
+
+    /// Takes the request of the lowest bit: it is noted as being carried out. `None` if the word is not what it was any more.
+    #[inline(always)]
+    fn take_lowest(&self, word: &AtomicU64, bits: u64, base: u32) -> Option<CpuIndex> {
+        let caller = CpuIndex::new(base + bits.trailing_zeros());
+        self.serving.store(caller.get() + 1, Ordering::Relaxed);
+        let rest = bits & (bits - 1);
+        if word.compare_exchange(bits, rest, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.serving.store(0, Ordering::Relaxed);
+            return None;
+        }
+        Some(caller)
+    }
+
+    /// Carries out a request that was taken; tells how many that were.
+    #[inline(always)]
+    fn carry_out<'m, O: Copy + 'm>(&self, outbox: Option<&'m Outbox<O>>, run: &mut impl FnMut(O)) -> usize {
+        let mut ran = 0;
+        if let Some(outbox) = outbox {
+            if let Some(operation) = outbox.operation() {
+                run(operation);
+                ran = 1;
+            }
+            outbox.count_done();
+        }
+        self.serving.store(0, Ordering::Relaxed);
         ran
     }
 
@@ -135,8 +196,7 @@ mod loom_tests {
     type Sum = Arc<AtomicUsize>;
 
     fn ask(outbox: &Outbox<usize>, number: usize) {
-        assert!(outbox.claim());
-        outbox.write(number);
+        assert!(outbox.claim() && outbox.write(number));
         outbox.count_sent();
     }
 
@@ -178,6 +238,56 @@ mod loom_tests {
         });
     }
 
+    /// The short way and the rest are the same as one answer, whoever refuses, and take-backs or not.
+    #[test]
+    fn the_short_way_and_the_rest_carry_out_each_request_once() {
+        for refuses in [false, true] {
+            loom::model(move || {
+                let mailbox = Arc::new(Mailbox::new(2));
+                let outboxes = Arc::new([Outbox::<usize>::new(), Outbox::new()]);
+                let sum = Sum::default();
+                let target = {
+                    let (mailbox, outboxes, sum) = (Arc::clone(&mailbox), Arc::clone(&outboxes), Arc::clone(&sum));
+                    thread::spawn(move || {
+                        let add = |number| {
+                            sum.fetch_add(number, Ordering::Relaxed);
+                        };
+                        let find = |cpu: CpuIndex| outboxes.get(cpu.as_usize());
+                        let run = |number| {
+                            if !refuses {
+                                add(number);
+                            }
+                            !refuses
+                        };
+                        if !mailbox.answer_one(find, run) {
+                            mailbox.answer_rest(find, add);
+                        }
+                    })
+                };
+                let mut expected = 0;
+                for caller in 0..2 {
+                    ask(&outboxes[caller], caller + 1);
+                    mailbox.put(CpuIndex::new(caller as u32));
+                    expected += caller + 1;
+                }
+                if mailbox.take(CpuIndex::BOOT) {
+                    outboxes[0].count_taken_back();
+                    expected -= 1;
+                }
+                target.join().unwrap();
+                mailbox.answer(
+                    |cpu| outboxes.get(cpu.as_usize()),
+                    |number| {
+                        sum.fetch_add(number, Ordering::Relaxed);
+                    },
+                );
+                assert_eq!(sum.load(Ordering::Relaxed), expected);
+                assert!(outboxes.iter().all(Outbox::is_settled));
+                assert_eq!(mailbox.serving.load(Ordering::Relaxed), 0);
+            });
+        }
+    }
+
     /// The caller takes its request back and makes another call: the target carries out each at most once, and never reads
     /// an operation while it is written.
     #[test]
@@ -205,7 +315,7 @@ mod loom_tests {
             }
             let mut expected = usize::from(!taken_back);
             if outbox.is_settled() {
-                outbox.write(10);
+                assert!(outbox.write(10));
                 outbox.count_sent();
                 mailbox.put(CpuIndex::BOOT);
                 expected += 10;

@@ -8,9 +8,9 @@ use crate::atomic::{AtomicBool, AtomicU32, Ordering, UnsafeCell};
 pub struct Outbox<O> {
     /// A call is being made.
     in_use: AtomicBool,
-    /// Requests that were sent and not taken back. Only the caller writes.
+    /// Requests that were ever sent and not taken back, modulo 2^32. Only the caller writes.
     sent: AtomicU32,
-    /// Requests that were carried out.
+    /// Requests that were ever carried out, modulo 2^32.
     done: AtomicU32,
     /// Written while no request is out; read by whoever has taken one.
     operation: UnsafeCell<Option<O>>,
@@ -50,26 +50,28 @@ impl<O: Copy> Outbox<O> {
         self.done.load(Ordering::Acquire) == self.sent.load(Ordering::Relaxed)
     }
 
-    /// Puts the operation in for the requests that follow. Only by who has claimed it, while it is settled.
-    #[inline]
-    pub(super) fn write(&self, operation: O) {
-        assert!(self.is_settled(), "a request is out");
-        self.sent.store(0, Ordering::Relaxed);
-        self.done.store(0, Ordering::Relaxed);
-        // SAFETY: by `in_use` nobody else writes, and by the assertion no target has a request, so nobody reads.
+    /// Puts the operation in for the requests that follow; `false` while a request is out. Only by who has claimed it.
+    #[inline(always)]
+    #[must_use]
+    pub(super) fn write(&self, operation: O) -> bool {
+        if !self.is_settled() {
+            return false;
+        }
+        // SAFETY: by `in_use` nobody else writes, and by what was just seen no target has a request, so nobody reads.
         self.operation.with_mut(|place| unsafe { *place = Some(operation) });
+        true
     }
 
     /// Counts a request that is about to be sent. Only by who has claimed it.
     #[inline]
     pub(super) fn count_sent(&self) {
-        self.sent.store(self.sent.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.sent.store(self.sent.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Counts a request as never sent: it was taken back. Only by who has claimed it.
     #[inline]
     pub(super) fn count_taken_back(&self) {
-        self.sent.store(self.sent.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        self.sent.store(self.sent.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
     }
 
     /// The operation. Only by a target that has taken a request and not yet counted it done.

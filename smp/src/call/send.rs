@@ -20,6 +20,9 @@ pub trait Exchange {
     /// The CPU with this index; nothing when there is no such CPU, or it is not online.
     fn find(&self, cpu: CpuIndex) -> Option<Self::Cpu>;
 
+    /// The index of a CPU that was found.
+    fn index(&self, cpu: Self::Cpu) -> CpuIndex;
+
     /// A CPU's mailbox.
     fn mailbox(&self, cpu: Self::Cpu) -> &Mailbox;
 
@@ -41,14 +44,8 @@ pub struct Unanswered {
 }
 
 impl Unanswered {
-    #[inline]
     fn is_empty(&self) -> bool {
         self.not_begun.is_empty() && self.running.is_empty()
-    }
-
-    #[cold]
-    fn add_missing(&mut self, cpu: CpuIndex) {
-        self.not_begun.insert(cpu);
     }
 
     /// All of them.
@@ -99,37 +96,85 @@ impl<O: Copy, X: Exchange + ?Sized, C: Clock + ?Sized> Call<'_, O, X, C> {
         operation: O,
         mut poll: impl FnMut(),
     ) -> Result<(), Unanswered> {
+        let targets = targets.into_iter().map(|index| self.exchange.find(index).ok_or(index));
+        self.send(targets, operation, &mut poll)
+    }
+
+    /// The same for targets that the caller has found already.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    #[inline(always)]
+    pub fn make_found(
+        &self,
+        targets: impl IntoIterator<Item = X::Cpu>,
+        operation: O,
+        mut poll: impl FnMut(),
+    ) -> Result<(), Unanswered> {
+        self.send(targets.into_iter().map(Ok), operation, &mut poll)
+    }
+
+    #[inline(always)]
+    fn send(
+        &self,
+        targets: impl Iterator<Item = Result<X::Cpu, CpuIndex>>,
+        operation: O,
+        poll: &mut impl FnMut(),
+    ) -> Result<(), Unanswered> {
+        if !self.begin(operation, poll) {
+            let indices = targets.map(|target| target.map_or_else(|missing| missing, |cpu| self.exchange.index(cpu)));
+            return Err(Unanswered { not_begun: indices.collect(), running: CpuSet::new() });
+        }
         let outbox = self.outbox;
-        let nobody = |targets| Unanswered { not_begun: CpuSet::from_iter(targets), running: CpuSet::new() };
-        if !outbox.claim() {
-            return Err(nobody(targets.into_iter()));
-        }
-        if !outbox.is_settled() && !self.wait(&mut poll) {
-            outbox.release();
-            return Err(nobody(targets.into_iter()));
-        }
-        let mut unanswered = Unanswered::default();
-        outbox.write(operation);
-        for index in targets {
-            match self.exchange.find(index) {
-                Some(cpu) => {
+        let mut missing: Option<CpuSet> = None;
+        for target in targets {
+            match target {
+                Ok(cpu) => {
                     // Counted first: the target may be done before the next line.
                     outbox.count_sent();
                     self.exchange.mailbox(cpu).put(self.caller);
                     self.exchange.poke(cpu);
                 }
-                None => unanswered.add_missing(index),
+                Err(index) => {
+                    missing.get_or_insert_default().insert(index);
+                }
             }
         }
-        if !outbox.is_settled() && !self.wait(&mut poll) {
+        let settled = outbox.is_settled() || self.wait(poll);
+        let result = if settled && missing.is_none() { Ok(()) } else { self.name(missing, settled) };
+        outbox.release();
+        result
+    }
+
+    /// Claims the outbox and puts the operation in; `false` if that is not possible in the time.
+    #[inline(always)]
+    fn begin(&self, operation: O, poll: &mut impl FnMut()) -> bool {
+        self.outbox.claim() && (self.outbox.write(operation) || self.begin_later(operation, poll))
+    }
+
+    /// A CPU is still running the operation of an earlier call.
+    #[cold]
+    #[inline(never)]
+    fn begin_later(&self, operation: O, poll: &mut impl FnMut()) -> bool {
+        let written = self.wait(poll) && self.outbox.write(operation);
+        if !written {
+            self.outbox.release();
+        }
+        written
+    }
+
+    /// Not all have done it: takes back what nobody has begun, and names everybody.
+    #[cold]
+    fn name(&self, missing: Option<CpuSet>, settled: bool) -> Result<(), Unanswered> {
+        let mut unanswered = Unanswered { not_begun: missing.unwrap_or_default(), running: CpuSet::new() };
+        if !settled {
             self.take_back(&mut unanswered);
         }
-        outbox.release();
         if unanswered.is_empty() { Ok(()) } else { Err(unanswered) }
     }
 
     /// Waits until all requests are settled, or the time is over; tells whether they are.
-    #[inline]
+    #[inline(always)]
     fn wait(&self, poll: &mut impl FnMut()) -> bool {
         for _ in 0..POLLS_WITHOUT_CLOCK {
             core::hint::spin_loop();
@@ -150,7 +195,6 @@ impl<O: Copy, X: Exchange + ?Sized, C: Clock + ?Sized> Call<'_, O, X, C> {
     }
 
     /// The time is over: takes back what nobody has begun, and names who has begun and not ended.
-    #[cold]
     fn take_back(&self, unanswered: &mut Unanswered) {
         let cpus = (0..self.exchange.cpus()).map(CpuIndex::new);
         for (cpu, mailbox) in cpus.filter_map(|cpu| Some((cpu, self.exchange.mailbox(self.exchange.find(cpu)?)))) {

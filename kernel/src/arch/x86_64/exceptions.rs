@@ -4,6 +4,7 @@ use core::fmt;
 
 use gatehouse_abi::TrapNumber;
 use x86_64::registers::control::Cr2;
+use x86_64::registers::rflags::RFlags;
 
 use super::access_context::{self, Question};
 use super::classify::classify;
@@ -38,6 +39,10 @@ impl ArchTrap for Arch {
 
     fn flags(frame: &TrapFrame) -> u64 {
         frame.flags()
+    }
+
+    fn takes_interrupts(frame: &TrapFrame) -> bool {
+        RFlags::from_bits_truncate(frame.flags()).contains(RFlags::INTERRUPT_FLAG)
     }
 
     fn describe_cause(info: &TrapInfo, frame: &TrapFrame, out: &mut dyn fmt::Write) -> fmt::Result {
