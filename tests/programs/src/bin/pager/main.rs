@@ -74,7 +74,7 @@ fn all_kinds(count: usize, pagers: usize, rounds: u64) -> [Tally; Kind::COUNT] {
     let mut clients = Clients::new(pagers);
     for cpu in 0..count as u64 {
         clients.start(Kind::Fresh, PAGES << 32 | rounds, cpu);
-        clients.start(Kind::Image, cpu * 2 << 32 | IMAGE_ROUNDS, cpu);
+        clients.start(Kind::Image, (cpu * 2) << 32 | IMAGE_ROUNDS, cpu);
         clients.start(Kind::Image, (cpu * 2 + 1) << 32 | IMAGE_ROUNDS, cpu);
         clients.start(Kind::Stack, clients::DEPTH, cpu);
         clients.start(Kind::Overflow, u64::MAX, cpu);
