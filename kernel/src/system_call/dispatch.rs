@@ -5,12 +5,11 @@ use alloc::sync::Arc;
 use gatehouse_abi::{Error, SystemCall};
 
 use super::{
-    calls, capabilities, control, cpus, debugging, information, memory, messages, objects, programs, saved_replies,
-    timers,
+    affinity, calls, capabilities, control, debugging, information, messages, objects, programs, saved_replies, timers,
 };
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
-use crate::sched::{self, Next};
+use crate::sched::Next;
 use crate::swap;
 use crate::test_hooks;
 use crate::thread::Thread;
@@ -82,21 +81,24 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
     let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
     let outcome: Outcome = match call {
         SystemCall::Null
+        | SystemCall::ExitThread
+        | SystemCall::Yield
+        | SystemCall::SpawnThread
+        | SystemCall::MapMemory
+        | SystemCall::UnmapMemory
         | SystemCall::Send
         | SystemCall::Receive
         | SystemCall::Call
         | SystemCall::Reply
-        | SystemCall::ReplyReceive => unreachable!("they have handlers of their own"),
-        SystemCall::ExitThread => return programs::exit_thread(cpu, first),
+        | SystemCall::ReplyReceive
+        | SystemCall::Wait
+        | SystemCall::SetTimer
+        | SystemCall::CancelTimer
+        | SystemCall::PingCpu => unreachable!("they have handlers of their own"),
         SystemCall::ExitProgram => return programs::exit_program(cpu, first),
-        SystemCall::Yield => {
-            frame.set_system_call_result(0);
-            return sched::yield_now(cpu);
-        }
         SystemCall::DebugWrite => calls::debug_write(thread, first, second).into(),
         SystemCall::Clock => Outcome::Value(time::nanoseconds_since_start()),
         SystemCall::CpuNumber => Outcome::Value(u64::from(cpu.index().get())),
-        SystemCall::SpawnThread => programs::spawn_thread(cpu, thread, frame),
         SystemCall::Sleep => return calls::sleep(cpu, frame, time::moment_after(first)),
         SystemCall::SleepUntil => return calls::sleep(cpu, frame, time::moment_at(first)),
         SystemCall::SpawnProgram => programs::spawn_program(cpu, thread, frame),
@@ -106,8 +108,6 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::ShutDown => calls::shut_down(thread, first).into(),
         SystemCall::SetBase => calls::set_base(thread, first, second).into(),
         SystemCall::MoveToCpu => return calls::move_to_cpu(cpu, frame, first),
-        SystemCall::MapMemory => memory::map(cpu, thread, first, second).into(),
-        SystemCall::UnmapMemory => memory::unmap(cpu, thread, first, second).into(),
         SystemCall::CreateEndpoint => capabilities::create_endpoint(thread).into(),
         SystemCall::CopyCapability => capabilities::copy(thread, &arguments).into(),
         SystemCall::DeleteCapability => still_running(cpu, capabilities::delete(cpu, thread, first)),
@@ -120,10 +120,10 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::ReadFaultRegisters => saved_replies::read_fault_registers(thread, first).into(),
         SystemCall::SwapOut => capabilities::swap_out(cpu, thread, &arguments).into(),
         SystemCall::CreateTimer => timers::create(cpu, thread, first, second).into(),
-        SystemCall::SetTimer => timers::set(cpu, thread, &arguments).into(),
-        SystemCall::CancelTimer => timers::cancel(cpu, thread, first).into(),
         SystemCall::ReadTimer => timers::read(thread, first).into(),
-        SystemCall::PingCpu => cpus::ping(cpu, thread, first).into(),
+        SystemCall::SetAffinity | SystemCall::GetAffinity => {
+            return affinity::affinity_call(cpu, thread, call, frame);
+        }
         SystemCall::TestHook => return test_hooks::run(cpu, frame),
         _ => {
             let found = objects::object_call(cpu, thread, call, frame, &arguments)
@@ -134,6 +134,12 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
             }
         }
     };
+    settle(cpu, frame, outcome)
+}
+
+/// Does what a call comes to.
+#[inline(always)]
+pub(super) fn settle(cpu: &ThisCpu, frame: &mut Frame, outcome: Outcome) -> Next {
     match outcome {
         Outcome::Value(value) => frame.set_system_call_result(value),
         Outcome::Refused(error) => return swap::refused(cpu, frame, error),
