@@ -132,7 +132,11 @@ fn layouts() {
             machine_checks_corrected,
             machine_checks_deferred,
             machine_checks_contained,
-            machine_check_meetings_missed
+            machine_check_meetings_missed,
+            threads_placed,
+            threads_given,
+            threads_asked,
+            waited_beside_idle
         }),
     );
     check(

@@ -134,4 +134,12 @@ pub struct CpuInformation {
     pub machine_checks_contained: u64,
     /// Machine checks that every CPU should have been told of, and not every one came in time.
     pub machine_check_meetings_missed: u64,
+    /// Threads that this CPU sent to one that had nothing to run, when they became ready or had to wait here.
+    pub threads_placed: u64,
+    /// Threads that waited here and went to a CPU that asked for one.
+    pub threads_given: u64,
+    /// How often this CPU had nothing to run and asked another one for a thread.
+    pub threads_asked: u64,
+    /// The most slices in a row at whose end a thread waited here while a CPU where it may run had nothing to run.
+    pub waited_beside_idle: u64,
 }

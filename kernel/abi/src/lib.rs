@@ -31,7 +31,8 @@ pub use message::{
     UTCB_RECEIVE_SLOTS,
 };
 pub use program::{
-    ALL_OTHER_CPUS, ANY_CPU, DEFAULT_PRIORITY, EndCause, PRIORITIES, PageLoss, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED,
+    AFFINITY_LIMIT, ALL_OTHER_CPUS, ANY_CPU, DEFAULT_PRIORITY, EndCause, PRIORITIES, PageLoss, ProgramEnd, SPAWN_QUIET,
+    SPAWN_SUSPENDED,
 };
 pub use system_call::{BASE_FS, BASE_GS, PASS_BREAKPOINT, PASS_UNDEFINED, SystemCall, TIMER_RELATIVE};
 pub use test_hook::TestHook;

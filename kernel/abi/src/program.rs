@@ -4,6 +4,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// [`crate::SystemCall::SpawnThread`] and [`crate::SystemCall::SpawnProgram`]: any CPU will do.
 pub const ANY_CPU: u64 = u64::MAX;
+/// The most bytes of a set of CPUs, as [`crate::SystemCall::SetAffinity`] reads it: 32768 CPUs.
+pub const AFFINITY_LIMIT: u64 = 4096;
 /// In place of a CPU index: every CPU that runs but the caller's.
 pub const ALL_OTHER_CPUS: u64 = u64::MAX - 1;
 

@@ -19,9 +19,9 @@ pub enum SystemCall {
     Clock = 5,
     /// `()`: the index of the CPU that the thread runs on.
     CpuNumber = 6,
-    /// `(entry, stack_pointer, argument, cpu)`: starts a thread of the same program; answers its
-    /// number. The thread starts at `entry` with `argument` in RDI. `cpu` may be [`crate::ANY_CPU`]. A program has at most 4096
-    /// threads at a time.
+    /// `(entry, stack_pointer, argument, cpu, set address, set length)`: starts a thread of the same program; answers its
+    /// number. The thread starts at `entry` with `argument` in RDI. It stays on that CPU; with [`crate::ANY_CPU`], it may run on all; with a
+    /// set (as [`Self::SetAffinity`] reads it, length 0 for none), on those of the set. A program has at most 4096 threads at a time.
     SpawnThread = 7,
     /// `(nanoseconds)`: sleeps at least that long.
     Sleep = 8,
@@ -42,7 +42,7 @@ pub enum SystemCall {
     ShutDown = 13,
     /// `(which, address)`: sets the thread's FS base ([`BASE_FS`]) or GS base ([`BASE_GS`]).
     SetBase = 14,
-    /// `(cpu)`: moves the calling thread to another CPU.
+    /// `(cpu)`: moves the calling thread to a CPU, where it stays.
     MoveToCpu = 15,
     /// `(address, length)`: maps fresh zeroed pages, readable and writable, at a page-aligned free place; at most 128 MiB.
     MapMemory = 16,
@@ -174,11 +174,18 @@ pub enum SystemCall {
     /// `(mask)`: which trap instructions of the calling thread do nothing: a sum of [`crate::PASS_BREAKPOINT`] and
     /// [`crate::PASS_UNDEFINED`]. Answers the mask before. Only while the thread has no fault handler.
     PassTraps = 66,
+    /// `(thread slot, address, length)`: says on which CPUs a thread may run, the calling one for [`crate::SLOT_NONE`]: a
+    /// bitmap, bit `n` of the byte `m` for CPU `8 m + n`, of a multiple of 8 bytes and at most [`crate::AFFINITY_LIMIT`]; or
+    /// all CPUs, for the address [`crate::ANY_CPU`].
+    SetAffinity = 67,
+    /// `(thread slot, buffer, length)`: writes the bitmap of the CPUs on which a thread may run, as [`Self::SetAffinity`] reads it; answers its
+    /// length in bytes.
+    GetAffinity = 68,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 67] = [
+    pub const ALL: [Self; 69] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -246,6 +253,8 @@ impl SystemCall {
         Self::UnmapFrom,
         Self::SetPriority,
         Self::PassTraps,
+        Self::SetAffinity,
+        Self::GetAffinity,
     ];
 
     /// The call with this number.

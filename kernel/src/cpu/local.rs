@@ -12,7 +12,7 @@ use super::ThisCpu;
 use crate::arch::{self, Frame, InstructionInfo};
 use crate::irq::watchdog::Watchdog;
 use crate::program::Departures;
-use crate::sched::RunQueue;
+use crate::sched::{Audit, RunQueue};
 use crate::swap::Trouble;
 use crate::thread::Thread;
 use crate::time::TimerList;
@@ -26,6 +26,8 @@ pub struct Local {
     /// of a thread must equal for the shortest switch to it.
     plain_index: Cell<u64>,
     index: CpuIndex,
+    /// The root of the kernel's own page tables.
+    kernel_root: u64,
     /// The running thread may use the unit: TS is clear.
     fpu_allowed: Cell<bool>,
     /// Which thread's hardware breakpoints the debug registers hold: [`arch::DebugRegisters::identity`]; 0 for none.
@@ -34,6 +36,8 @@ pub struct Local {
     pub run_queue: RunQueue,
     /// What waits for a moment in time here.
     pub timers: TimerList,
+    /// Whether threads wait here while other CPUs sleep.
+    pub audit: Audit,
     /// Which watches another CPU.
     pub watchdog: Watchdog,
     /// When the running thread's slice is over, in clock ticks; `u64::MAX` while nobody else is ready.
@@ -55,10 +59,11 @@ impl Local {
     /// Where assembly finds the thread that runs.
     pub(super) const CURRENT: usize = offset_of!(Self, current);
 
-    /// The state of the CPU with this index that idles on the interrupt stack with this top.
+    /// The state of the CPU with this index that goes idle through this frame, in page tables with this root.
     #[must_use]
-    pub fn new(index: CpuIndex, interrupt_stack_top: u64) -> Self {
+    pub fn new(index: CpuIndex, idle_frame: Frame, kernel_root: u64) -> Self {
         Self {
+            kernel_root,
             plain_index: Cell::new(u64::from(index.get())),
             index,
             current: Cell::new(core::ptr::null()),
@@ -66,6 +71,7 @@ impl Local {
             debug_registers: Cell::new(0),
             run_queue: RunQueue::new(),
             timers: TimerList::new(),
+            audit: Audit::default(),
             watchdog: Watchdog::default(),
             slice_end: Cell::new(u64::MAX),
             armed: Cell::new(u64::MAX),
@@ -73,7 +79,7 @@ impl Local {
             instructions: RefCell::new(arch::instruction_info()),
             swap_trouble: RefCell::new(None),
             contained: Cell::new(ProgramEnd::default()),
-            idle_frame: UnsafeCell::new(arch::idle_frame(interrupt_stack_top)),
+            idle_frame: UnsafeCell::new(idle_frame),
         }
     }
 
@@ -89,6 +95,13 @@ impl Local {
     #[inline(always)]
     pub const fn is_plain(&self) -> bool {
         self.plain_index.get() != u64::MAX
+    }
+
+    /// The root of the kernel's own page tables.
+    #[must_use]
+    #[inline(always)]
+    pub const fn kernel_root(&self) -> u64 {
+        self.kernel_root
     }
 
     /// The frame by which this CPU goes idle. Nothing ever writes to it: an interrupted idle CPU begins anew.

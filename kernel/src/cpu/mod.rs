@@ -6,13 +6,15 @@
 //! CPU has poked it.
 
 mod local;
+mod placement;
 mod remote;
 mod rounds;
 mod table;
 mod this_cpu;
 
 pub use local::Local;
-pub use remote::{NMI_DUMP, NMI_STOP, Remote};
+pub use placement::Placement;
+pub use remote::{GIVE, NMI_DUMP, NMI_STOP, PARK, REAP, Remote};
 pub use rounds::Rounds;
 pub use table::{all, by_index, find_frame_cache, install, next_in_turn};
 pub use this_cpu::{Block, CURRENT_THREAD, KernelCpu, ThisCpu, this, try_this};

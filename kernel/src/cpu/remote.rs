@@ -6,9 +6,10 @@ use alloc::sync::Arc;
 use smp::call::{Mailbox, Outbox};
 use smp::ipi::PendingSet;
 
-use super::Rounds;
+use super::{Placement, Rounds};
 use crate::irq::Operation;
 use crate::memory::frame::FrameCache;
+use crate::memory::kernel_space::kernel_root;
 use crate::sched::Inbox;
 use crate::thread::Thread;
 use crate::time::Timer;
@@ -21,8 +22,8 @@ pub struct Remote {
     inbox: Inbox<Thread>,
     /// Its timers that other CPUs set or cleared.
     timers: Inbox<Timer>,
-    /// Programs are ending that may have threads here.
-    reap: AtomicBool,
+    /// [`REAP`], [`GIVE`] and [`PARK`].
+    errands: AtomicU64,
     /// Threads are to stop that may be ready here.
     parking: Rounds,
     mailbox: Mailbox,
@@ -31,6 +32,7 @@ pub struct Remote {
     /// Asked of this CPU by NMI.
     nmi_requests: AtomicU64,
     own: Own,
+    placement: Placement,
     outbox: OwnLine<Outbox<Operation>>,
 }
 
@@ -52,6 +54,13 @@ struct Own {
 #[repr(align(64))]
 struct OwnLine<T>(T);
 
+/// [`Remote::take_errands`]: programs are ending that may have threads here.
+pub const REAP: u64 = 1;
+/// [`Remote::take_errands`]: another CPU asks for a thread.
+pub const GIVE: u64 = 2;
+/// [`Remote::take_errands`]: a round of stopping threads is asked for.
+pub const PARK: u64 = 4;
+
 /// [`Remote::request_by_nmi`]: stop for ever.
 pub const NMI_STOP: u64 = 1;
 /// [`Remote::request_by_nmi`]: tell what it is doing, and go on.
@@ -63,7 +72,7 @@ impl Remote {
             pending: PendingSet::new(),
             inbox: Inbox::new(),
             timers: Inbox::new(),
-            reap: AtomicBool::new(false),
+            errands: AtomicU64::new(0),
             parking: Rounds::default(),
             mailbox: Mailbox::new(cpus),
             online: AtomicBool::new(false),
@@ -76,6 +85,7 @@ impl Remote {
                 entering: AtomicU64::new(0),
                 pinged_at: AtomicU64::new(0),
             },
+            placement: Placement::new(),
             outbox: OwnLine(Outbox::new()),
         }
     }
@@ -104,12 +114,38 @@ impl Remote {
 
     /// Asks this CPU to look for threads of ending programs; the caller pokes it afterwards.
     pub fn ask_to_reap(&self) {
-        self.reap.store(true, Ordering::SeqCst);
+        self.errands.fetch_or(REAP, Ordering::SeqCst);
     }
 
-    /// Whether it was asked to, since the last call. Only on the owning CPU.
-    pub fn take_reap(&self) -> bool {
-        self.reap.load(Ordering::Relaxed) && self.reap.swap(false, Ordering::SeqCst)
+    /// Asks this CPU for a round of stopping threads that are to be suspended or may not be here; answers its number. The caller pokes it
+    /// afterwards.
+    pub fn ask_to_park(&self) -> u64 {
+        let round = self.parking.ask();
+        self.errands.fetch_or(PARK, Ordering::SeqCst);
+        round
+    }
+
+    /// Asks this CPU to answer who asks for a thread; the caller pokes it afterwards.
+    pub fn ask_to_give(&self) {
+        self.errands.fetch_or(GIVE, Ordering::SeqCst);
+    }
+
+    /// What it was asked for, since the last call. Only on the owning CPU.
+    #[inline(always)]
+    pub fn take_errands(&self) -> u64 {
+        if self.errands.load(Ordering::Relaxed) == 0 { 0 } else { self.errands.swap(0, Ordering::SeqCst) }
+    }
+
+    /// Whether no thread is on its way to this CPU; out of date at once.
+    #[must_use]
+    pub fn has_no_arrivals(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
+    /// Its part in placing threads.
+    #[must_use]
+    pub const fn placement(&self) -> &Placement {
+        &self.placement
     }
 
     /// Rounds of stopping threads that are to be suspended.
@@ -214,6 +250,19 @@ impl Remote {
     #[inline(always)]
     pub fn set_root(&self, root: u64) {
         self.own.root.store(root, Ordering::Release);
+    }
+
+    /// Tells that the kernel's own page tables are loaded: right after they are. This is how others see that the CPU has nothing to
+    /// run ([`Self::is_idle`]), so it comes before whatever the CPU looks at next.
+    #[inline(always)]
+    pub fn set_kernel_root(&self, root: u64) {
+        self.own.root.swap(root, Ordering::SeqCst);
+    }
+
+    /// Whether the CPU has nothing to run: no program's tables are loaded. Out of date at once.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.own.root.load(Ordering::SeqCst) == kernel_root().as_u64()
     }
 
     /// Whether the CPU may still have the root loaded. `false` is final for a root whose threads are all gone.

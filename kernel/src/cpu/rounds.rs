@@ -26,9 +26,7 @@ impl Rounds {
     }
 
     /// Whether anybody asked for a round that has not begun.
-    #[must_use]
-    #[inline(always)]
-    pub fn is_asked(&self) -> bool {
+    fn is_asked(&self) -> bool {
         self.wanted.load(Ordering::Relaxed)
     }
 

@@ -320,7 +320,7 @@ fn can_run_next<const PLAIN: bool>(cpu: &ThisCpu, thread: &Thread) -> bool {
     let here = if PLAIN {
         thread.attention().is_plain_on(cpu.local().plain_index())
     } else {
-        thread.cpu() == cpu.index() && thread.attention().is_nothing()
+        thread.cpu() == cpu.index() && thread.attention().may_run_at_home()
     };
     here && sched::nobody_above(cpu, thread.priority())
 }

@@ -34,8 +34,11 @@ pub fn stop_waiting(thread: &Thread) -> bool {
 
 /// The deadline of a wait has come; the thread has just left the timer list.
 pub fn time_out(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    let still_waited = stop_waiting(&thread);
+    // Only now: whoever has it otherwise sends it here, and not to another CPU, for as long as it is marked; and there it
+    // could be in another wait already.
     thread.attention().limit_wait(false);
-    if !stop_waiting(&thread) {
+    if !still_waited {
         return Next::Stay;
     }
     match thread.wait() {

@@ -19,7 +19,10 @@ pub(super) fn block_current(cpu: &ThisCpu, wait: Wait) -> Option<Arc<Thread>> {
 #[inline(always)]
 pub(super) fn run_instead(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     thread.set_wait(Wait::Nothing);
-    if thread.cpu() == cpu.index() && sched::nobody_above(cpu, thread.priority()) && thread.attention().is_nothing() {
+    if thread.cpu() == cpu.index()
+        && sched::nobody_above(cpu, thread.priority())
+        && thread.attention().may_run_at_home()
+    {
         return sched::run_now(cpu, thread);
     }
     let _woken = sched::wake(cpu, thread);

@@ -19,7 +19,7 @@ pub use end::{
 };
 pub use paused::{PausedThreads, pause, pause_current, unpause};
 pub use program::{Life, NoThread, Program, THREAD_QUOTA, count};
-pub use spawn::{SpawnError, Start, spawn_program, spawn_thread};
+pub use spawn::{SpawnError, Start, spawn_program, spawn_thread, spawn_thread_among};
 pub use stopped::with_stopped;
 pub use utcbs::{UTCB_END, UtcbSlot};
 pub use wait::{Waited, stop_waiting, wait_for_child};

@@ -19,7 +19,7 @@ use crate::memory::{AddressSpace, UserRange};
 use crate::object::{FOREST, KernelObject};
 use crate::sched::{self, Next};
 use crate::swap;
-use crate::thread::Thread;
+use crate::thread::{Affinity, Thread};
 use crate::trap::TrapFrame as _;
 
 /// Bytes of a program's first stack.
@@ -86,8 +86,10 @@ pub struct Start<'name> {
     pub name: &'name str,
     /// What its first thread finds as its argument.
     pub argument: u64,
-    /// Where that runs: a CPU that is online.
+    /// Where that runs, or may begin: a CPU that is online.
     pub cpu: CpuIndex,
+    /// It may run on any other CPU, too.
+    pub roams: bool,
     /// Its faults are told to its parent only.
     pub quiet: bool,
     /// Its first thread waits to be resumed.
@@ -111,6 +113,9 @@ pub fn spawn_program(
     map_stack(&mut space)?;
     let program = Program::new(start.name, parent, start.quiet, space);
     let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu)?;
+    if start.roams {
+        thread.set_affinity(Affinity::All);
+    }
     let listed = if swap::add_program(&program) { Ok(()) } else { Err(SpawnError::OutOfMemory) };
     let prepared = listed
         .and_then(|()| give_own_capabilities(&program, &thread))
@@ -125,7 +130,7 @@ pub fn spawn_program(
         program.life().suspended.push(thread);
         return Ok((program, Next::Stay));
     }
-    let next = sched::hand_over(cpu, thread, start.cpu);
+    let next = sched::start(cpu, thread);
     Ok((program, next))
 }
 
@@ -156,6 +161,7 @@ fn give_own_capabilities(program: &Arc<Program>, thread: &Arc<Thread>) -> Result
 }
 
 /// A thread that will enter ring 3.
+#[inline(always)]
 fn make_thread(
     program: &Arc<Program>,
     entry: u64,
@@ -177,7 +183,7 @@ fn map_stack(space: &mut AddressSpace) -> Result<(), SpawnError> {
     Ok(())
 }
 
-/// Starts another thread of the program, with the fault handler of the running one; answers its number.
+/// Starts another thread of the program, on a CPU where it stays, with the fault handler of the running one; answers its number.
 ///
 /// # Errors
 /// As [`SpawnError`] tells.
@@ -189,12 +195,42 @@ pub fn spawn_thread(
     argument: u64,
     target: CpuIndex,
 ) -> Result<(u64, Next), SpawnError> {
+    let thread = add_thread(cpu, program, entry, stack_pointer, argument, target)?;
+    Ok((thread.number(), sched::hand_over(cpu, thread)))
+}
+
+/// The same for a thread that may run on other CPUs, too.
+///
+/// # Errors
+/// As [`SpawnError`] tells.
+#[inline(never)]
+pub fn spawn_thread_among(
+    cpu: &ThisCpu,
+    program: &Arc<Program>,
+    [entry, stack_pointer, argument]: [u64; 3],
+    target: CpuIndex,
+    affinity: Affinity,
+) -> Result<(u64, Next), SpawnError> {
+    let thread = add_thread(cpu, program, entry, stack_pointer, argument, target)?;
+    thread.set_affinity(affinity);
+    Ok((thread.number(), sched::start(cpu, thread)))
+}
+
+/// A new thread of the program, not yet ready.
+#[inline(always)]
+fn add_thread(
+    cpu: &ThisCpu,
+    program: &Arc<Program>,
+    entry: u64,
+    stack_pointer: u64,
+    argument: u64,
+    target: CpuIndex,
+) -> Result<Arc<Thread>, SpawnError> {
     cpu::by_index(target).ok_or(SpawnError::NoSuchCpu)?;
     if UserRange::new(entry, 1).is_none() || UserRange::new(stack_pointer, 0).is_none() {
         return Err(SpawnError::BadAddress);
     }
     let thread = make_thread(program, entry, stack_pointer, argument, target)?;
-    let number = thread.number();
     let inherited = cpu.current().map_or(Ok(()), |current| handler::inherit(current, &thread));
     let prepared = inherited.map_err(|_| SpawnError::OutOfMemory);
     let taken_in = prepared.and_then(|()| Ok(program.add_thread(&thread)?));
@@ -203,5 +239,5 @@ pub fn spawn_thread(
         program.give_back_utcb(thread.utcb_slot());
         return Err(error);
     }
-    Ok((number, sched::hand_over(cpu, thread, target)))
+    Ok(thread)
 }

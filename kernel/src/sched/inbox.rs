@@ -41,6 +41,12 @@ impl<T: InboxEntry> Inbox<T> {
         }
     }
 
+    /// Whether it is empty; out of date at once.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.newest.load(Ordering::SeqCst).is_null()
+    }
+
     /// Takes all entries out, oldest first.
     pub fn take_all(&self, mut each: impl FnMut(Arc<T>)) {
         let mut newest = self.newest.swap(ptr::null_mut(), Ordering::Acquire);

@@ -1,10 +1,11 @@
 //! Who runs next.
 //!
 //! Each CPU schedules alone: its run queue is touched by no other. Threads come from other CPUs through the inbox, with an
-//! IPI when the CPU may not look by itself. Handlers answer a [`Next`]; only [`pick`] acts on it.
+//! IPI when the CPU may not look by itself. Where a thread goes that may run on several CPUs is decided in [`placement`]. Handlers answer a [`Next`]; only [`pick`] acts on it.
 
 mod inbox;
 mod next;
+mod placement;
 mod poke;
 mod ready;
 mod reap;
@@ -14,14 +15,15 @@ mod switch;
 
 pub use inbox::{Inbox, InboxEntry};
 pub use next::Next;
+pub use placement::{Audit, install_board, is_anybody_roaming, roaming_begins, roaming_ends};
 pub use poke::poke;
 pub use ready::{
-    deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, slice_ended, wake,
+    deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, slice_ended, start, wake,
     yield_now,
 };
 pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
 pub use run_queue::RunQueue;
-pub use suspend::{Suspended, resume, suspend};
+pub use suspend::{Suspended, resume, set_affinity, suspend};
 pub use switch::{
     detach_current, forget_current, give_fpu, idle_on, nobody_above, pick, pick_anew, run_now, switch_directly,
 };

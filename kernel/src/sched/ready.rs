@@ -2,19 +2,19 @@
 
 use alloc::sync::Arc;
 
-use percpu::CpuIndex;
 use smp::ipi::Kind;
 
+use super::placement::{audit, give, leave_or_stay, place};
 use super::suspend::{park, park_ready};
 use super::{Next, detach_current, poke, reap, run_now};
-use crate::cpu::{self, ThisCpu};
+use crate::cpu::{self, GIVE, PARK, REAP, ThisCpu};
 use crate::ipc;
 use crate::program;
 use crate::system_call;
 use crate::thread::Thread;
 use crate::time;
 
-/// Makes a thread ready on this CPU.
+/// Makes a thread ready on this CPU, to which it belongs.
 pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     let local = cpu.local();
     let preempts = cpu.current().is_none_or(|current| current.priority() < thread.priority());
@@ -26,17 +26,17 @@ pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     if preempts { Next::Choose } else { Next::Stay }
 }
 
-/// Hands a thread that is on no CPU and in no list to a CPU, which may be this one.
-pub fn hand_over(cpu: &ThisCpu, thread: Arc<Thread>, target: CpuIndex) -> Next {
-    if thread.cpu() != target {
-        thread.set_cpu(target);
-    }
-    if target == cpu.index() {
+/// Makes a thread ready that is on no CPU and in no list, and was never ready before.
+pub fn start(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    if thread.attention().is_rooted() { hand_over(cpu, thread) } else { place(cpu, thread) }
+}
+
+/// Hands a thread that is on no CPU and in no list to the CPU that it belongs to, which may be this one.
+pub fn hand_over(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    if thread.cpu() == cpu.index() {
         return enqueue(cpu, thread);
     }
-    let Some(block) = cpu::by_index(target) else { unreachable!("callers check that the CPU is online") };
-    block.kernel().remote().put(thread);
-    poke(cpu, block, Kind::Reschedule);
+    hand_over_elsewhere(cpu, thread);
     Next::Stay
 }
 
@@ -49,13 +49,19 @@ pub fn hand_over_elsewhere(cpu: &ThisCpu, thread: Arc<Thread>) {
 }
 
 /// Wakes a thread that waited, on the CPU where it ran last: if it is in that CPU's timer list besides, only that CPU may
-/// take it out.
+/// take it out. If it is not, and may run elsewhere, it goes where nothing runs.
+#[inline(always)]
 pub fn wake(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    let target = thread.cpu();
-    if target == cpu.index() {
-        return made_ready(cpu, thread);
+    if thread.cpu() == cpu.index() { made_ready(cpu, thread) } else { wake_elsewhere(cpu, thread) }
+}
+
+#[inline(never)]
+fn wake_elsewhere(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    if thread.attention().may_leave_home() && !thread.is_timed() && !thread.waits_for_program().get() {
+        return place(cpu, thread);
     }
-    hand_over(cpu, thread, target)
+    hand_over_elsewhere(cpu, thread);
+    Next::Stay
 }
 
 /// A thread that arrived or was woken: it leaves the timer list, and runs unless its program is ending.
@@ -74,11 +80,11 @@ fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     enqueue(cpu, thread)
 }
 
-/// A thread whose limited wait is over, or that is to stop.
+/// A thread whose limited wait is over, that is to stop, or that may run elsewhere.
 #[cold]
 fn attend(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     thread.attention().limit_wait(false);
-    if thread.attention().is_stop_wanted() { park(cpu, thread) } else { enqueue(cpu, thread) }
+    if thread.attention().is_stop_wanted() { park(cpu, thread) } else { start(cpu, thread) }
 }
 
 /// A thread that another CPU has handed over: if this one idles it runs at once, past the run queue.
@@ -96,18 +102,23 @@ fn arrived(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 pub fn drain_inbox(cpu: &ThisCpu) -> Next {
     let mut next = Next::Stay;
     cpu.kernel().remote().take_threads(|thread| next = next.and(arrived(cpu, thread)));
-    if cpu.kernel().remote().take_reap() {
-        next = next.and(reap(cpu));
-    }
-    if cpu.kernel().remote().parking().is_asked() {
-        next = next.and(park_as_asked(cpu));
+    let errands = cpu.kernel().remote().take_errands();
+    if errands != 0 {
+        next = next.and(run(cpu, errands));
     }
     next
 }
 
 #[cold]
-fn park_as_asked(cpu: &ThisCpu) -> Next {
-    cpu.kernel().remote().parking().serve(|| park_ready(cpu)).unwrap_or(Next::Stay)
+fn run(cpu: &ThisCpu, errands: u64) -> Next {
+    let mut next = if errands & REAP != 0 { reap(cpu) } else { Next::Stay };
+    if errands & PARK != 0 {
+        next = next.and(cpu.kernel().remote().parking().serve(|| park_ready(cpu)).unwrap_or(Next::Stay));
+    }
+    if errands & GIVE != 0 {
+        give(cpu);
+    }
+    next
 }
 
 /// A moment has come that a thread waited for; it has just left the timer list.
@@ -132,28 +143,45 @@ pub fn deadline_reached(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 /// The running thread had its share: others of its priority go first.
 #[inline(always)]
 pub fn slice_ended(cpu: &ThisCpu) -> Next {
-    if cpu.local().run_queue.highest().is_some() { yield_now(cpu) } else { Next::Stay }
+    if cpu.local().run_queue.is_empty() { Next::Stay } else { give_way(cpu) }
+}
+
+/// The same when others are ready, though they may have a lower priority.
+#[inline(never)]
+fn give_way(cpu: &ThisCpu) -> Next {
+    let next = yield_now(cpu);
+    audit(cpu);
+    next
 }
 
 /// The running thread goes behind all others of its priority.
+#[inline(always)]
 pub fn yield_now(cpu: &ThisCpu) -> Next {
     let local = cpu.local();
     let Some(current) = cpu.current() else { return Next::Choose };
-    let waiting = local.run_queue.highest();
-    if waiting.is_none_or(|priority| priority < current.priority()) {
+    if local.run_queue.nobody_from(current.priority()) {
         return Next::Stay;
     }
-    if let Some(thread) = detach_current(cpu) {
-        local.run_queue.push(thread);
-    }
+    queue_current(cpu);
     Next::Choose
 }
 
 /// The running thread has another priority: those that are above it now go first, and its equals have their turns.
 pub fn priority_changed(cpu: &ThisCpu) -> Next {
-    let (waiting, current) = (cpu.local().run_queue.highest(), cpu.current().map(Thread::priority));
-    if waiting.is_some() {
+    let Some(current) = cpu.current() else { return Next::Choose };
+    if !cpu.local().run_queue.is_empty() {
         time::start_slice(cpu);
     }
-    if waiting > current { Next::Choose } else { Next::Stay }
+    if cpu.local().run_queue.nobody_above(current.priority()) { Next::Stay } else { Next::Choose }
+}
+
+/// The running thread goes behind others that are ready.
+#[inline(always)]
+pub(super) fn queue_current(cpu: &ThisCpu) {
+    let Some(thread) = detach_current(cpu) else { return };
+    if thread.attention().is_rooted() {
+        cpu.local().run_queue.push(thread);
+    } else {
+        leave_or_stay(cpu, thread);
+    }
 }

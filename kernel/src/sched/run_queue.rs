@@ -36,17 +36,22 @@ impl RunQueue {
     }
 
     /// Puts a thread behind all others of its priority.
+    #[inline(always)]
     pub fn push(&self, thread: Arc<Thread>) {
-        let priority = usize::from(thread.priority());
-        self.set_occupied(self.occupied.get() | 1 << priority);
-        self.queues.borrow_mut()[priority].push_back(thread);
+        let priority = thread.priority();
+        self.occupied.set(self.occupied.get() | 1 << priority);
+        self.highest.set(self.highest.get().max(priority));
+        self.queues.borrow_mut()[usize::from(priority) % PRIORITIES].push_back(thread);
     }
 
     /// Takes the thread that is to run.
     pub fn pop(&self) -> Option<Arc<Thread>> {
-        let priority = self.highest()?;
+        if self.is_empty() {
+            return None;
+        }
+        let priority = self.highest.get();
         let mut queues = self.queues.borrow_mut();
-        let queue = queues.get_mut(usize::from(priority))?;
+        let queue = &mut queues[usize::from(priority) % PRIORITIES];
         let thread = queue.pop_front();
         if queue.is_empty() {
             self.set_occupied(self.occupied.get() & !(1 << priority));
@@ -72,11 +77,11 @@ impl RunQueue {
         self.occupied.get() == 0
     }
 
-    /// The highest priority that is ready.
+    /// Whether no ready thread has this priority or a higher one.
     #[must_use]
-    pub const fn highest(&self) -> Option<u8> {
-        let occupied = self.occupied.get();
-        if occupied == 0 { None } else { Some(occupied.ilog2() as u8) }
+    #[inline(always)]
+    pub const fn nobody_from(&self, priority: u8) -> bool {
+        self.is_empty() || self.highest.get() < priority
     }
 
     /// Whether no ready thread has a higher priority than this one.
@@ -84,6 +89,32 @@ impl RunQueue {
     #[inline(always)]
     pub const fn nobody_above(&self, priority: u8) -> bool {
         self.highest.get() <= priority
+    }
+
+    /// Whether the condition holds for one of the first threads, so many at most, those of the highest priority first.
+    pub fn has_one(&self, most: usize, mut condition: impl FnMut(&Thread) -> bool) -> bool {
+        self.queues.borrow().iter().rev().flatten().take(most).any(&mut condition)
+    }
+
+    /// Takes out the first thread that the condition holds for, of so many at most, those of the highest priority first.
+    pub fn take_one(&self, most: usize, mut condition: impl FnMut(&Thread) -> bool) -> Option<Arc<Thread>> {
+        let mut left = most;
+        for (priority, queue) in self.queues.borrow_mut().iter_mut().enumerate().rev() {
+            let mut cursor = queue.front_mut();
+            while let Some(thread) = cursor.get() {
+                left = left.checked_sub(1)?;
+                if !condition(thread) {
+                    cursor.move_next();
+                    continue;
+                }
+                let taken = cursor.remove();
+                if queue.is_empty() {
+                    self.set_occupied(self.occupied.get() & !(1 << priority));
+                }
+                return taken;
+            }
+        }
+        None
     }
 
     /// Takes out every thread that the condition holds for.

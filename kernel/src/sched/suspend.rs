@@ -9,10 +9,11 @@ use alloc::sync::Arc;
 use gatehouse_abi::Error;
 use smp::ipi::Kind;
 
-use super::{Next, detach_current, enqueue, poke};
+use super::placement::spread;
+use super::{Next, detach_current, poke, start};
 use crate::cpu::{self, ThisCpu};
 use crate::program;
-use crate::thread::Thread;
+use crate::thread::{Affinity, Thread};
 
 /// How far the thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> 
         if on == cpu.index() {
             suspension.ask(on, 0);
         } else if let Some(block) = cpu::by_index(on) {
-            suspension.ask(on, block.kernel().remote().parking().ask());
+            suspension.ask(on, block.kernel().remote().ask_to_park());
             poke(cpu, block, Kind::Reschedule);
             return Ok(Suspended::NotYet);
         }
@@ -57,17 +58,40 @@ pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> 
     Ok(Suspended::Stopped(park_ready(cpu)))
 }
 
-/// Parks the threads of this CPU that are to stop and are ready to run, or run.
+/// Says on which CPUs a thread may run. One that is ready or runs where it may not any more leaves as soon as its CPU has
+/// heard of it.
+pub fn set_affinity(cpu: &ThisCpu, thread: &Thread, affinity: Affinity) -> Next {
+    thread.set_affinity(affinity);
+    // Only now: where it arrives later, it is seen.
+    let on = thread.cpu();
+    if on == cpu.index() {
+        return park_ready(cpu);
+    }
+    if let Some(block) = cpu::by_index(on) {
+        // Nobody waits for the round.
+        let _round = block.kernel().remote().ask_to_park();
+        poke(cpu, block, Kind::Reschedule);
+    }
+    Next::Stay
+}
+
+/// Parks the threads of this CPU that are to stop and are ready to run, or run; sends away those that may not be here, and those
+/// that need not and can run elsewhere at once.
 pub fn park_ready(cpu: &ThisCpu) -> Next {
     let mut stopped = alloc::vec::Vec::new();
-    let wanted = |thread: &Thread| thread.attention().is_stop_wanted();
+    let wanted = |thread: &Thread| thread.attention().is_stop_wanted() || thread.attention().is_misplaced();
     cpu.local().run_queue.take_matching(wanted, |thread| stopped.push(thread));
     let mut next = Next::Stay;
     if cpu.current().is_some_and(wanted) {
         stopped.extend(detach_current(cpu));
         next = Next::Choose;
     }
-    stopped.into_iter().fold(next, |next, thread| next.and(park(cpu, thread)))
+    let next = stopped.into_iter().fold(next, |next, thread| {
+        let stops = thread.attention().is_stop_wanted();
+        next.and(if stops { park(cpu, thread) } else { start(cpu, thread) })
+    });
+    spread(cpu);
+    next
 }
 
 /// Puts a thread that is off every CPU and list, and was to stop, where it waits to be resumed.
@@ -81,7 +105,7 @@ pub(super) fn park(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     }
     if !thread.attention().is_stop_wanted() {
         drop(life);
-        return enqueue(cpu, thread);
+        return start(cpu, thread);
     }
     life.suspended.push(thread);
     Next::Stay

@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 
 use super::Next;
+use super::placement::{is_anybody_roaming, look_for_work};
+use super::ready::queue_current;
 use crate::arch::x86_64::NoMemoryForState;
 use crate::arch::{Frame, fpu_allow, fpu_forbid, load_address_space, load_debug_registers};
 use crate::cpu::ThisCpu;
-use crate::memory::kernel_space::kernel_root;
 use crate::thread::{Special, Thread};
 use crate::time;
 
@@ -15,21 +16,15 @@ pub fn pick(cpu: &ThisCpu) -> *const Frame {
     let local = cpu.local();
     if let Some(thread) = cpu.current() {
         // Somebody asked for a choice without giving up the CPU: the thread competes with the others.
-        let waiting = local.run_queue.highest();
-        if waiting.is_none_or(|priority| priority < thread.priority()) {
+        if local.run_queue.nobody_from(thread.priority()) {
             return thread.frame_pointer();
         }
-        if let Some(thread) = detach_current(cpu) {
-            local.run_queue.push(thread);
-        }
-    }
-    if local.run_queue.is_empty() {
-        return idle(cpu);
+        queue_current(cpu);
     }
     match local.run_queue.pop() {
         Some(thread) => {
-            if local.run_queue.highest().is_some() {
-                time::start_slice(cpu);
+            if !local.run_queue.is_empty() {
+                time::ensure_slice(cpu);
             }
             switch_to(cpu, thread)
         }
@@ -163,16 +158,19 @@ fn idle(cpu: &ThisCpu) -> *const Frame {
     // SAFETY: this is the owning CPU.
     unsafe { cpu.clear_privilege_stack() };
     leave_address_space(cpu);
+    if is_anybody_roaming() {
+        look_for_work(cpu);
+    }
     cpu.local().idle_frame()
 }
 
 /// Loads the kernel's own tables.
 pub(super) fn leave_address_space(cpu: &ThisCpu) {
-    let root = kernel_root().as_u64();
+    let root = cpu.local().kernel_root();
     if cpu.kernel().remote().root() != root {
         // SAFETY: the kernel's own tables live for ever.
         unsafe { load_address_space(root) };
-        cpu.kernel().remote().set_root(root);
+        cpu.kernel().remote().set_kernel_root(root);
         // Only now: until then this CPU had the program's.
         cpu.kernel().remote().set_entering(root);
     }

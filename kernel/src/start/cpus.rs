@@ -7,8 +7,9 @@ use percpu::{ApicId, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, IstStacks, Pro
 use smp::local_apic::LocalApic;
 
 use super::facts::facts;
+use crate::arch::x86_64::Idle;
 use crate::cpu::{Block, KernelCpu, Local};
-use crate::memory::kernel_space::allocate_stack;
+use crate::memory::kernel_space::{allocate_stack, kernel_root};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{frame, heap};
 
@@ -17,17 +18,17 @@ const IST_STACK_BYTES: u64 = 16 * 1024;
 /// Bytes of the stack for ring-3 entries while no thread is set. None can happen: it is there to be found out.
 const FALLBACK_STACK_BYTES: u64 = 4 * 1024;
 
-/// Makes the blocks of the CPUs with these ids, in the order of their indices. They are never freed.
+/// Makes the blocks of the CPUs with these ids, which all wait in the same way, in the order of their indices. They are never freed.
 ///
 /// # Panics
 /// If memory runs out: says how much each CPU needs.
-pub(super) fn make_blocks(ids: impl Iterator<Item = ApicId>, apic: LocalApic) -> Box<[&'static Block]> {
+pub(super) fn make_blocks(ids: impl Iterator<Item = ApicId>, apic: LocalApic, idle: Idle) -> Box<[&'static Block]> {
     let ids: Vec<_> = ids.collect();
     let before = bytes_in_use();
     let blocks: Vec<_> = ids
         .iter()
         .enumerate()
-        .map(|(index, apic_id)| make_block(CpuIndex::new(index as u32), *apic_id, apic, ids.len()))
+        .map(|(index, apic_id)| make_block(CpuIndex::new(index as u32), *apic_id, (apic, idle), ids.len()))
         .collect();
     facts().set_bytes_per_cpu((bytes_in_use() - before) / blocks.len().max(1) as u64);
     blocks.into()
@@ -39,7 +40,7 @@ fn bytes_in_use() -> u64 {
     (frames.total - frames.free - heap.frames) * PAGE_SIZE + heap.bytes_in_use
 }
 
-fn make_block(index: CpuIndex, apic_id: ApicId, apic: LocalApic, cpus: usize) -> &'static Block {
+fn make_block(index: CpuIndex, apic_id: ApicId, (apic, idle): (LocalApic, Idle), cpus: usize) -> &'static Block {
     let interrupt_stack = stack(index, INTERRUPT_STACK_BYTES);
     let stacks = IstStacks {
         nmi: [stack(index, IST_STACK_BYTES), stack(index, IST_STACK_BYTES)],
@@ -47,7 +48,8 @@ fn make_block(index: CpuIndex, apic_id: ApicId, apic: LocalApic, cpus: usize) ->
         machine_check: stack(index, IST_STACK_BYTES),
         debug: stack(index, IST_STACK_BYTES),
     };
-    let kernel = KernelCpu::new(Local::new(index, interrupt_stack.top()), apic, cpus);
+    let kernel =
+        KernelCpu::new(Local::new(index, idle.frame(interrupt_stack.top()), kernel_root().as_u64()), apic, cpus);
     let fallback = stack(index, FALLBACK_STACK_BYTES);
     let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback, kernel };
     // SAFETY: the stacks are fresh and belong to this block alone.

@@ -8,13 +8,15 @@ use x86_64::instructions::port::PortWriteOnly;
 
 use super::silent_cpus::SilentCpus;
 use super::{acpi_tables, cpus, facts, first_program, other_cpus, timer};
-use crate::arch::x86_64::{TscClock, initialise_cpu, patch_entries, prepare_decoder, vectors, vectors_table};
+use crate::arch::x86_64::{
+    Idle, IdleFeatures, TscClock, initialise_cpu, patch_entries, prepare_decoder, vectors, vectors_table,
+};
 use crate::boot::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
 use crate::program::archive;
-use crate::{console, cpu, irq, swap, test_overflow, time};
+use crate::{console, cpu, irq, sched, swap, test_overflow, time};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -38,7 +40,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     let listed = || machine.topology.cpus.iter().map(|cpu| cpu.apic_id).take(limit);
     let highest = listed().max().unwrap_or(boot_id);
     let apic = local_apic_driver(&boot, &machine.topology, highest);
-    let blocks = cpus::make_blocks(listed(), apic);
+    let blocks = cpus::make_blocks(listed(), apic, idle(&boot));
     // SAFETY: no other CPU runs, and no IDT is loaded.
     unsafe { patch_entries() };
     let Some(first) = blocks.first().copied() else { panic!("cannot start: no CPU is left to run") };
@@ -46,6 +48,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     let ready = unsafe { first.init(vectors_table()) };
     // SAFETY: the block is in use and interrupts are off.
     unsafe { initialise_cpu() };
+    sched::install_board(blocks.len());
     cpu::install(blocks);
     frame::set_cache_locator(cpu::find_frame_cache);
     set_shootdown(irq::flush_kernel_pages);
@@ -110,6 +113,12 @@ fn cpu_limit(boot: &BootInfo) -> usize {
         Ok(limit) => limit.unwrap_or(usize::MAX),
         Err(error) => panic!("cannot start: {error}"),
     }
+}
+
+/// How CPUs wait: `idle=hlt` or `idle=mwait`, or what is best here.
+fn idle(boot: &BootInfo) -> Idle {
+    Idle::choose(boot.command_line.value("idle"), IdleFeatures::detect())
+        .unwrap_or_else(|error| panic!("cannot start: {error}"))
 }
 
 /// How long a CPU may take no interrupts, in seconds: `watchdog=N`, 0 for ever.

@@ -15,7 +15,7 @@ use crate::program::{Start, spawn_program};
 /// # Panics
 /// If there is no such program, or it is broken: there is nothing else to do.
 pub(super) fn start(cpu: &ThisCpu, name: &str) {
-    let first = Start { name, argument: 0, cpu: CpuIndex::BOOT, quiet: false, suspended: false };
+    let first = Start { name, argument: 0, cpu: CpuIndex::BOOT, roams: false, quiet: false, suspended: false };
     match spawn_program(cpu, None, &first) {
         // The boot path enters the scheduler next, whatever the answer.
         Ok((program, _next)) => {

@@ -17,6 +17,8 @@ const TEXT_LIMIT: u64 = 4096;
 /// The most that one [`record`] takes.
 const RECORD_LIMIT: u64 = 1024 * 1024;
 
+/// Not inlined, for the room that it takes on the stack.
+#[inline(never)]
 pub(super) fn debug_write(thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
     if length > TEXT_LIMIT {
         return Err(Error::InvalidArgument);
@@ -81,8 +83,12 @@ pub(super) fn move_to_cpu(cpu: &ThisCpu, frame: &mut Frame, target: u64) -> Next
     };
     frame.set_system_call_result(0);
     if target == cpu.index() {
+        if let Some(thread) = cpu.current() {
+            thread.root_at(target);
+        }
         return Next::Stay;
     }
     let Some(thread) = sched::detach_current(cpu) else { return Next::Choose };
-    sched::hand_over(cpu, thread, target).and(Next::Choose)
+    thread.root_at(target);
+    sched::hand_over(cpu, thread).and(Next::Choose)
 }

@@ -5,12 +5,11 @@ use alloc::sync::Arc;
 use gatehouse_abi::{Error, SystemCall};
 
 use super::{
-    calls, capabilities, control, cpus, debugging, information, memory, messages, objects, programs, saved_replies,
-    timers,
+    affinity, calls, capabilities, control, debugging, information, messages, objects, programs, saved_replies, timers,
 };
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
-use crate::sched::{self, Next};
+use crate::sched::Next;
 use crate::swap;
 use crate::test_hooks;
 use crate::thread::Thread;
@@ -60,52 +59,6 @@ pub fn reply_receive_to(cpu: &ThisCpu, frame: &mut Frame, client: Arc<Thread>) -
     messages::reply_receive_to(cpu, frame, client)
 }
 
-/// [`SystemCall::Yield`].
-#[inline(always)]
-pub fn yield_now(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    frame.set_system_call_result(0);
-    sched::yield_now(cpu)
-}
-
-/// [`SystemCall::MapMemory`].
-#[inline(always)]
-pub fn map_memory(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    directly(cpu, frame, |thread, [address, length, ..], _| memory::map(cpu, thread, address, length).into())
-}
-
-/// [`SystemCall::UnmapMemory`].
-#[inline(always)]
-pub fn unmap_memory(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    directly(cpu, frame, |thread, [address, length, ..], _| memory::unmap(cpu, thread, address, length).into())
-}
-
-/// [`SystemCall::SetTimer`].
-#[inline(always)]
-pub fn set_timer(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    directly(cpu, frame, |thread, arguments, _| timers::set(cpu, thread, &arguments).into())
-}
-
-/// [`SystemCall::CancelTimer`].
-#[inline(always)]
-pub fn cancel_timer(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    directly(cpu, frame, |thread, [timer, ..], _| timers::cancel(cpu, thread, timer).into())
-}
-
-/// [`SystemCall::SpawnThread`].
-#[inline(always)]
-pub fn spawn_thread(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    directly(cpu, frame, |thread, _, frame| programs::spawn_thread(cpu, thread, frame))
-}
-
-/// A call that has a handler of its own, so that nothing on its way asks again which it is.
-#[inline(always)]
-fn directly(cpu: &ThisCpu, frame: &mut Frame, call: impl FnOnce(&Thread, [u64; 6], &mut Frame) -> Outcome) -> Next {
-    let arguments = frame.system_call_arguments();
-    let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
-    let outcome = call(thread, arguments, frame);
-    settle(cpu, frame, outcome)
-}
-
 /// Handles any system call in the frame of the running thread.
 #[inline(always)]
 pub fn dispatch(cpu: &ThisCpu, frame: &mut Frame) -> Next {
@@ -128,18 +81,20 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
     let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
     let outcome: Outcome = match call {
         SystemCall::Null
+        | SystemCall::ExitThread
+        | SystemCall::Yield
+        | SystemCall::SpawnThread
+        | SystemCall::MapMemory
+        | SystemCall::UnmapMemory
         | SystemCall::Send
         | SystemCall::Receive
         | SystemCall::Call
         | SystemCall::Reply
         | SystemCall::ReplyReceive
-        | SystemCall::Yield
-        | SystemCall::MapMemory
-        | SystemCall::UnmapMemory
+        | SystemCall::Wait
         | SystemCall::SetTimer
         | SystemCall::CancelTimer
-        | SystemCall::SpawnThread => unreachable!("they have handlers of their own"),
-        SystemCall::ExitThread => return programs::exit_thread(cpu, first),
+        | SystemCall::PingCpu => unreachable!("they have handlers of their own"),
         SystemCall::ExitProgram => return programs::exit_program(cpu, first),
         SystemCall::DebugWrite => calls::debug_write(thread, first, second).into(),
         SystemCall::Clock => Outcome::Value(time::nanoseconds_since_start()),
@@ -166,7 +121,9 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::SwapOut => capabilities::swap_out(cpu, thread, &arguments).into(),
         SystemCall::CreateTimer => timers::create(cpu, thread, first, second).into(),
         SystemCall::ReadTimer => timers::read(thread, first).into(),
-        SystemCall::PingCpu => cpus::ping(cpu, thread, first).into(),
+        SystemCall::SetAffinity | SystemCall::GetAffinity => {
+            return affinity::affinity_call(cpu, thread, call, frame);
+        }
         SystemCall::TestHook => return test_hooks::run(cpu, frame),
         _ => {
             let found = objects::object_call(cpu, thread, call, frame, &arguments)
@@ -182,7 +139,7 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
 
 /// Does what a call comes to.
 #[inline(always)]
-fn settle(cpu: &ThisCpu, frame: &mut Frame, outcome: Outcome) -> Next {
+pub(super) fn settle(cpu: &ThisCpu, frame: &mut Frame, outcome: Outcome) -> Next {
     match outcome {
         Outcome::Value(value) => frame.set_system_call_result(value),
         Outcome::Refused(error) => return swap::refused(cpu, frame, error),

@@ -92,5 +92,9 @@ fn cpu_information(block: &Block) -> CpuInformation {
         machine_checks_deferred: machine_check.deferred(),
         machine_checks_contained: machine_check.contained(),
         machine_check_meetings_missed: machine_check.missed_meetings(),
+        threads_placed: remote.placement().placed(),
+        threads_given: remote.placement().given(),
+        threads_asked: remote.placement().asked(),
+        waited_beside_idle: remote.placement().waited_beside_idle(),
     }
 }

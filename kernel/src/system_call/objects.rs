@@ -18,9 +18,8 @@ pub(super) fn object_call(
 ) -> Option<Outcome> {
     let [first, second, third, ..] = *arguments;
     Some(match call {
-        SystemCall::CreateNotification => notifications::create(thread).into(),
         SystemCall::Signal => notifications::signal(cpu, thread, frame, first),
-        SystemCall::Wait => notifications::wait(cpu, thread, frame, first, second),
+        SystemCall::CreateNotification => notifications::create(thread).into(),
         SystemCall::KillProgram => still_running(cpu, control::kill_program(cpu, thread, first)),
         SystemCall::SetPriority => then(cpu, frame, control::set_priority(cpu, thread, first, second)),
         SystemCall::PassTraps => control::pass_traps(thread, first).into(),

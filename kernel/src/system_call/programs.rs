@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use gatehouse_abi::{ANY_CPU, Error, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
 use percpu::CpuIndex;
 
+use super::affinity::read_affinity;
 use super::capabilities::insert;
 use super::dispatch::Outcome;
 use crate::arch::Frame;
@@ -13,7 +14,7 @@ use crate::cpu::{self, ThisCpu};
 use crate::object::KernelObject;
 use crate::program::{self, SpawnError, Start, Waited};
 use crate::sched::Next;
-use crate::thread::Thread;
+use crate::thread::{Affinity, Thread};
 use crate::trap::TrapFrame as _;
 use crate::user_copy;
 
@@ -57,15 +58,44 @@ fn answer(frame: &mut Frame, value: u64, next: Next) -> Outcome {
 }
 
 pub(super) fn spawn_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -> Outcome {
-    let [entry, stack_pointer, argument, target, ..] = frame.system_call_arguments();
-    let target = match target_cpu(target) {
-        Ok(target) => target,
-        Err(error) => return Outcome::Refused(error),
+    let [entry, stack_pointer, argument, target, _, length] = frame.system_call_arguments();
+    if target == ANY_CPU || length != 0 {
+        return spawn_thread_among(cpu, thread, frame);
+    }
+    let target = match u32::try_from(target) {
+        Ok(target) => CpuIndex::new(target),
+        Err(_) => return Outcome::Refused(Error::NoSuchCpu),
     };
     match program::spawn_thread(cpu, thread.program(), entry, stack_pointer, argument, target) {
         Ok((number, next)) => answer(frame, number, next),
         Err(error) => Outcome::Refused(refusal(&error)),
     }
+}
+
+/// The same for a thread that may run on several CPUs.
+#[inline(never)]
+fn spawn_thread_among(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -> Outcome {
+    let [entry, stack_pointer, argument, wanted, set, length] = frame.system_call_arguments();
+    let (target, affinity) = match place_among(thread, wanted, set, length) {
+        Ok(place) => place,
+        Err(error) => return Outcome::Refused(error),
+    };
+    let arguments = [entry, stack_pointer, argument];
+    match program::spawn_thread_among(cpu, thread.program(), arguments, target, affinity) {
+        Ok((number, next)) => answer(frame, number, next),
+        Err(error) => Outcome::Refused(refusal(&error)),
+    }
+}
+
+/// Where a new thread begins, and where it may run: on any CPU, or on those of a set.
+fn place_among(thread: &Thread, wanted: u64, set: u64, length: u64) -> Result<(CpuIndex, Affinity), Error> {
+    let target = target_cpu(wanted)?;
+    if length == 0 {
+        return Ok((target, Affinity::All));
+    }
+    let affinity = read_affinity(thread, set, length)?;
+    let begins = if wanted == ANY_CPU { affinity.next_from(target) } else { target };
+    if affinity.contains(begins) { Ok((begins, affinity)) } else { Err(Error::InvalidArgument) }
 }
 
 pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -> Outcome {
@@ -79,6 +109,7 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
         Ok(name) => name,
         Err(error) => return Outcome::Refused(error),
     };
+    let roams = target == ANY_CPU;
     let target = match target_cpu(target) {
         Ok(target) => target,
         Err(error) => return Outcome::Refused(error),
@@ -86,8 +117,8 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
     if flags & !(SPAWN_QUIET | SPAWN_SUSPENDED) != 0 {
         return Outcome::Refused(Error::InvalidArgument);
     }
-    let start =
-        Start { name, argument, cpu: target, quiet: flags & SPAWN_QUIET != 0, suspended: flags & SPAWN_SUSPENDED != 0 };
+    let quiet = flags & SPAWN_QUIET != 0;
+    let start = Start { name, argument, cpu: target, roams, quiet, suspended: flags & SPAWN_SUSPENDED != 0 };
     match program::spawn_program(cpu, Some(program), &start) {
         Ok((child, next)) => {
             if start.suspended

@@ -23,14 +23,24 @@ pub enum Special {
     DebugRegisters = 1 << 36,
     /// A deadline limits its wait: it is in a timer list. Changed by the CPU of that list.
     Limit = 1 << 35,
+    /// It may run on several CPUs. Changed under the lock of its affinity.
+    Roams = 1 << 37,
+    /// It may not run on the CPU that it belongs to. Changed under the lock of its affinity.
+    Misplaced = 1 << 38,
 }
 
 /// The CPU's part of the word.
 const CPU: u64 = u32::MAX as u64;
 /// What is to be loaded whenever the thread runs.
 const STATE: u64 = Special::FloatingPoint as u64 | Special::DebugRegisters as u64;
+/// What keeps it from running here at once.
+const NOT_AT_ONCE: u64 = Special::Stop as u64 | Special::Limit as u64 | Special::Misplaced as u64;
 /// What is to be looked at whenever the thread becomes ready.
-const WHEN_READY: u64 = Special::Stop as u64 | Special::Limit as u64;
+const WHEN_READY: u64 = NOT_AT_ONCE | PLACEMENT;
+/// Its CPU is to be chosen anew.
+const PLACEMENT: u64 = Special::Roams as u64 | Special::Misplaced as u64;
+/// Only the CPU that it belongs to may make it ready.
+const AT_HOME: u64 = Special::Stop as u64 | Special::Limit as u64;
 
 impl Attention {
     /// A thread of this CPU that needs nothing else.
@@ -72,6 +82,40 @@ impl Attention {
     #[inline(always)]
     pub fn is_nothing(&self) -> bool {
         self.0.load(Ordering::SeqCst) & WHEN_READY == 0
+    }
+
+    /// Whether it may run at once on the CPU that it belongs to.
+    #[must_use]
+    #[inline(always)]
+    pub fn may_run_at_home(&self) -> bool {
+        self.0.load(Ordering::SeqCst) & NOT_AT_ONCE == 0
+    }
+
+    /// Whether it can run nowhere but on the CPU that it belongs to.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_rooted(&self) -> bool {
+        self.0.load(Ordering::SeqCst) & PLACEMENT == 0
+    }
+
+    /// Whether any CPU may choose another one for it when it becomes ready.
+    #[must_use]
+    #[inline(always)]
+    pub fn may_leave_home(&self) -> bool {
+        let word = self.0.load(Ordering::SeqCst);
+        word & PLACEMENT != 0 && word & AT_HOME == 0
+    }
+
+    /// Whether it may run on several CPUs.
+    #[must_use]
+    pub fn roams(&self) -> bool {
+        self.has(Special::Roams)
+    }
+
+    /// Whether it may not run on the CPU that it belongs to.
+    #[must_use]
+    pub fn is_misplaced(&self) -> bool {
+        self.has(Special::Misplaced)
     }
 
     /// Whether it is to stop.
@@ -134,5 +178,25 @@ mod tests {
         assert!(!attention.has_state());
         attention.put(Special::DebugRegisters, true);
         assert!(attention.is_nothing() && !attention.is_plain_on(9) && attention.has_state());
+        assert!(attention.is_rooted() && !attention.may_leave_home());
+    }
+
+    #[test]
+    fn who_roams_may_run_at_once_where_it_is_and_who_is_misplaced_may_not() {
+        let attention = Attention::new(CpuIndex::new(3));
+        attention.put(Special::Roams, true);
+        assert!(!attention.is_nothing() && !attention.is_rooted() && !attention.is_plain_on(3));
+        assert!(attention.may_run_at_home() && attention.may_leave_home());
+        attention.put(Special::Misplaced, true);
+        assert!(!attention.may_run_at_home() && attention.may_leave_home());
+        attention.put(Special::Roams, false);
+        assert!(!attention.may_run_at_home() && attention.may_leave_home() && !attention.is_rooted());
+        for reason in [Special::Limit, Special::Stop] {
+            attention.put(reason, true);
+            assert!(!attention.may_leave_home());
+            attention.put(reason, false);
+        }
+        attention.put(Special::Misplaced, false);
+        assert!(attention.is_nothing() && attention.is_rooted());
     }
 }

@@ -3,8 +3,10 @@
 //! A thread is always in one place, which owns it: on a CPU (`current`), in a CPU's run queue or inbox, in a timer list, or
 //! with whatever it waits for. Moving it moves an `Arc`.
 
+mod affinity;
 mod attention;
 mod debug;
+mod home;
 mod messages;
 mod suspension;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
@@ -12,6 +14,7 @@ mod thread;
 mod utcb;
 mod wait;
 
+pub use affinity::{Affinity, AffinityError};
 pub use attention::{Attention, Special};
 pub use suspension::Suspension;
 pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Thread, ThreadTimerAdapter, count};

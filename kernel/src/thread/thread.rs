@@ -1,5 +1,6 @@
 //! The thread control block.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::offset_of;
@@ -10,7 +11,7 @@ use gatehouse_abi::TrapNumber;
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
 
-use super::{Attention, Special, Suspension, Wait};
+use super::{Affinity, Attention, Special, Suspension, Wait};
 use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
 use crate::ipc::{Endpoint, FaultHandler, Notification, ReplyRight, SavedReply};
 use crate::object::Space;
@@ -96,6 +97,8 @@ pub struct Thread {
     pub(super) handler_limit: Cell<u64>,
     pub(super) handler: Mutex<Option<FaultHandler>>,
     attention: Attention,
+    /// Where it may run; nothing for the CPU that it belongs to, alone.
+    pub(super) affinity: Mutex<Option<Box<Affinity>>>,
     suspension: Suspension,
     queue_link: LinkedListAtomicLink,
     timer_link: RBTreeAtomicLink,
@@ -152,7 +155,7 @@ unsafe impl InboxEntry for Thread {
 }
 
 impl Thread {
-    /// A thread of the program that will enter ring 3 through `frame`.
+    /// A thread of the program that will enter ring 3 through `frame`, on this CPU and no other.
     #[must_use]
     pub fn new(program: Arc<Program>, frame: Frame, cpu: CpuIndex, utcb: UtcbSlot) -> Arc<Self> {
         EXISTING.fetch_add(1, Ordering::Relaxed);
@@ -186,6 +189,7 @@ impl Thread {
             handler_limit: Cell::new(0),
             handler: Mutex::new(None),
             attention,
+            affinity: Mutex::new(None),
             suspension: Suspension::default(),
             queue_link: LinkedListAtomicLink::new(),
             timer_link: RBTreeAtomicLink::new(),
@@ -330,6 +334,7 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
+        self.roams_no_more();
         EXISTING.fetch_sub(1, Ordering::Relaxed);
     }
 }

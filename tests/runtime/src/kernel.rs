@@ -84,7 +84,8 @@ impl<D: Door> Calls<D> {
         Self::call_with_numbers(SystemCall::CpuNumber, [0; 6]).unwrap_or(u64::MAX)
     }
 
-    /// Starts a thread of this program at `entry`, on CPU `cpu` or [`crate::abi::ANY_CPU`]; answers its number.
+    /// Starts a thread of this program at `entry`, on CPU `cpu`, where it stays, or [`crate::abi::ANY_CPU`], or, with a set that is
+    /// not empty, on any CPU of that; answers its number.
     /// [`crate::thread::Thread`] is the safe form.
     ///
     /// # Safety
@@ -93,8 +94,32 @@ impl<D: Door> Calls<D> {
     ///
     /// # Errors
     /// [`Error::NoSuchCpu`], [`Error::QuotaReached`], [`Error::OutOfMemory`], [`Error::InvalidArgument`] for addresses outside the user half.
-    pub unsafe fn spawn_thread(entry: u64, stack_pointer: u64, argument: u64, cpu: u64) -> Result<u64, Error> {
-        Self::call_with_numbers(SystemCall::SpawnThread, [entry, stack_pointer, argument, cpu, 0, 0])
+    pub unsafe fn spawn_thread(
+        entry: u64,
+        stack_pointer: u64,
+        argument: u64,
+        cpu: u64,
+        (set, length): (u64, u64),
+    ) -> Result<u64, Error> {
+        Self::call_with_numbers(SystemCall::SpawnThread, [entry, stack_pointer, argument, cpu, set, length])
+    }
+
+    /// Says on which CPUs a thread may run; [`crate::affinity::set`] is the typed form.
+    ///
+    /// # Errors
+    /// As for [`crate::affinity::set`].
+    pub fn set_affinity(thread: u64, set: u64, length: u64) -> Result<u64, Error> {
+        Self::call_with_numbers(SystemCall::SetAffinity, [thread, set, length, 0, 0, 0])
+    }
+
+    /// On which CPUs a thread may run, a bit each; answers how many bytes are filled. [`crate::affinity::of`] is the typed form.
+    ///
+    /// # Errors
+    /// As for [`crate::affinity::of`].
+    pub fn affinity(thread: u64, words: &mut [u64]) -> Result<u64, Error> {
+        let (address, length) = (words.as_mut_ptr() as u64, size_of_val(words) as u64);
+        // SAFETY: the kernel writes at most so many bytes there, to memory that is borrowed for that.
+        unsafe { Self::call(SystemCall::GetAffinity, [thread, address, length, 0, 0, 0]) }
     }
 
     /// Sleeps at least that long.

@@ -43,6 +43,7 @@
 //! `cargo clippy` and `cargo test` work on the host.
 #![cfg_attr(not(test), no_std)]
 
+pub mod affinity;
 pub mod array;
 pub mod console;
 pub mod control;

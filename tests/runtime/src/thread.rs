@@ -4,7 +4,8 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Kernel;
-use crate::abi::{Error, SystemCall};
+use crate::abi::{ANY_CPU, Error, SystemCall};
+use crate::affinity::CpuSet;
 use crate::memory::Memory;
 use crate::message::Utcb;
 use crate::time;
@@ -44,13 +45,25 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// Starts `function(argument)` on CPU `cpu` or [`crate::abi::ANY_CPU`], on a stack of [`STACK_BYTES`] with an
-    /// unmapped page below it.
+    /// Starts `function(argument)` on CPU `cpu`, where it stays, or on [`crate::abi::ANY_CPU`], on a stack of [`STACK_BYTES`] with
+    /// an unmapped page below it.
     ///
     /// # Errors
     /// [`Error::NoSuchCpu`], [`Error::QuotaReached`], [`Error::OutOfMemory`].
     pub fn spawn(function: fn(u64) -> u64, argument: u64, cpu: u64) -> Result<Self, Error> {
-        Self::spawn_function(Function::Plain(function), argument, cpu)
+        Self::spawn_function(Function::Plain(function), argument, cpu, (0, 0))
+    }
+
+    /// The same for a thread that may run on each of these CPUs.
+    ///
+    /// # Errors
+    /// As for [`Self::spawn`]; [`Error::InvalidArgument`] for the empty set.
+    pub fn spawn_among<const WORDS: usize>(
+        function: fn(u64) -> u64,
+        argument: u64,
+        cpus: &CpuSet<WORDS>,
+    ) -> Result<Self, Error> {
+        Self::spawn_function(Function::Plain(function), argument, ANY_CPU, cpus.location())
     }
 
     /// The same for a function that uses its thread's message buffer: a server of long messages, a debugger.
@@ -58,10 +71,10 @@ impl Thread {
     /// # Errors
     /// As for [`Self::spawn`].
     pub fn spawn_with_utcb(function: fn(u64, Utcb) -> u64, argument: u64, cpu: u64) -> Result<Self, Error> {
-        Self::spawn_function(Function::WithUtcb(function), argument, cpu)
+        Self::spawn_function(Function::WithUtcb(function), argument, cpu, (0, 0))
     }
 
-    fn spawn_function(function: Function, argument: u64, cpu: u64) -> Result<Self, Error> {
+    fn spawn_function(function: Function, argument: u64, cpu: u64, set: (u64, u64)) -> Result<Self, Error> {
         let stack = Memory::map(STACK_BYTES)?;
         let start = stack.end() - size_of::<Start>() as u64;
         let value = Start { function, argument, status: AtomicU64::new(0), ended: AtomicU64::new(0) };
@@ -70,7 +83,7 @@ impl Thread {
         unsafe { (start as *mut Start).write(value) };
         // SAFETY: `enter_thread` takes RDI, never returns and leaves no use of the stack behind; the stack stays
         // mapped until `join` has seen `ended`, or for ever.
-        let number = unsafe { Kernel::spawn_thread(enter_thread as *const () as u64, start, start, cpu)? };
+        let number = unsafe { Kernel::spawn_thread(enter_thread as *const () as u64, start, start, cpu, set)? };
         Ok(Self { stack: core::mem::ManuallyDrop::new(stack), number })
     }
 

@@ -53,6 +53,7 @@ pub use fpu::{FpuState, NoMemoryForState, allow as fpu_allow, forbid as fpu_forb
 pub use frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame as Frame, USER_END};
 pub use general_registers::GeneralRegisters;
 pub use iced_x86::InstructionInfoFactory as InstructionInfo;
+pub use idle::{Idle, IdleError, IdleFeatures};
 pub use idt::table as vectors_table;
 pub use last_entry::LastEntry;
 pub use leave::leave_through;
@@ -61,10 +62,3 @@ pub use patch::entries as patch_entries;
 pub use ports::{read as read_port, write as write_port};
 pub use restart::{ist_frame, restart};
 pub use trap_counts::TrapCounts;
-
-/// The frame by which the calling CPU goes idle.
-#[must_use]
-pub fn idle_frame(interrupt_stack_top: u64) -> Frame {
-    // SAFETY: `idle` uses no stack but for the interrupt that ends it, and the interrupt stack is empty then.
-    unsafe { Frame::kernel(idle::idle as *const () as u64, interrupt_stack_top) }
-}

@@ -57,7 +57,7 @@ fn reach_the_quota(cpu: u64) {
 fn make(what: u64, cpu: u64) -> Result<u64, Error> {
     let entry = thread as *const () as u64;
     // SAFETY: the thread uses no memory, so any address does for its stack.
-    unsafe { Kernel::spawn_thread(entry, entry, what, cpu) }
+    unsafe { Kernel::spawn_thread(entry, entry, what, cpu, (0, 0)) }
 }
 
 fn make_threads_without_end() -> u64 {

@@ -114,8 +114,16 @@ pub(super) extern "C" fn acknowledge_handler(frame: *mut TrapFrame) -> *const Tr
     }
 }
 
+pub(super) extern "C" fn exit_thread_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, system_call::exit_thread)
+}
+
 pub(super) extern "C" fn yield_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     handle(frame, system_call::yield_now)
+}
+
+pub(super) extern "C" fn spawn_thread_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, system_call::spawn_thread)
 }
 
 pub(super) extern "C" fn map_memory_handler(frame: *mut TrapFrame) -> *const TrapFrame {
@@ -126,6 +134,10 @@ pub(super) extern "C" fn unmap_memory_handler(frame: *mut TrapFrame) -> *const T
     handle(frame, system_call::unmap_memory)
 }
 
+pub(super) extern "C" fn wait_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, system_call::wait)
+}
+
 pub(super) extern "C" fn set_timer_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     handle(frame, system_call::set_timer)
 }
@@ -134,8 +146,8 @@ pub(super) extern "C" fn cancel_timer_handler(frame: *mut TrapFrame) -> *const T
     handle(frame, system_call::cancel_timer)
 }
 
-pub(super) extern "C" fn spawn_thread_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::spawn_thread)
+pub(super) extern "C" fn ping_cpu_handler(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, system_call::ping_cpu)
 }
 
 pub(super) extern "C" fn system_call_handler(frame: *mut TrapFrame) -> *const TrapFrame {

@@ -10,9 +10,9 @@ use super::ipi::ipi_handler;
 use super::page_fault::page_fault;
 use super::passed_traps::{breakpoint_instruction, invalid_opcode};
 use super::system_call::{
-    SYSTEM_CALL_COUNT, acknowledge_handler, call_handler, cancel_timer_handler, int80_handler, map_memory_handler,
-    null_handler, reply_receive_handler, set_timer_handler, signal_handler, spawn_thread_handler, system_call_handler,
-    unmap_memory_handler, yield_handler,
+    SYSTEM_CALL_COUNT, acknowledge_handler, call_handler, cancel_timer_handler, exit_thread_handler, int80_handler,
+    map_memory_handler, null_handler, ping_cpu_handler, reply_receive_handler, set_timer_handler, signal_handler,
+    spawn_thread_handler, system_call_handler, unmap_memory_handler, wait_handler, yield_handler,
 };
 use super::timer::timer_handler;
 use crate::arch::x86_64::frame::TrapFrame;
@@ -56,11 +56,14 @@ pub(in crate::arch::x86_64) static SYSTEM_CALLS: [Handler; SYSTEM_CALL_COUNT + 1
     table[SystemCall::ReplyReceive as usize] = reply_receive_handler;
     table[SystemCall::Signal as usize] = signal_handler;
     table[SystemCall::AcknowledgeInterrupt as usize] = acknowledge_handler;
+    table[SystemCall::ExitThread as usize] = exit_thread_handler;
     table[SystemCall::Yield as usize] = yield_handler;
+    table[SystemCall::SpawnThread as usize] = spawn_thread_handler;
     table[SystemCall::MapMemory as usize] = map_memory_handler;
     table[SystemCall::UnmapMemory as usize] = unmap_memory_handler;
+    table[SystemCall::Wait as usize] = wait_handler;
     table[SystemCall::SetTimer as usize] = set_timer_handler;
     table[SystemCall::CancelTimer as usize] = cancel_timer_handler;
-    table[SystemCall::SpawnThread as usize] = spawn_thread_handler;
+    table[SystemCall::PingCpu as usize] = ping_cpu_handler;
     table
 };

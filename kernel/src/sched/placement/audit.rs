@@ -1,0 +1,48 @@
+//! A second look, by other means, whether threads wait while CPUs sleep.
+
+use core::cell::Cell;
+
+use super::state::is_anybody_roaming;
+use crate::cpu::{self, ThisCpu};
+
+/// How many CPUs are looked at.
+const MOST_LOOKED_AT: usize = 8;
+/// How many ready threads are looked at.
+const THREADS_LOOKED_AT: usize = 8;
+
+/// What a CPU remembers from one look to the next.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// How often in a row a thread waited here while a CPU where it may run slept.
+    in_a_row: Cell<u64>,
+    /// Where the next look begins.
+    next: Cell<usize>,
+}
+
+/// A slice has ended here: if threads that may run elsewhere wait, looks whether one of the next CPUs sleeps and has nothing
+/// on its way to it. It asks no flag of the board, but the CPUs themselves. The most often that this was so in a row is
+/// kept.
+#[cold]
+pub fn audit(cpu: &ThisCpu) {
+    if !is_anybody_roaming() {
+        return;
+    }
+    let all = cpu::all();
+    let state = &cpu.local().audit;
+    let first = state.next.get();
+    state.next.set((first + MOST_LOOKED_AT) % all.len().max(1));
+    let sleeps = (0..all.len().min(MOST_LOOKED_AT)).any(|step| {
+        let other = all[(first + step) % all.len()];
+        let remote = other.kernel().remote();
+        let nothing_comes = || remote.has_no_arrivals() && remote.pending().is_empty();
+        let wanted = || {
+            let may_go =
+                |thread: &crate::thread::Thread| thread.attention().roams() && thread.may_run_on(other.index());
+            cpu.local().run_queue.has_one(THREADS_LOOKED_AT, may_go)
+        };
+        other.index() != cpu.index() && remote.is_online() && remote.is_idle() && nothing_comes() && wanted()
+    });
+    let in_a_row = if sleeps { state.in_a_row.get() + 1 } else { 0 };
+    state.in_a_row.set(in_a_row);
+    cpu.kernel().remote().placement().note_waited_beside_idle(in_a_row);
+}

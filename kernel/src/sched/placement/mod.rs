@@ -1,0 +1,16 @@
+//! Bringing threads that may run on several CPUs and CPUs that have nothing to run together. `docs/smp.md`, "Placing
+//! threads".
+
+mod audit;
+mod board;
+mod choice;
+mod cpu_flags;
+mod give;
+mod place;
+mod state;
+
+pub use audit::Audit;
+pub(super) use audit::audit;
+pub(super) use give::{give, spread};
+pub(super) use place::{leave_or_stay, look_for_work, place};
+pub use state::{install_board, is_anybody_roaming, roaming_begins, roaming_ends};

@@ -1,0 +1,119 @@
+//! Threads that look for a CPU, and CPUs that look for a thread.
+
+use alloc::sync::Arc;
+
+use percpu::CpuIndex;
+use smp::ipi::Kind;
+
+use super::choice::{Situation, choose};
+use super::state::{board, is_idle};
+use crate::cpu::{self, ThisCpu};
+use crate::program;
+use crate::sched::ready::hand_over_elsewhere;
+use crate::sched::suspend::park;
+use crate::sched::{Next, enqueue, poke};
+use crate::thread::Thread;
+
+/// Whether a thread that becomes ready here could run at once.
+fn is_free(cpu: &ThisCpu) -> bool {
+    cpu.current().is_none() && cpu.local().run_queue.is_empty()
+}
+
+/// Makes a thread ready that is on no CPU and in no list, and that is not bound to its CPU: here, or on another CPU.
+#[cold]
+pub fn place(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    let here = cpu.index();
+    let here_is_free = is_free(cpu);
+    let mut claimed = false;
+    let target = thread.choose_cpu(|affinity| {
+        let situation = Situation { last: thread.cpu(), here, here_is_free };
+        let choice = choose(affinity, board(), situation, is_idle);
+        claimed = choice.claimed;
+        choice.cpu
+    });
+    if target != here {
+        if claimed {
+            cpu.kernel().remote().placement().count_placed();
+        }
+        hand_over_elsewhere(cpu, thread);
+        return Next::Stay;
+    }
+    if !here_is_free {
+        return leave_or(cpu, thread, settle);
+    }
+    settle(cpu, thread)
+}
+
+/// A thread that ran here and goes behind others: it goes on at once where nothing runs, or is queued.
+#[cold]
+pub fn leave_or_stay(cpu: &ThisCpu, thread: Arc<Thread>) {
+    if thread.attention().is_misplaced() {
+        // Not here, so nothing changes here.
+        let _elsewhere = place(cpu, thread);
+        return;
+    }
+    let _stays = leave_or(cpu, thread, |cpu, thread| {
+        cpu.local().run_queue.push(thread);
+        Next::Stay
+    });
+}
+
+/// Sends a thread, for which there is no room here at once, to an idle CPU, or lets it `stay`.
+fn leave_or(cpu: &ThisCpu, thread: Arc<Thread>, stay: impl FnOnce(&ThisCpu, Arc<Thread>) -> Next) -> Next {
+    let here = cpu.index();
+    if !thread.attention().roams() {
+        return stay(cpu, thread);
+    }
+    // Said first: a CPU that is not found idle finds this.
+    board().has_surplus(here);
+    let mut found = None;
+    let _target = thread.choose_cpu(|affinity| {
+        found = board().claim_any(here, |cpu| cpu != here && affinity.contains(cpu), is_idle);
+        found.unwrap_or(here)
+    });
+    if found.is_none() {
+        return stay(cpu, thread);
+    }
+    cpu.kernel().remote().placement().count_placed();
+    hand_over_elsewhere(cpu, thread);
+    Next::Stay
+}
+
+/// Makes a thread of this CPU ready here. What stands against it may have come while it belonged to another one.
+fn settle(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    if thread.program().is_ending() {
+        program::thread_gone(cpu, thread);
+        return Next::Stay;
+    }
+    if thread.attention().is_stop_wanted() { park(cpu, thread) } else { enqueue(cpu, thread) }
+}
+
+/// This CPU has nothing to run: it says so, and asks one that may have a thread for it. That one answers by handing a thread
+/// over.
+#[cold]
+#[inline(never)]
+pub fn look_for_work(cpu: &ThisCpu) {
+    let here = cpu.index();
+    let mut asked = None;
+    board().became_idle(here, |other| {
+        asked = cpu::by_index(other).filter(|block| block.kernel().remote().placement().ask(here));
+        asked.is_some()
+    });
+    if let Some(block) = asked {
+        cpu.kernel().remote().placement().count_asked();
+        block.kernel().remote().ask_to_give();
+        poke(cpu, block, Kind::Reschedule);
+    }
+}
+
+/// Hands a ready thread of this CPU's to another one, which is idle.
+pub(super) fn send(cpu: &ThisCpu, thread: Arc<Thread>, target: CpuIndex) {
+    // It may have been forbidden to run there since it was chosen: then it is sent on.
+    thread.choose_cpu(|_| target);
+    hand_over_elsewhere(cpu, thread);
+}
+
+/// An idle CPU, claimed.
+pub(super) fn claim_any(here: CpuIndex) -> Option<CpuIndex> {
+    board().claim_any(here, |cpu| cpu != here, is_idle)
+}

@@ -1,0 +1,44 @@
+//! The board of this machine.
+
+use percpu::CpuIndex;
+use spin::Once;
+
+use super::board::{Board, Roaming};
+use crate::cpu;
+
+/// Made once, before any thread.
+static BOARD: Once<Board> = Once::new();
+static ROAMING: Roaming = Roaming::none();
+
+/// Makes the board for so many CPUs.
+pub fn install_board(cpus: usize) {
+    BOARD.call_once(|| Board::new(cpus));
+}
+
+/// The board.
+pub(super) fn board() -> &'static Board {
+    let Some(board) = BOARD.get() else { unreachable!("it is made before any thread") };
+    board
+}
+
+/// Whether there is a thread that may run on several CPUs.
+#[must_use]
+#[inline(always)]
+pub fn is_anybody_roaming() -> bool {
+    ROAMING.is_any()
+}
+
+/// One more thread may run on several CPUs.
+pub fn roaming_begins() {
+    ROAMING.one_more(BOARD.get());
+}
+
+/// One thread less may run on several CPUs.
+pub fn roaming_ends() {
+    ROAMING.one_less();
+}
+
+/// Whether a CPU is online and has nothing to run; out of date at once.
+pub(super) fn is_idle(index: CpuIndex) -> bool {
+    cpu::by_index(index).is_some_and(|block| block.kernel().remote().is_idle())
+}

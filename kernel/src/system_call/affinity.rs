@@ -1,0 +1,95 @@
+//! Calls about the CPUs on which a thread may run.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use gatehouse_abi::{AFFINITY_LIMIT, ANY_CPU, Error, SLOT_NONE, SystemCall};
+use percpu::CpuIndex;
+use smp::CpuSet;
+
+use super::capabilities::other_thread;
+use crate::arch::Frame;
+use crate::capability::Rights;
+use crate::cpu::{self, ThisCpu};
+use crate::sched::{self, Next};
+use crate::swap;
+use crate::thread::{Affinity, AffinityError, Thread};
+use crate::trap::TrapFrame as _;
+use crate::user_copy;
+
+/// Handles one of these calls.
+#[inline(never)]
+pub(super) fn affinity_call(cpu: &ThisCpu, thread: &Thread, call: SystemCall, frame: &mut Frame) -> Next {
+    let arguments = frame.system_call_arguments();
+    let done = match call {
+        SystemCall::SetAffinity => set(cpu, thread, frame, &arguments),
+        _ => get(cpu, thread, &arguments).map(|length| {
+            frame.set_system_call_result(length);
+            Next::Stay
+        }),
+    };
+    done.unwrap_or_else(|error| swap::refused(cpu, frame, error))
+}
+
+/// Says on which CPUs a thread may run.
+fn set(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, arguments: &[u64; 6]) -> Result<Next, Error> {
+    let [target, address, length, ..] = *arguments;
+    let target = find(cpu, thread, target, Rights::CONTROL)?;
+    let affinity = if address == ANY_CPU { Affinity::All } else { read_affinity(thread, address, length)? };
+    // Of a caller that leaves this CPU the frame belongs to whoever gets it.
+    frame.set_system_call_result(0);
+    Ok(sched::set_affinity(cpu, &target, affinity))
+}
+
+/// Tells on which CPUs a thread may run; answers how many bytes that takes.
+fn get(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+    let [target, buffer, length, ..] = *arguments;
+    let target = find(cpu, thread, target, Rights::READ)?;
+    let mut bytes = Vec::new();
+    let count = cpu::all().len().div_ceil(64) * 8;
+    if length < count as u64 {
+        return Err(Error::BufferTooSmall);
+    }
+    bytes.try_reserve_exact(count).map_err(|_| Error::OutOfMemory)?;
+    bytes.resize(count, 0_u8);
+    target.with_affinity(|affinity| {
+        let online = cpu::all().iter().map(|block| block.index()).filter(|index| cpu::by_index(*index).is_some());
+        for index in online.filter(|index| affinity.contains(*index)) {
+            bytes[index.as_usize() / 8] |= 1 << (index.get() % 8);
+        }
+    });
+    user_copy::write(thread.program(), buffer, &bytes)?;
+    Ok(count as u64)
+}
+
+/// The thread behind a slot, or the caller.
+fn find(cpu: &ThisCpu, thread: &Thread, target: u64, right: Rights) -> Result<Arc<Thread>, Error> {
+    if target == SLOT_NONE { cpu.current_owned().ok_or(Error::WrongState) } else { other_thread(thread, target, right) }
+}
+
+/// Reads a set of CPUs from the memory of the caller.
+#[inline(never)]
+pub(super) fn read_affinity(thread: &Thread, address: u64, length: u64) -> Result<Affinity, Error> {
+    if length > AFFINITY_LIMIT || !length.is_multiple_of(8) {
+        return Err(Error::InvalidArgument);
+    }
+    let mut set = CpuSet::new();
+    let mut chunk = [0; 64];
+    for offset in (0..length).step_by(chunk.len()) {
+        let bytes = &mut chunk[..(length - offset).min(64) as usize];
+        user_copy::read(thread.program(), address.checked_add(offset).ok_or(Error::BadAddress)?, bytes)?;
+        for (place, byte) in bytes.iter().enumerate() {
+            let first = (offset as u32 + place as u32) * 8;
+            let members = (0..8).filter(|bit| byte >> bit & 1 != 0).map(|bit| CpuIndex::new(first + bit));
+            for index in members {
+                // Before it goes into the set, which grows with its highest member.
+                cpu::by_index(index).ok_or(Error::NoSuchCpu)?;
+                set.insert(index);
+            }
+        }
+    }
+    Affinity::new(set, |index| cpu::by_index(index).is_some()).map_err(|error| match error {
+        AffinityError::Empty => Error::InvalidArgument,
+        AffinityError::NotOnline(_) => Error::NoSuchCpu,
+    })
+}
