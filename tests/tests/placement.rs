@@ -34,7 +34,7 @@ fn phase(transcript: &Transcript, name: &str) -> Phase {
 }
 
 /// In counted time, where a CPU that is behind is behind by its own doing: no thread waits for more than a slice beside a CPU
-/// that sleeps, and every CPU has at least half of what is its share.
+/// that sleeps, and every CPU has at least a third of an even share: a thread stays where it is while all CPUs are busy.
 #[test]
 fn no_cpu_sleeps_while_threads_wait() {
     let transcript = boot_and_pass(&Machine::new().icount(true).command_line("init=busy_cpus"));
@@ -44,7 +44,7 @@ fn no_cpu_sleeps_while_threads_wait() {
     for name in ["started", "gathered", "woken"] {
         let Phase { shares, placed, given } = phase(&transcript, name);
         let sum: u64 = shares.iter().sum();
-        assert!(shares.iter().all(|share| share * shares.len() as u64 * 2 >= sum), "{name}: {shares:?}");
+        assert!(shares.iter().all(|share| share * shares.len() as u64 * 3 >= sum), "{name}: {shares:?}");
         assert!(placed > 0, "{name}: nothing was sent to an idle CPU in {transcript}");
         // Threads that waited on a busy CPU were asked for, by CPUs that had done with theirs.
         assert!(name != "gathered" || given > 0, "{name}: nothing was given in {transcript}");
