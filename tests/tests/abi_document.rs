@@ -87,7 +87,11 @@ fn layouts() {
             threads,
             programs,
             archive_files,
-            bytes_per_cpu
+            bytes_per_cpu,
+            interrupt_storms,
+            console_received,
+            console_queued,
+            console_dropped
         }),
     );
     check(
@@ -132,7 +136,8 @@ fn layouts() {
             machine_checks_corrected,
             machine_checks_deferred,
             machine_checks_contained,
-            machine_check_meetings_missed
+            machine_check_meetings_missed,
+            unexpected_interrupts
         }),
     );
     check(

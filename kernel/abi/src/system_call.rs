@@ -168,11 +168,17 @@ pub enum SystemCall {
     MapFrame = 63,
     /// `(program slot, address, length)`: [`Self::UnmapMemory`] in another program.
     UnmapFrom = 64,
+    /// `(device control, notification)`: from now on the notification is signalled when bytes have come by the console's
+    /// serial line, at once if some wait. No notification ([`crate::SLOT_NONE`]): nobody is told.
+    BindConsole = 65,
+    /// `(device control, address, length)`: takes bytes that have come by the console's serial line, at most 4096; answers how
+    /// many.
+    ReadConsole = 66,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 65] = [
+    pub const ALL: [Self; 67] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -238,6 +244,8 @@ impl SystemCall {
         Self::CreateFrame,
         Self::MapFrame,
         Self::UnmapFrom,
+        Self::BindConsole,
+        Self::ReadConsole,
     ];
 
     /// The call with this number.

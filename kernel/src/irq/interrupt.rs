@@ -6,17 +6,21 @@ use alloc::vec::Vec;
 use gatehouse_abi::Error;
 use percpu::{ApicId, CpuIndex};
 
-use super::gate::{Gate, Reaction};
+use super::gate::{Gate, Reaction, Refusal};
 use super::io_apics::Connection;
+use super::storm::{BATCH, Rate, Storm};
 use crate::arch::x86_64::vectors;
+use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::Notification;
 use crate::object::Counted;
+use crate::program::Program;
 use crate::sched::Next;
 use crate::sync::Mutex;
+use crate::time;
 
-/// Vectors that lines may have: device vectors, but the last one, which is not a line's.
-const VECTORS: core::ops::Range<u8> = vectors::FIRST_DEVICE..vectors::DEVICE_END - 1;
+/// Vectors that lines may have: device vectors, but for the kernel's own at the end.
+const VECTORS: core::ops::Range<u8> = vectors::FIRST_DEVICE..vectors::SERIAL;
 /// An I/O APIC reaches the CPUs whose ids are below this.
 const REACHABLE: u32 = 255;
 
@@ -45,6 +49,11 @@ struct Driver {
     badge: u64,
     destination: ApicId,
     gate: Gate,
+    rate: Rate,
+    /// Who bound it.
+    program: Weak<Program>,
+    /// A storm was reported.
+    reported: bool,
 }
 
 impl Interrupt {
@@ -55,6 +64,9 @@ impl Interrupt {
     /// if no vector is free.
     pub fn new(line: u64) -> Result<Arc<Self>, Error> {
         let connection = Connection::find(line).ok_or(Error::NotFound)?;
+        if super::serial::has(&connection) {
+            return Err(Error::WrongState);
+        }
         let mut lines = LINES.lock();
         if lines.iter().any(|other| other.interrupt == connection.interrupt) {
             return Err(Error::WrongState);
@@ -75,6 +87,7 @@ impl Interrupt {
     pub fn bind(
         &self,
         cpu: &ThisCpu,
+        program: &Arc<Program>,
         notification: Counted<Notification>,
         badge: u64,
     ) -> Result<Option<Counted<Notification>>, Error> {
@@ -85,7 +98,10 @@ impl Interrupt {
             return Err(Error::NoSuchCpu);
         }
         let gate = Gate::new(self.connection.is_level());
-        let before = driver.replace(Driver { notification, badge, destination, gate });
+        let rate = Rate::new(time::nanoseconds_since_start());
+        let program = Arc::downgrade(program);
+        let new = Driver { notification, badge, destination, gate, rate, program, reported: false };
+        let before = driver.replace(new);
         Ok(before.map(|driver| driver.notification))
     }
 
@@ -100,11 +116,15 @@ impl Interrupt {
     /// The driver has done with the interrupt that it was told of.
     ///
     /// # Errors
-    /// [`Error::WrongState`] if it was told of none.
+    /// [`Error::WrongState`] if it was told of none; [`Error::Storm`] once when interrupts came too fast: the line stays masked
+    /// until the driver acknowledges again.
     pub fn acknowledge(&self, cpu: &ThisCpu) -> Result<Next, Error> {
         let mut driver = self.driver.lock();
         let driver = driver.as_mut().ok_or(Error::WrongState)?;
-        let reaction = driver.gate.acknowledged().ok_or(Error::WrongState)?;
+        let reaction = driver.gate.acknowledged().map_err(|refusal| match refusal {
+            Refusal::NotTold => Error::WrongState,
+            Refusal::Storm => Error::Storm,
+        })?;
         Ok(self.react(cpu, driver, reaction))
     }
 
@@ -136,16 +156,39 @@ pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
         lines.iter().find(|line| u64::from(line.vector) == vector).and_then(|line| line.object.upgrade())
     };
     let interrupt = found?;
+    let mut report = None;
     let next = {
         let mut driver = interrupt.driver.lock();
         // One that was under way when the line was unbound is nobody's.
         driver.as_mut().map_or(Next::Stay, |driver| {
-            let reaction = driver.gate.arrived();
+            let reaction = match driver.rate.count(time::nanoseconds_since_start) {
+                None => driver.gate.arrived(),
+                Some(storm) => {
+                    storm.count();
+                    let is_first = !core::mem::replace(&mut driver.reported, true);
+                    report = is_first.then(|| (storm, driver.program.upgrade()));
+                    driver.gate.stormed()
+                }
+            };
             interrupt.react(cpu, driver, reaction)
         })
     };
     cpu.kernel().apic().end_of_interrupt();
+    if let Some((storm, program)) = report {
+        report_storm(cpu, &interrupt, storm, program.as_deref());
+    }
     Some(next)
+}
+
+#[cold]
+fn report_storm(cpu: &ThisCpu, interrupt: &Interrupt, storm: Storm, program: Option<&Program>) {
+    console::line(format_args!(
+        "CPU {}: interrupt storm: line {}, bound by {}, came {BATCH} times in {} us; it is masked until it is acknowledged twice",
+        cpu.index(),
+        interrupt.connection.interrupt,
+        program.map_or("a program that has ended", Program::name),
+        storm.nanoseconds / 1000
+    ));
 }
 
 fn apic_id(index: CpuIndex) -> Option<ApicId> {

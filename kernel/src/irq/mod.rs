@@ -7,7 +7,9 @@ mod interrupt;
 pub mod io_apics;
 mod ipi;
 mod ping;
+pub mod serial;
 mod shootdown;
+mod storm;
 pub mod watchdog;
 
 pub use call::{Operation, all_others, answer_calls, call};
@@ -16,3 +18,4 @@ pub use interrupt::Interrupt;
 pub use ipi::{ipi, timer};
 pub use ping::{Ping, ping, ping_all};
 pub use shootdown::{flush_kernel_pages, flush_program, flush_program_range};
+pub use storm::{Rate, storms};

@@ -1,4 +1,4 @@
-//! Calls of device drivers: interrupt lines and I/O ports.
+//! Calls of device drivers: interrupt lines, I/O ports, what comes by the console's serial line.
 
 use alloc::sync::Arc;
 
@@ -9,11 +9,14 @@ use super::dispatch::Outcome;
 use super::notifications;
 use crate::arch::{Frame, read_port, write_port};
 use crate::capability::Rights;
+use crate::console;
 use crate::cpu::ThisCpu;
 use crate::irq::Interrupt;
 use crate::object::{KernelObject, Ports};
+use crate::sched::Next;
 use crate::thread::Thread;
 use crate::trap::TrapFrame as _;
+use crate::user_copy;
 
 /// Looks at the capability in a slot, which must have the right.
 fn with<R>(
@@ -59,7 +62,7 @@ pub(super) fn bind_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target
         SLOT_NONE => interrupt.unbind(),
         target => {
             let (notification, badge) = notifications::find_counted(thread, target, Rights::SEND)?;
-            interrupt.bind(cpu, notification, badge)?
+            interrupt.bind(cpu, thread.program(), notification, badge)?
         }
     };
     drop(before);
@@ -95,4 +98,31 @@ pub(super) fn write(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error>
     // SAFETY: as for reading.
     unsafe { write_port(port, bytes, value as u32) };
     Ok(0)
+}
+
+pub(super) fn bind_console(cpu: &ThisCpu, thread: &Thread, control: u64, target: u64) -> Result<Next, Error> {
+    check_control(thread, control)?;
+    let reader = match target {
+        SLOT_NONE => None,
+        target => Some(notifications::find_counted(thread, target, Rights::SEND)?),
+    };
+    let (before, next) = console::bind(cpu, reader);
+    drop(before);
+    Ok(next)
+}
+
+/// The most that one [`read_console`] takes.
+const READ_LIMIT: u64 = 4096;
+
+pub(super) fn read_console(thread: &Thread, control: u64, address: u64, length: u64) -> Result<u64, Error> {
+    check_control(thread, control)?;
+    if length > READ_LIMIT {
+        return Err(Error::InvalidArgument);
+    }
+    // Before a byte is taken, which would be lost; it can only fail now if the program unmaps the buffer meanwhile.
+    user_copy::check_writable(thread.program(), address, length)?;
+    let mut bytes = [0; READ_LIMIT as usize];
+    let count = console::take(&mut bytes[..length as usize]);
+    user_copy::write(thread.program(), address, &bytes[..count])?;
+    Ok(count as u64)
 }

@@ -11,7 +11,7 @@ use crate::cpu::{self, Block};
 use crate::memory::{frame, heap};
 use crate::program::{self, archive};
 use crate::thread::Thread;
-use crate::{start, swap, thread, user_copy};
+use crate::{console, irq, start, swap, thread, user_copy};
 
 pub(super) fn information(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [kind, index, buffer, length, ..] = *arguments;
@@ -45,6 +45,7 @@ fn system() -> SystemInformation {
     let frames = frame::counters();
     let heap = heap::counters();
     let cached: u64 = cpu::all().iter().map(|block| block.kernel().remote().frame_cache().count() as u64).sum();
+    let (console_received, console_queued, console_dropped) = console::counts();
     SystemInformation {
         cpus_online: cpu::all().iter().filter(|block| block.kernel().remote().is_online()).count() as u64,
         cpus_listed: cpu::all().len() as u64,
@@ -57,6 +58,10 @@ fn system() -> SystemInformation {
         programs: program::count(),
         archive_files: archive::count(),
         bytes_per_cpu: facts.bytes_per_cpu(),
+        interrupt_storms: irq::storms(),
+        console_received,
+        console_queued,
+        console_dropped,
     }
 }
 
@@ -92,5 +97,6 @@ fn cpu_information(block: &Block) -> CpuInformation {
         machine_checks_deferred: machine_check.deferred(),
         machine_checks_contained: machine_check.contained(),
         machine_check_meetings_missed: machine_check.missed_meetings(),
+        unexpected_interrupts: remote.unexpected_interrupts(),
     }
 }

@@ -2,7 +2,7 @@
 
 use gatehouse_abi::SystemCall;
 
-use super::dispatch::{Outcome, still_running};
+use super::dispatch::{Outcome, still_running, then};
 use super::{capabilities, control, devices, frames, notifications, saved_replies};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -35,6 +35,8 @@ pub(super) fn object_call(
         SystemCall::CreateFrame => frames::create(thread, first).into(),
         SystemCall::MapFrame => frames::map(thread, arguments).into(),
         SystemCall::UnmapFrom => frames::unmap_from(cpu, thread, arguments).into(),
+        SystemCall::BindConsole => then(cpu, frame, devices::bind_console(cpu, thread, first, second)),
+        SystemCall::ReadConsole => devices::read_console(thread, first, second, third).into(),
         _ => return None,
     })
 }

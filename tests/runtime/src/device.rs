@@ -1,4 +1,4 @@
-//! What device drivers need: interrupts and I/O ports.
+//! What device drivers need: interrupts and I/O ports; and what comes by the console.
 
 use crate::abi::{Error, SLOT_DEVICE_CONTROL, SLOT_NONE, SystemCall};
 use crate::message::plain;
@@ -58,4 +58,30 @@ pub fn read_port(ports: u64, port: u16) -> Result<u8, Error> {
 /// As for [`read_port`].
 pub fn write_port(ports: u64, port: u16, value: u8) -> Result<u64, Error> {
     plain(SystemCall::WritePort, [ports, u64::from(port), 1, u64::from(value), 0, 0])
+}
+
+/// Writes two bytes to a port.
+///
+/// # Errors
+/// As for [`read_port`].
+pub fn write_port_word(ports: u64, port: u16, value: u16) -> Result<u64, Error> {
+    plain(SystemCall::WritePort, [ports, u64::from(port), 2, u64::from(value), 0, 0])
+}
+
+/// Has a notification signalled when bytes have come by the console's serial line. Only for the first program, which has the
+/// right to.
+///
+/// # Errors
+/// Those of the capabilities.
+pub fn bind_console(notification: u64) -> Result<u64, Error> {
+    plain(SystemCall::BindConsole, [SLOT_DEVICE_CONTROL, notification, 0, 0, 0, 0])
+}
+
+/// Takes bytes that have come by the console's serial line, at most 4096; answers how many. Only for the first program.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for a longer buffer; those of the capability.
+pub fn read_console(buffer: &mut [u8]) -> Result<usize, Error> {
+    let (address, length) = (buffer.as_mut_ptr() as u64, buffer.len() as u64);
+    plain(SystemCall::ReadConsole, [SLOT_DEVICE_CONTROL, address, length, 0, 0, 0]).map(|count| count as usize)
 }
