@@ -94,3 +94,13 @@ fn whoever_listens_late_misses_nothing() {
     // Channel, pipe and kernel together hold less than what was written.
     assert!(counts.ends_with(" waited, 0 dropped") && !counts.starts_with("0 "), "{counts}");
 }
+
+#[test]
+fn messages_reach_a_driver_outside_the_kernel_on_any_cpu() {
+    for cpus in [4, 1] {
+        let machine = Machine::new().smp(cpus).qemu_argument("-device").qemu_argument("edu");
+        let transcript = boot_and_pass(&machine.command_line("init=message_interrupts"));
+        let line = format!("message_interrupts: all cases hold on {cpus} CPUs");
+        assert!(transcript.console_contains(&line), "{transcript}");
+    }
+}

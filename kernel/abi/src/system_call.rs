@@ -174,11 +174,27 @@ pub enum SystemCall {
     /// `(device control, address, length)`: takes bytes that have come by the console's serial line, at most 4096; answers how
     /// many.
     ReadConsole = 66,
+    /// `(device control, function)`: makes an object of a PCI function, which nobody else has; answers its slot. The function is bus (bits 8 to
+    /// 15), device (3 to 7) and function (0 to 2).
+    CreateDevice = 67,
+    /// `(device, register)`: answers 4 bytes of a function's configuration space; the register is a multiple of 4 below 256.
+    ReadConfiguration = 68,
+    /// `(device, register, value)`: writes 4 bytes of a function's configuration space.
+    WriteConfiguration = 69,
+    /// `(device, region, page)`: makes a frame of a page of a function's registers, to be mapped by [`Self::MapFrame`]; answers its
+    /// slot.
+    CreateDeviceFrame = 70,
+    /// `(device, number)`: makes an interrupt of a message (MSI-X or MSI) of a function; answers its slot.
+    CreateMessage = 71,
+    /// `(interrupt, cpu)`: from now on an interrupt that is bound comes to another CPU.
+    MoveInterrupt = 72,
+    /// `(device, frame)`: answers the physical address of a frame of memory, for the device to write to.
+    FrameAddress = 73,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 67] = [
+    pub const ALL: [Self; 74] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -246,6 +262,13 @@ impl SystemCall {
         Self::UnmapFrom,
         Self::BindConsole,
         Self::ReadConsole,
+        Self::CreateDevice,
+        Self::ReadConfiguration,
+        Self::WriteConfiguration,
+        Self::CreateDeviceFrame,
+        Self::CreateMessage,
+        Self::MoveInterrupt,
+        Self::FrameAddress,
     ];
 
     /// The call with this number.

@@ -47,6 +47,12 @@ impl Gate {
         Self { is_level, told: false, missed: false, masked: false, storm: false }
     }
 
+    /// Whether the line is masked.
+    #[must_use]
+    pub const fn is_masked(&self) -> bool {
+        self.masked
+    }
+
     /// The device interrupts.
     #[must_use]
     pub fn arrived(&mut self) -> Reaction {

@@ -1,4 +1,4 @@
-//! Interrupt lines as objects: a driver binds one to a notification, and acknowledges what it was told.
+//! Interrupt lines, and messages of PCI functions, as objects: a driver binds one to a notification, and acknowledges what it was told.
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -8,12 +8,14 @@ use percpu::{ApicId, CpuIndex};
 
 use super::gate::{Gate, Reaction, Refusal};
 use super::io_apics::Connection;
+use super::source::Source;
 use super::storm::{BATCH, Rate, Storm};
 use crate::arch::x86_64::vectors;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::Notification;
 use crate::object::Counted;
+use crate::pci::{Device, Message};
 use crate::program::Program;
 use crate::sched::Next;
 use crate::sync::Mutex;
@@ -21,23 +23,32 @@ use crate::time;
 
 /// Vectors that lines may have: device vectors, but for the kernel's own at the end.
 const VECTORS: core::ops::Range<u8> = vectors::FIRST_DEVICE..vectors::SERIAL;
-/// An I/O APIC reaches the CPUs whose ids are below this.
+/// I/O APICs and messages reach the CPUs whose ids are below this.
 const REACHABLE: u32 = 255;
 
-/// The lines that have vectors.
+/// The lines and messages that have vectors. A vector is one interrupt's on every CPU: so it can move while it is under way.
 static LINES: Mutex<Vec<Line>> = Mutex::new(Vec::new());
+
+/// What there may be one object of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Identity {
+    /// A line, by its global system interrupt.
+    Line(u32),
+    /// A message, by the function's address and its number.
+    Message(u64, u64),
+}
 
 #[derive(Debug)]
 struct Line {
     vector: u8,
-    interrupt: u32,
+    identity: Identity,
     object: Weak<Interrupt>,
 }
 
 /// An interrupt line. It interrupts while it is bound, and is masked and free again when its last capability goes.
 #[derive(Debug)]
 pub struct Interrupt {
-    connection: Connection,
+    source: Source,
     vector: u8,
     /// Who is told; nobody while the line is masked for good.
     driver: Mutex<Option<Driver>>,
@@ -67,15 +78,29 @@ impl Interrupt {
         if super::serial::has(&connection) {
             return Err(Error::WrongState);
         }
+        Self::of_source(Identity::Line(connection.interrupt), || Ok(Source::Line(connection)))
+    }
+
+    /// The message of a PCI function with this number, masked.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the function has no such message, [`Error::WrongState`] if somebody has it, [`Error::OutOfMemory`]
+    /// if no vector is free.
+    pub fn of_message(device: Arc<Device>, number: u64) -> Result<Arc<Self>, Error> {
+        let identity = Identity::Message(device.address(), number);
+        Self::of_source(identity, || Message::new(device, number).map(Source::Message))
+    }
+
+    fn of_source(identity: Identity, make: impl FnOnce() -> Result<Source, Error>) -> Result<Arc<Self>, Error> {
         let mut lines = LINES.lock();
-        if lines.iter().any(|other| other.interrupt == connection.interrupt) {
+        if lines.iter().any(|other| other.identity == identity) {
             return Err(Error::WrongState);
         }
         let is_free = |vector: &u8| lines.iter().all(|line| line.vector != *vector);
         let vector = VECTORS.clone().find(is_free).ok_or(Error::OutOfMemory)?;
         lines.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-        let object = Arc::new(Self { connection, vector, driver: Mutex::new(None) });
-        lines.push(Line { vector, interrupt: connection.interrupt, object: Arc::downgrade(&object) });
+        let object = Arc::new(Self { source: make()?, vector, driver: Mutex::new(None) });
+        lines.push(Line { vector, identity, object: Arc::downgrade(&object) });
         Ok(object)
     }
 
@@ -94,10 +119,10 @@ impl Interrupt {
         let here = apic_id(cpu.index()).filter(|id| id.get() < REACHABLE);
         let destination = here.or_else(|| apic_id(CpuIndex::BOOT)).ok_or(Error::NoSuchCpu)?;
         let mut driver = self.driver.lock();
-        if !self.connection.open(self.vector, destination) {
+        if !self.source.open(self.vector, destination) {
             return Err(Error::NoSuchCpu);
         }
-        let gate = Gate::new(self.connection.is_level());
+        let gate = Gate::new(self.source.is_level());
         let rate = Rate::new(time::nanoseconds_since_start());
         let program = Arc::downgrade(program);
         let new = Driver { notification, badge, destination, gate, rate, program, reported: false };
@@ -109,7 +134,7 @@ impl Interrupt {
     #[must_use]
     pub fn unbind(&self) -> Option<Counted<Notification>> {
         let mut driver = self.driver.lock();
-        self.connection.mask();
+        self.source.mask();
         driver.take().map(|driver| driver.notification)
     }
 
@@ -128,11 +153,34 @@ impl Interrupt {
         Ok(self.react(cpu, driver, reaction))
     }
 
+    /// From now on it interrupts another CPU; what is under way to the old one still comes there. What comes while the way is
+    /// changed might be lost, if it comes once and is not kept: so the driver is told once, whether any has come or not.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if nothing is bound, [`Error::NoSuchCpu`] if it does not reach the CPU.
+    pub fn move_to(&self, cpu: &ThisCpu, target: CpuIndex) -> Result<Next, Error> {
+        let destination = apic_id(target).filter(|id| id.get() < REACHABLE).ok_or(Error::NoSuchCpu)?;
+        let mut driver = self.driver.lock();
+        let driver = driver.as_mut().ok_or(Error::WrongState)?;
+        driver.destination = destination;
+        if driver.gate.is_masked() {
+            // It is opened for the new CPU when the driver acknowledges.
+            return Ok(Next::Stay);
+        }
+        let opened = self.source.open(self.vector, destination);
+        debug_assert!(opened, "the CPU is reached");
+        if self.source.is_level() {
+            return Ok(Next::Stay);
+        }
+        let reaction = driver.gate.arrived();
+        Ok(self.react(cpu, driver, reaction))
+    }
+
     fn react(&self, cpu: &ThisCpu, driver: &Driver, reaction: Reaction) -> Next {
         match reaction.mask {
-            Some(true) => self.connection.mask(),
+            Some(true) => self.source.mask(),
             Some(false) => {
-                let opened = self.connection.open(self.vector, driver.destination);
+                let opened = self.source.open(self.vector, driver.destination);
                 debug_assert!(opened, "it was open before");
             }
             None => {}
@@ -143,7 +191,7 @@ impl Interrupt {
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
-        self.connection.mask();
+        self.source.mask();
         LINES.lock().retain(|line| line.vector != self.vector);
     }
 }
@@ -183,9 +231,9 @@ pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
 #[cold]
 fn report_storm(cpu: &ThisCpu, interrupt: &Interrupt, storm: Storm, program: Option<&Program>) {
     console::line(format_args!(
-        "CPU {}: interrupt storm: line {}, bound by {}, came {BATCH} times in {} us; it is masked until it is acknowledged twice",
+        "CPU {}: interrupt storm: {}, bound by {}, came {BATCH} times in {} us; it is masked until it is acknowledged twice",
         cpu.index(),
-        interrupt.connection.interrupt,
+        interrupt.source,
         program.map_or("a program that has ended", Program::name),
         storm.nanoseconds / 1000
     ));

@@ -9,6 +9,7 @@ mod ipi;
 mod ping;
 pub mod serial;
 mod shootdown;
+mod source;
 mod storm;
 pub mod watchdog;
 

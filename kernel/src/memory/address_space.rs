@@ -79,6 +79,11 @@ pub enum PageState {
         /// What the program may do with it.
         rights: Rights,
     },
+    /// A page of a device's registers, which the kernel does not touch.
+    Registers {
+        /// What the program may do with it.
+        rights: Rights,
+    },
     /// A page whose contents are elsewhere.
     Away {
         /// What [`AddressSpace::send_away`] was told.
@@ -237,7 +242,7 @@ impl AddressSpace {
                 self.away -= 1;
                 Ok(Unmapped::Away(token))
             }
-            PageState::Unmapped => Err(MapError::NotMapped(page)),
+            PageState::Registers { .. } | PageState::Unmapped => Err(MapError::NotMapped(page)),
         }
     }
 
@@ -251,7 +256,7 @@ impl AddressSpace {
         match page_state(entry) {
             PageState::Mapped { frame, .. } => entry.set_addr(frame, rights.user_flags()),
             PageState::Away { token, .. } => set_away(entry, token, rights),
-            PageState::Unmapped => return Err(MapError::NotMapped(page)),
+            PageState::Registers { .. } | PageState::Unmapped => return Err(MapError::NotMapped(page)),
         }
         Ok(())
     }
@@ -353,7 +358,7 @@ impl AddressSpace {
                 // SAFETY: the frame was moved in, its entry is empty now, and no CPU can reach it.
                 PageState::Mapped { frame, .. } => drop(unsafe { Frame::from_raw(frame) }),
                 PageState::Away { token, .. } => away(token),
-                PageState::Unmapped => {}
+                PageState::Registers { .. } | PageState::Unmapped => {}
             }
         });
         self.mapped = 0;
@@ -389,7 +394,9 @@ fn user_page(page: VirtAddr) -> Result<VirtAddr, MapError> {
 fn page_state(entry: &PageTableEntry) -> PageState {
     let flags = entry.flags();
     let rights = Rights::from_flags(flags);
-    if flags.contains(PageTableFlags::PRESENT) {
+    if flags.contains(PageTableFlags::PRESENT | PageTableFlags::NO_CACHE) {
+        PageState::Registers { rights }
+    } else if flags.contains(PageTableFlags::PRESENT) {
         PageState::Mapped { frame: entry.addr(), rights }
     } else if flags.contains(AWAY) {
         PageState::Away { token: entry.addr().as_u64() / PAGE_SIZE, rights }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SLOT_NONE};
+use percpu::CpuIndex;
 
 use super::capabilities::{insert, slot};
 use super::dispatch::Outcome;
@@ -19,7 +20,7 @@ use crate::trap::TrapFrame as _;
 use crate::user_copy;
 
 /// Looks at the capability in a slot, which must have the right.
-fn with<R>(
+pub(super) fn with<R>(
     thread: &Thread,
     number: u64,
     right: Rights,
@@ -32,7 +33,7 @@ fn with<R>(
     found.unwrap_or(Err(Error::BadCapability))
 }
 
-fn check_control(thread: &Thread, number: u64) -> Result<(), Error> {
+pub(super) fn check_control(thread: &Thread, number: u64) -> Result<(), Error> {
     with(thread, number, Rights::CONTROL, |object| matches!(object, KernelObject::DeviceControl).then_some(()))
 }
 
@@ -77,6 +78,11 @@ pub(super) fn acknowledge_interrupt(cpu: &ThisCpu, thread: &Thread, frame: &mut 
         }
         Err(error) => Outcome::Refused(error),
     }
+}
+
+pub(super) fn move_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target: u64) -> Result<Next, Error> {
+    let target = u32::try_from(target).map(CpuIndex::new).map_err(|_| Error::NoSuchCpu)?;
+    interrupt(thread, number)?.move_to(cpu, target)
 }
 
 pub(super) fn create_ports(thread: &Thread, control: u64, first: u64, count: u64) -> Result<u64, Error> {

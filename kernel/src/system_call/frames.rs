@@ -30,7 +30,7 @@ pub(super) fn create(thread: &Thread, source: u64) -> Result<u64, Error> {
     insert(thread.program(), KernelObject::Frame(frame))
 }
 
-fn find(thread: &Thread, number: u64, needed: Rights) -> Result<Arc<SharedFrame>, Error> {
+pub(super) fn find(thread: &Thread, number: u64, needed: Rights) -> Result<Arc<SharedFrame>, Error> {
     let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
         KernelObject::Frame(frame) if capability.rights.contains(needed) => Ok(Arc::clone(frame)),
         KernelObject::Frame(_) => Err(Error::NoRight),

@@ -13,6 +13,7 @@ mod memory;
 mod messages;
 mod notifications;
 mod objects;
+mod pci;
 mod programs;
 mod saved_replies;
 mod timers;
