@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn with_a_mask_it_stays_on() {
-        for (control, mask) in [(HAS_MASK, 0x5c), (HAS_MASK | WIDE, 0x60)] {
+        for (control, mask) in [(HAS_MASK, 0x5c_u8), (HAS_MASK | WIDE, 0x60)] {
             let mut space = fake(control);
             let messages = Msi::read(&space, FUNCTION, 0x50);
             messages.open(&mut space, 0xfee0_1000, 0x31);
