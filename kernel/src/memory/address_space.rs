@@ -231,7 +231,7 @@ impl AddressSpace {
     /// [`MapError`].
     pub fn unmap(&mut self, page: VirtAddr) -> Result<Unmapped, MapError> {
         let entry = self.used_entry(page)?;
-        let state = page_state(entry);
+        let state = own_state(entry);
         entry.set_unused();
         match state {
             PageState::Mapped { frame, .. } => {
@@ -253,7 +253,7 @@ impl AddressSpace {
     /// [`MapError`].
     pub fn protect(&mut self, page: VirtAddr, rights: Rights) -> Result<(), MapError> {
         let entry = self.used_entry(page)?;
-        match page_state(entry) {
+        match own_state(entry) {
             PageState::Mapped { frame, .. } => entry.set_addr(frame, rights.user_flags()),
             PageState::Away { token, .. } => set_away(entry, token, rights),
             PageState::Registers { .. } | PageState::Unmapped => return Err(MapError::NotMapped(page)),
@@ -272,7 +272,7 @@ impl AddressSpace {
     pub fn send_away(&mut self, page: VirtAddr, token: u64) -> Result<StaleFrame, MapError> {
         assert!(token < TOKEN_LIMIT, "token {token:#x} does not fit an entry");
         let entry = self.used_entry(page)?;
-        let PageState::Mapped { frame, rights } = page_state(entry) else { return Err(MapError::NotMapped(page)) };
+        let PageState::Mapped { frame, rights } = own_state(entry) else { return Err(MapError::NotMapped(page)) };
         set_away(entry, token, rights);
         self.mapped -= 1;
         self.away += 1;
@@ -285,7 +285,7 @@ impl AddressSpace {
     /// [`MapError`]; [`MapError::AlreadyMapped`] when the page is not away. The frame is freed then.
     pub fn bring_back(&mut self, page: VirtAddr, frame: Frame) -> Result<u64, MapError> {
         let entry = self.used_entry(page)?;
-        let PageState::Away { token, rights } = page_state(entry) else { return Err(MapError::AlreadyMapped(page)) };
+        let PageState::Away { token, rights } = own_state(entry) else { return Err(MapError::AlreadyMapped(page)) };
         entry.set_addr(frame.into_raw(), rights.user_flags());
         self.mapped += 1;
         self.away -= 1;
@@ -393,10 +393,17 @@ fn user_page(page: VirtAddr) -> Result<VirtAddr, MapError> {
 
 fn page_state(entry: &PageTableEntry) -> PageState {
     let flags = entry.flags();
-    let rights = Rights::from_flags(flags);
     if flags.contains(PageTableFlags::PRESENT | PageTableFlags::NO_CACHE) {
-        PageState::Registers { rights }
-    } else if flags.contains(PageTableFlags::PRESENT) {
+        return PageState::Registers { rights: Rights::from_flags(flags) };
+    }
+    own_state(entry)
+}
+
+/// The state of an entry whose frame is not shared, so that it is no page of registers.
+fn own_state(entry: &PageTableEntry) -> PageState {
+    let flags = entry.flags();
+    let rights = Rights::from_flags(flags);
+    if flags.contains(PageTableFlags::PRESENT) {
         PageState::Mapped { frame: entry.addr(), rights }
     } else if flags.contains(AWAY) {
         PageState::Away { token: entry.addr().as_u64() / PAGE_SIZE, rights }

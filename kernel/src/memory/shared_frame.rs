@@ -85,16 +85,17 @@ impl SharedFrame {
         matches!(self.0, Backing::Registers { .. })
     }
 
-    /// A new frame with what another holds at this moment, at the expense of a quota.
+    /// A new frame with what another holds at this moment, which is memory, at the expense of a quota.
     ///
     /// # Errors
     /// [`NoSharedFrame`].
     pub fn copy_of(source: &Self, quota: &Arc<FrameQuota>) -> Result<Arc<Self>, NoSharedFrame> {
+        assert!(!source.is_registers(), "registers are not copied");
         let share = quota.take().ok_or(NoSharedFrame::QuotaReached)?;
         let mut frame = Frame::allocate()?;
-        // SAFETY: `source` owns its frame, and is borrowed.
+        // SAFETY: `source` owns its frame, which is memory, and is borrowed.
         unsafe { frame.fill_from(source.address()) };
-        Ok(Arc::new(Self { frame, _share: share }))
+        Ok(Arc::new(Self(Backing::Memory { frame, _share: share })))
     }
 
     /// Its physical address.

@@ -21,7 +21,13 @@ pub(super) fn create(thread: &Thread, source: u64) -> Result<u64, Error> {
     let quota = thread.program().frame_quota();
     let frame = match source {
         SLOT_NONE => SharedFrame::new(quota),
-        source => SharedFrame::copy_of(&*find(thread, source, Rights::READ)?, quota),
+        source => {
+            let source = find(thread, source, Rights::READ)?;
+            if source.is_registers() {
+                return Err(Error::InvalidArgument);
+            }
+            SharedFrame::copy_of(&source, quota)
+        }
     };
     let frame = frame.map_err(|refused| match refused {
         NoSharedFrame::QuotaReached => Error::QuotaReached,
