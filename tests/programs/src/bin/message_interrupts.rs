@@ -185,6 +185,7 @@ fn wrong_arguments(device: u64, registers: u64) {
     let address = ok("address", frame_address(device, memory));
     check!(address != 0 && address.is_multiple_of(4096), "address {address:#x}");
     check!(frame_address(device, registers) == Err(Error::InvalidArgument), "registers are no memory");
+    check!(frame::copy(registers) == Err(Error::InvalidArgument), "registers were copied");
     child::delete(&[weak, memory]);
 }
 
