@@ -79,6 +79,12 @@ pub struct Cpu {
     pub timer: u64,
     /// Inter-processor interrupts.
     pub ipi: u64,
+    /// Interrupts of devices.
+    pub device: u64,
+    /// Spurious interrupts of the local APIC.
+    pub spurious: u64,
+    /// Interrupts of any vector that nobody had asked for.
+    pub unexpected: u64,
     /// System calls by either door.
     pub system_calls: u64,
     /// Page faults that the pager on this CPU has resolved.
@@ -205,7 +211,8 @@ mod tests {
                     "machine_check": "0xffffc00000006000", "debug": "0xffffc00000008000"
                 },
                 "interrupt_stack": {"base": "0xffffc00000010000", "top": "0xffffc00000050000", "deepest": 1800},
-                "traps": {"page_fault": 3}, "timer": 10, "ipi": 2, "system_calls": 100,
+                "traps": {"page_fault": 3}, "timer": 10, "ipi": 2, "device": 1, "spurious": 0, "unexpected": 0,
+                "system_calls": 100,
                 "paged": 2, "debugged": 0
             }],
             "traps": {"page_fault": {"expected": 3, "counted": 3}},

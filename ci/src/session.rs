@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,14 @@ pub trait Observer {
     fn emulator_line(&mut self, _line: &str) {}
     /// A record.
     fn record(&mut self, _record: &Record) {}
+    /// Whether the serial console gets what [`Self::console_input`] answers; otherwise nothing ever comes by it.
+    fn types(&self) -> bool {
+        false
+    }
+    /// What to send to the serial console now.
+    fn console_input(&mut self) -> Option<Vec<u8>> {
+        None
+    }
     /// Whether nobody looks any more; then the machine is stopped.
     fn is_gone(&self) -> bool {
         false
@@ -69,7 +77,8 @@ pub fn run(
     let start = Instant::now();
     let mut qemu = match console {
         Console::Captured => {
-            command.stdin(Stdio::null()).stdout(Stdio::piped());
+            let stdin = if observer.types() { Stdio::piped() } else { Stdio::null() };
+            command.stdin(stdin).stdout(Stdio::piped());
             Guarded::spawn(&mut command, Signal::SIGKILL)?
         }
         // SIGTERM lets QEMU restore the terminal.
@@ -84,6 +93,7 @@ pub fn run(
         spawn_reader(stderr, sender.clone(), Event::Emulator);
     }
     spawn_record_reader(listener, sender, Arc::clone(&ended));
+    let mut typist = qemu.child().stdin.take().map(spawn_writer);
 
     let mut transcript = Transcript {
         outcome: Outcome::Interrupted,
@@ -99,6 +109,12 @@ pub fn run(
             Err(RecvTimeoutError::Timeout) => {}
             // All streams are closed; the process itself may live on.
             Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK_INTERVAL),
+        }
+        if let (Some(sender), Some(bytes)) = (&typist, observer.console_input())
+            && sender.send(bytes).is_err()
+        {
+            // The machine takes no more.
+            typist = None;
         }
         if let Some(status) = qemu.try_wait()? {
             break Some(status);
@@ -176,6 +192,19 @@ fn spawn_record_reader(listener: UnixListener, sender: SyncSender<Event>, ended:
     });
 }
 
+/// Writes what it is sent to a stream, in a thread of its own, since a stream that is full makes its writer wait.
+fn spawn_writer(mut stream: impl io::Write + Send + 'static) -> Sender<Vec<u8>> {
+    let (sender, receiver) = channel::<Vec<u8>>();
+    thread::spawn(move || {
+        while let Ok(bytes) = receiver.recv() {
+            if stream.write_all(&bytes).and_then(|()| stream.flush()).is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
 /// Sends each line, the unended last one included, until the stream ends or nobody listens.
 fn read_lines(stream: impl Read, sender: &SyncSender<Event>, make: fn(String) -> Event) {
     let mut reader = BufReader::new(stream);
@@ -215,6 +244,33 @@ mod tests {
         assert_eq!(transcript.outcome, Outcome::Pass);
         assert_eq!(transcript.console, ["one", "two"]);
         assert_eq!(transcript.emulator_words, "oh\n");
+    }
+
+    /// Answers each line that the shell wrote.
+    #[derive(Default)]
+    struct Answering(Vec<Vec<u8>>);
+
+    impl Observer for Answering {
+        fn console_line(&mut self, line: &str) {
+            self.0.push(format!("you said {line}\n").into_bytes());
+        }
+        fn types(&self) -> bool {
+            true
+        }
+        fn console_input(&mut self) -> Option<Vec<u8>> {
+            self.0.pop()
+        }
+    }
+
+    #[test]
+    fn what_is_typed_arrives() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo hello; read answer; echo $answer; exit 33"]);
+        let socket = folder.path().join("records");
+        let transcript = run(command, &socket, Console::Captured, Some(LONG), &mut Answering::default()).unwrap();
+        assert_eq!(transcript.outcome, Outcome::Pass);
+        assert_eq!(transcript.console, ["hello", "you said hello"]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod lockdown;
 pub mod memory;
 pub mod nmi;
 pub mod object;
+pub mod pci;
 pub mod program;
 pub mod sched;
 pub mod start;

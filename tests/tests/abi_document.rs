@@ -87,7 +87,11 @@ fn layouts() {
             threads,
             programs,
             archive_files,
-            bytes_per_cpu
+            bytes_per_cpu,
+            interrupt_storms,
+            console_received,
+            console_queued,
+            console_dropped
         }),
     );
     check(
@@ -136,7 +140,8 @@ fn layouts() {
             threads_placed,
             threads_given,
             threads_asked,
-            waited_beside_idle
+            waited_beside_idle,
+            unexpected_interrupts
         }),
     );
     check(

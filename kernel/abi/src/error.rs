@@ -41,11 +41,13 @@ pub enum Error {
     WrongState = 17,
     /// Something is mapped there already.
     AlreadyMapped = 18,
+    /// Interrupts came too fast; the line is masked until it is acknowledged again.
+    Storm = 19,
 }
 
 impl Error {
     /// Every error, in the order of the numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::UnknownSystemCall,
         Self::NotPermitted,
         Self::InvalidArgument,
@@ -64,6 +66,7 @@ impl Error {
         Self::Gone,
         Self::WrongState,
         Self::AlreadyMapped,
+        Self::Storm,
     ];
 
     /// The value that RAX holds after the call.

@@ -52,6 +52,14 @@ pub struct SystemInformation {
     pub archive_files: u64,
     /// Bytes of memory that each CPU takes for itself: block, stacks, and the page tables that map them.
     pub bytes_per_cpu: u64,
+    /// Times that interrupts came too fast, of a line or of those that nobody had asked for.
+    pub interrupt_storms: u64,
+    /// Bytes that have come by the console's serial line.
+    pub console_received: u64,
+    /// Bytes that had to wait before they went out by that line.
+    pub console_queued: u64,
+    /// Bytes that were not written, since the line took none for long.
+    pub console_dropped: u64,
 }
 
 /// Facts about swapping. Counters count since the start.
@@ -142,4 +150,6 @@ pub struct CpuInformation {
     pub threads_asked: u64,
     /// The most slices in a row at whose end a thread waited here while a CPU where it may run had nothing to run.
     pub waited_beside_idle: u64,
+    /// Interrupts of any vector that nobody had asked for.
+    pub unexpected_interrupts: u64,
 }

@@ -181,11 +181,33 @@ pub enum SystemCall {
     /// `(thread slot, buffer, length)`: writes the bitmap of the CPUs on which a thread may run, as [`Self::SetAffinity`] reads it; answers its
     /// length in bytes.
     GetAffinity = 68,
+    /// `(device control, notification)`: from now on the notification is signalled when bytes have come by the console's
+    /// serial line, at once if some wait. No notification ([`crate::SLOT_NONE`]): nobody is told.
+    BindConsole = 69,
+    /// `(device control, address, length)`: takes bytes that have come by the console's serial line, at most 4096; answers how
+    /// many.
+    ReadConsole = 70,
+    /// `(device control, function)`: makes an object of a PCI function, which nobody else has; answers its slot. The function is bus (bits 8 to
+    /// 15), device (3 to 7) and function (0 to 2).
+    CreateDevice = 71,
+    /// `(device, register)`: answers 4 bytes of a function's configuration space; the register is a multiple of 4 below 256.
+    ReadConfiguration = 72,
+    /// `(device, register, value)`: writes 4 bytes of a function's configuration space.
+    WriteConfiguration = 73,
+    /// `(device, region, page)`: makes a frame of a page of a function's registers, to be mapped by [`Self::MapFrame`]; answers its
+    /// slot.
+    CreateDeviceFrame = 74,
+    /// `(device, number)`: makes an interrupt of a message (MSI-X or MSI) of a function; answers its slot.
+    CreateMessage = 75,
+    /// `(interrupt, cpu)`: from now on an interrupt that is bound comes to another CPU.
+    MoveInterrupt = 76,
+    /// `(device, frame)`: answers the physical address of a frame of memory, for the device to write to.
+    FrameAddress = 77,
 }
 
 impl SystemCall {
     /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 69] = [
+    pub const ALL: [Self; 78] = [
         Self::Null,
         Self::ExitThread,
         Self::ExitProgram,
@@ -255,6 +277,15 @@ impl SystemCall {
         Self::PassTraps,
         Self::SetAffinity,
         Self::GetAffinity,
+        Self::BindConsole,
+        Self::ReadConsole,
+        Self::CreateDevice,
+        Self::ReadConfiguration,
+        Self::WriteConfiguration,
+        Self::CreateDeviceFrame,
+        Self::CreateMessage,
+        Self::MoveInterrupt,
+        Self::FrameAddress,
     ];
 
     /// The call with this number.

@@ -1,7 +1,12 @@
 //! What the kernel says: lines for people on the serial port, records for tools on the debug console.
 
+mod byte_queue;
 mod debug_port;
+mod input;
 mod serial;
+mod transmitter;
+mod uart;
 
 pub use debug_port::{EmergencyRecord, record};
-pub use serial::{Emergency, block, line, line_if_free, text};
+pub use input::{bind, counts, enable_interrupts, interrupt, take};
+pub use serial::{Emergency, block, flush, line, line_if_free, text};

@@ -2,59 +2,11 @@
 
 use core::fmt::{self, Write};
 
-use uart_16550::backend::PioBackend;
-use uart_16550::{Config, Uart16550};
-
+use super::uart::Serial;
 use crate::sync::{Mutex, MutexGuard};
 
-/// COM1.
-const PORT: u16 = 0x3f8;
-
-/// The port; absent until first used, and for ever where the machine has none.
-static SERIAL: Mutex<Serial> = Mutex::new(Serial { port: Port::Unknown });
-
-enum Port {
-    Unknown,
-    Absent,
-    Present(Uart16550<PioBackend>),
-}
-
-struct Serial {
-    port: Port,
-}
-
-impl Serial {
-    /// Sends the bytes; each line feed becomes carriage return and line feed.
-    fn send(&mut self, bytes: &[u8]) {
-        if matches!(self.port, Port::Unknown) {
-            self.port = open().map_or(Port::Absent, Port::Present);
-        }
-        let Port::Present(uart) = &mut self.port else { return };
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match piece.split_last() {
-                Some((b'\n', text)) => {
-                    uart.send_bytes_exact(text);
-                    uart.send_bytes_exact(b"\r\n");
-                }
-                _ => uart.send_bytes_exact(piece),
-            }
-        }
-    }
-}
-
-impl Write for Serial {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.send(text.as_bytes());
-        Ok(())
-    }
-}
-
-fn open() -> Option<Uart16550<PioBackend>> {
-    // SAFETY: the port is COM1's by convention, and this module is its only user.
-    let mut uart = unsafe { Uart16550::new_port(PORT) }.ok()?;
-    uart.init(Config::default()).ok()?;
-    Some(uart)
-}
+/// The port. Whoever holds the lock writes whole lines.
+pub(super) static SERIAL: Mutex<Serial> = Mutex::new(Serial::new());
 
 /// Writes one line, whole: lines of different CPUs never mix.
 pub fn line(arguments: fmt::Arguments<'_>) {
@@ -92,8 +44,14 @@ pub fn text(text: &str) {
     SERIAL.lock().send(text.as_bytes());
 }
 
+/// Waits until all that was written has gone out, or the line takes nothing any more. To be called before the machine ends.
+pub fn flush() {
+    SERIAL.lock().flush();
+}
+
 /// The serial line for the CPU that reports a fatal error: holds the lock until it is dropped, and breaks it if its
-/// holder does not let go, because that holder may be the very code that failed.
+/// holder does not let go, because that holder may be the very code that failed. What is written goes out by polling,
+/// behind what waited before.
 #[expect(missing_debug_implementations, reason = "nobody prints a printer")]
 pub struct Emergency(MutexGuard<'static, Serial>);
 
@@ -118,6 +76,8 @@ impl Emergency {
 
 impl Write for Emergency {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write_str(text)
+        self.0.write_str(text)?;
+        self.0.flush();
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use percpu::CpuIndex;
 
 use super::ThisCpu;
 use crate::arch::{self, Frame, InstructionInfo};
+use crate::irq::Rate;
 use crate::irq::watchdog::Watchdog;
 use crate::program::Departures;
 use crate::sched::{Audit, RunQueue};
@@ -52,6 +53,8 @@ pub struct Local {
     pub swap_trouble: RefCell<Option<Trouble>>,
     /// How the program of the running thread is to end, from a failure that was contained to the new start.
     pub contained: Cell<ProgramEnd>,
+    /// How often interrupts come that nobody asked for.
+    pub unexpected_rate: Cell<Rate>,
     idle_frame: UnsafeCell<Frame>,
 }
 
@@ -79,6 +82,7 @@ impl Local {
             instructions: RefCell::new(arch::instruction_info()),
             swap_trouble: RefCell::new(None),
             contained: Cell::new(ProgramEnd::default()),
+            unexpected_rate: Cell::new(Rate::new(0)),
             idle_frame: UnsafeCell::new(idle_frame),
         }
     }

@@ -47,6 +47,7 @@ struct Own {
     /// The page-table root that is loaded, or will be in a moment.
     entering: AtomicU64,
     pinged_at: AtomicU64,
+    unexpected_interrupts: AtomicU64,
 }
 
 /// What is kept off the lines of its neighbours: others count here what they have done for this CPU.
@@ -84,6 +85,7 @@ impl Remote {
                 root: AtomicU64::new(0),
                 entering: AtomicU64::new(0),
                 pinged_at: AtomicU64::new(0),
+                unexpected_interrupts: AtomicU64::new(0),
             },
             placement: Placement::new(),
             outbox: OwnLine(Outbox::new()),
@@ -269,6 +271,19 @@ impl Remote {
     #[must_use]
     pub fn may_use_root(&self, root: u64) -> bool {
         self.own.root.load(Ordering::Acquire) == root
+    }
+
+    /// Counts an interrupt that nobody asked for; answers how many there were. Only on the owning CPU.
+    pub fn count_unexpected_interrupt(&self) -> u64 {
+        let count = self.own.unexpected_interrupts.load(Ordering::Relaxed) + 1;
+        self.own.unexpected_interrupts.store(count, Ordering::Relaxed);
+        count
+    }
+
+    /// Interrupts that nobody asked for so far, of any vector.
+    #[must_use]
+    pub fn unexpected_interrupts(&self) -> u64 {
+        self.own.unexpected_interrupts.load(Ordering::Relaxed)
     }
 
     /// Switches to threads so far.

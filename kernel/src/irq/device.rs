@@ -1,29 +1,45 @@
 //! Device interrupts, and the interrupt controller's own complaints.
 
-use super::interrupt;
+use super::{interrupt, serial};
 use crate::arch::Frame;
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
 use crate::swap;
+use crate::time;
 
-/// A device interrupt. One that nobody asked for is told, once a power of two, and ended.
+/// A device interrupt. One that nobody asked for is counted, told once a power of two, and ended.
 pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
     if let Some(next) = interrupt::arrived(cpu, vector) {
+        return next;
+    }
+    if let Some(next) = serial::arrived(cpu, vector) {
         return next;
     }
     cpu.kernel().apic().end_of_interrupt();
     if let Some(next) = swap::disk_interrupt(cpu, vector) {
         return next;
     }
-    let count = cpu.entries().entries(vector as usize);
+    unexpected(cpu, vector);
+    Next::Stay
+}
+
+/// Nobody asked for it, so nobody can be told to stop it.
+#[cold]
+fn unexpected(cpu: &ThisCpu, vector: u64) {
+    let count = cpu.kernel().remote().count_unexpected_interrupt();
+    let mut rate = cpu.local().unexpected_rate.get();
+    let storm = rate.count(time::nanoseconds_since_start);
+    cpu.local().unexpected_rate.set(rate);
+    if let Some(storm) = storm {
+        storm.count();
+    }
     if count.is_power_of_two() {
         console::line(format_args!(
-            "CPU {}: device interrupt {vector} that nobody asked for ({count} so far)",
+            "CPU {}: device interrupt {vector} that nobody asked for ({count} such so far)",
             cpu.index()
         ));
     }
-    Next::Stay
 }
 
 /// [`device`] by the short way: the driver waits on this CPU and runs instead of the thread that was interrupted. Answers the

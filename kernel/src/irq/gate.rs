@@ -4,6 +4,10 @@
 //! acknowledged. One that interrupts for becoming active (edge) stays open, since a masked one would lose what comes;
 //! the second that comes before the driver has acknowledged masks it, and is told when the driver does. So no device can
 //! keep a CPU busy without its driver, and no interrupt is lost.
+//!
+//! A driver that acknowledges at once what it has not dealt with keeps the CPU busy together with its device. When the
+//! interrupts come too fast (a storm) the line is masked, and the next acknowledgement is refused: the one after that opens
+//! it again.
 
 /// What to do about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +24,33 @@ pub struct Gate {
     is_level: bool,
     /// The driver was told, and has not acknowledged.
     told: bool,
-    /// Another one came meanwhile; the line is masked. Only of edges.
+    /// Another one came meanwhile. Only of edges.
     missed: bool,
+    masked: bool,
+    /// The driver has not heard yet that there is a storm.
+    storm: bool,
+}
+
+/// Why an acknowledgement does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The driver was told nothing.
+    NotTold,
+    /// There is a storm: the line stays masked until the driver acknowledges once more.
+    Storm,
 }
 
 impl Gate {
     /// The state of a line that is open.
     #[must_use]
     pub const fn new(is_level: bool) -> Self {
-        Self { is_level, told: false, missed: false }
+        Self { is_level, told: false, missed: false, masked: false, storm: false }
+    }
+
+    /// Whether the line is masked.
+    #[must_use]
+    pub const fn is_masked(&self) -> bool {
+        self.masked
     }
 
     /// The device interrupts.
@@ -36,18 +58,33 @@ impl Gate {
     pub fn arrived(&mut self) -> Reaction {
         let again = core::mem::replace(&mut self.told, true);
         self.missed |= again && !self.is_level;
-        Reaction { signal: !again, mask: (self.is_level || again).then_some(true) }
+        self.masked |= self.is_level || again;
+        Reaction { signal: !again, mask: self.masked.then_some(true) }
     }
 
-    /// The driver has done with what it was told; `None` if it was told nothing.
+    /// The device interrupts, and does so too often.
     #[must_use]
-    pub fn acknowledged(&mut self) -> Option<Reaction> {
+    pub fn stormed(&mut self) -> Reaction {
+        self.storm = true;
+        self.masked = true;
+        self.arrived()
+    }
+
+    /// The driver has done with what it was told.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn acknowledged(&mut self) -> Result<Reaction, Refusal> {
         if !self.told {
-            return None;
+            return Err(Refusal::NotTold);
+        }
+        if core::mem::take(&mut self.storm) {
+            return Err(Refusal::Storm);
         }
         let missed = core::mem::take(&mut self.missed);
         self.told = missed;
-        Some(Reaction { signal: missed, mask: (self.is_level || missed).then_some(false) })
+        let masked = core::mem::take(&mut self.masked);
+        Ok(Reaction { signal: missed, mask: masked.then_some(false) })
     }
 }
 
@@ -55,14 +92,14 @@ impl Gate {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Gate, Reaction};
+    use super::{Gate, Reaction, Refusal};
 
     #[test]
     fn a_level_line_is_masked_until_it_is_acknowledged() {
         let mut gate = Gate::new(true);
-        assert_eq!(gate.acknowledged(), None);
+        assert_eq!(gate.acknowledged(), Err(Refusal::NotTold));
         assert_eq!(gate.arrived(), Reaction { signal: true, mask: Some(true) });
-        assert_eq!(gate.acknowledged(), Some(Reaction { signal: false, mask: Some(false) }));
+        assert_eq!(gate.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
         assert_eq!(gate, Gate::new(true));
     }
 
@@ -71,34 +108,68 @@ mod tests {
         let mut gate = Gate::new(false);
         assert_eq!(gate.arrived(), Reaction { signal: true, mask: None });
         assert_eq!(gate.arrived(), Reaction { signal: false, mask: Some(true) });
-        assert_eq!(gate.acknowledged(), Some(Reaction { signal: true, mask: Some(false) }));
-        assert_eq!(gate.acknowledged(), Some(Reaction { signal: false, mask: None }));
-        assert_eq!(gate.acknowledged(), None);
+        assert_eq!(gate.acknowledged(), Ok(Reaction { signal: true, mask: Some(false) }));
+        assert_eq!(gate.acknowledged(), Ok(Reaction { signal: false, mask: None }));
+        assert_eq!(gate.acknowledged(), Err(Refusal::NotTold));
+    }
+
+    #[test]
+    fn a_storm_ends_with_the_second_acknowledgement() {
+        for is_level in [true, false] {
+            let mut gate = Gate::new(is_level);
+            assert_eq!(gate.stormed(), Reaction { signal: true, mask: Some(true) });
+            assert_eq!(gate.acknowledged(), Err(Refusal::Storm));
+            assert_eq!(gate.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
+            assert_eq!(gate, Gate::new(is_level));
+        }
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        Arrives,
+        Storms,
+        Acknowledged,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![3 => Just(Event::Arrives), 1 => Just(Event::Storms), 3 => Just(Event::Acknowledged)]
     }
 
     proptest! {
-        /// Any order of events: a masked line does not interrupt; a driver that acknowledges each signal finds it open.
+        /// Any order of events: a masked line does not interrupt; a driver that acknowledges each signal, once more if it is
+        /// refused, finds it open.
         #[test]
-        fn nothing_is_lost_and_nothing_storms(is_level: bool, events in proptest::collection::vec(any::<bool>(), 0..200)) {
+        fn nothing_is_lost_and_nothing_storms(is_level: bool, events in proptest::collection::vec(event(), 0..200)) {
             let (mut gate, mut masked, mut untold, mut told) = (Gate::new(is_level), false, false, 0_u32);
-            for acknowledges in events {
-                let reaction = if acknowledges {
-                    match gate.acknowledged() {
-                        Some(reaction) => {
+            let mut storm = false;
+            for event in events {
+                let reaction = match event {
+                    Event::Acknowledged => match gate.acknowledged() {
+                        Ok(reaction) => {
+                            prop_assert!(!storm, "a storm that nobody heard of");
                             told -= 1;
                             reaction
                         }
-                        None => {
+                        Err(Refusal::NotTold) => {
                             prop_assert_eq!(told, 0);
                             continue;
                         }
+                        Err(Refusal::Storm) => {
+                            prop_assert!(storm && masked);
+                            storm = false;
+                            continue;
+                        }
+                    },
+                    _ if masked => continue,
+                    Event::Arrives => gate.arrived(),
+                    Event::Storms => {
+                        storm = true;
+                        gate.stormed()
                     }
-                } else if masked {
-                    continue;
-                } else {
-                    untold = true;
-                    gate.arrived()
                 };
+                if !matches!(event, Event::Acknowledged) {
+                    untold = true;
+                }
                 if reaction.signal {
                     untold = false;
                     told += 1;
@@ -107,6 +178,7 @@ mod tests {
                 prop_assert!(told <= 1, "told twice without an acknowledgement");
                 prop_assert!(!untold || told == 1, "an interrupt that will never be told");
                 prop_assert!(!masked || told == 1, "masked, and nobody will unmask it");
+                prop_assert!(!storm || masked, "a storm goes on");
             }
         }
     }

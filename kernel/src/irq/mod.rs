@@ -7,7 +7,10 @@ mod interrupt;
 pub mod io_apics;
 mod ipi;
 mod ping;
+pub mod serial;
 mod shootdown;
+mod source;
+mod storm;
 pub mod watchdog;
 
 pub use call::{Operation, all_others, answer_calls, answer_other_calls, call};
@@ -16,3 +19,4 @@ pub use interrupt::Interrupt;
 pub use ipi::{ipi, ipi_of_calls, timer, timer_with_nothing_due};
 pub use ping::{Ping, ping, ping_all};
 pub use shootdown::{flush_kernel_pages, flush_program, flush_program_page, flush_program_range};
+pub use storm::{Rate, storms};

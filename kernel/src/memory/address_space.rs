@@ -80,6 +80,11 @@ pub enum PageState {
         /// What the program may do with it.
         rights: Rights,
     },
+    /// A page of a device's registers, which the kernel does not touch.
+    Registers {
+        /// What the program may do with it.
+        rights: Rights,
+    },
     /// A page whose contents are elsewhere.
     Away {
         /// What [`AddressSpace::send_away`] was told.
@@ -190,10 +195,10 @@ impl AddressSpace {
     /// [`MapError`].
     pub fn protect(&mut self, page: VirtAddr, rights: Rights) -> Result<(), MapError> {
         let entry = self.used_entry(page)?;
-        match page_state(entry) {
+        match own_state(entry) {
             PageState::Mapped { frame, .. } => entry.set_addr(frame, rights.user_flags()),
             PageState::Away { token, .. } => set_away(entry, token, rights),
-            PageState::Unmapped => return Err(MapError::NotMapped(page)),
+            PageState::Registers { .. } | PageState::Unmapped => return Err(MapError::NotMapped(page)),
         }
         Ok(())
     }
@@ -209,7 +214,7 @@ impl AddressSpace {
     pub fn send_away(&mut self, page: VirtAddr, token: u64) -> Result<StaleFrame, MapError> {
         assert!(token < TOKEN_LIMIT, "token {token:#x} does not fit an entry");
         let entry = self.used_entry(page)?;
-        let PageState::Mapped { frame, rights } = page_state(entry) else { return Err(MapError::NotMapped(page)) };
+        let PageState::Mapped { frame, rights } = own_state(entry) else { return Err(MapError::NotMapped(page)) };
         set_away(entry, token, rights);
         self.mapped -= 1;
         self.away += 1;
@@ -222,7 +227,7 @@ impl AddressSpace {
     /// [`MapError`]; [`MapError::AlreadyMapped`] when the page is not away. The frame is freed then.
     pub fn bring_back(&mut self, page: VirtAddr, frame: Frame) -> Result<u64, MapError> {
         let entry = self.used_entry(page)?;
-        let PageState::Away { token, rights } = page_state(entry) else { return Err(MapError::AlreadyMapped(page)) };
+        let PageState::Away { token, rights } = own_state(entry) else { return Err(MapError::AlreadyMapped(page)) };
         entry.set_addr(frame.into_raw(), rights.user_flags());
         self.mapped += 1;
         self.away -= 1;
@@ -295,7 +300,7 @@ impl AddressSpace {
                 // SAFETY: the frame was moved in, its entry is empty now, and no CPU can reach it.
                 PageState::Mapped { frame, .. } => drop(unsafe { Frame::from_raw(frame) }),
                 PageState::Away { token, .. } => away(token),
-                PageState::Unmapped => {}
+                PageState::Registers { .. } | PageState::Unmapped => {}
             }
         });
         self.mapped = 0;
@@ -329,6 +334,15 @@ fn user_page(page: VirtAddr) -> Result<VirtAddr, MapError> {
 }
 
 fn page_state(entry: &PageTableEntry) -> PageState {
+    let flags = entry.flags();
+    if flags.contains(PageTableFlags::PRESENT | PageTableFlags::NO_CACHE) {
+        return PageState::Registers { rights: Rights::from_flags(flags) };
+    }
+    own_state(entry)
+}
+
+/// The state of an entry whose frame is not shared, so that it is no page of registers.
+fn own_state(entry: &PageTableEntry) -> PageState {
     let flags = entry.flags();
     let rights = Rights::from_flags(flags);
     if flags.contains(PageTableFlags::PRESENT) {

@@ -122,6 +122,12 @@ pub(super) fn is_ram(range: PhysicalRange) -> bool {
     table().overlaps(range)
 }
 
+/// Whether any of so many bytes from a physical address is RAM that the kernel manages.
+#[must_use]
+pub fn is_memory(start: u64, length: u64) -> bool {
+    PhysicalRange::from_length(start, length).is_none_or(is_ram)
+}
+
 fn table() -> &'static FrameTable {
     TABLE.get().expect("the frame allocator is not initialized")
 }

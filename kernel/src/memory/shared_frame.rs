@@ -48,11 +48,19 @@ impl From<OutOfFrames> for NoSharedFrame {
     }
 }
 
-/// A frame of zeros at first. It is freed with its last reference: capabilities and mappings each have one.
+/// Whom the registers of a device belong to: kept as long as anybody reaches them.
+pub trait Owner: core::fmt::Debug + Send + Sync {}
+
+/// A frame that capabilities and mappings refer to: each has a reference.
 #[derive(Debug)]
-pub struct SharedFrame {
-    frame: Frame,
-    _share: Share,
+pub struct SharedFrame(Backing);
+
+#[derive(Debug)]
+enum Backing {
+    /// Memory, zeros at first. It is freed with the last reference.
+    Memory { frame: Frame, _share: Share },
+    /// A page of a device's registers.
+    Registers { address: PhysAddr, _owner: Arc<dyn Owner> },
 }
 
 impl SharedFrame {
@@ -62,24 +70,40 @@ impl SharedFrame {
     /// [`NoSharedFrame`].
     pub fn new(quota: &Arc<FrameQuota>) -> Result<Arc<Self>, NoSharedFrame> {
         let share = quota.take().ok_or(NoSharedFrame::QuotaReached)?;
-        Ok(Arc::new(Self { frame: Frame::allocate_zeroed()?, _share: share }))
+        Ok(Arc::new(Self(Backing::Memory { frame: Frame::allocate_zeroed()?, _share: share })))
     }
 
-    /// A new frame with what another holds at this moment, at the expense of a quota.
+    /// A page of a device's registers, at an address that is a multiple of the page size and no memory's.
+    #[must_use]
+    pub fn registers(address: PhysAddr, owner: Arc<dyn Owner>) -> Arc<Self> {
+        Arc::new(Self(Backing::Registers { address, _owner: owner }))
+    }
+
+    /// Whether it is registers and no memory.
+    #[must_use]
+    pub const fn is_registers(&self) -> bool {
+        matches!(self.0, Backing::Registers { .. })
+    }
+
+    /// A new frame with what another holds at this moment, which is memory, at the expense of a quota.
     ///
     /// # Errors
     /// [`NoSharedFrame`].
     pub fn copy_of(source: &Self, quota: &Arc<FrameQuota>) -> Result<Arc<Self>, NoSharedFrame> {
+        assert!(!source.is_registers(), "registers are not copied");
         let share = quota.take().ok_or(NoSharedFrame::QuotaReached)?;
         let mut frame = Frame::allocate()?;
-        // SAFETY: `source` owns its frame, and is borrowed.
+        // SAFETY: `source` owns its frame, which is memory, and is borrowed.
         unsafe { frame.fill_from(source.address()) };
-        Ok(Arc::new(Self { frame, _share: share }))
+        Ok(Arc::new(Self(Backing::Memory { frame, _share: share })))
     }
 
     /// Its physical address.
     #[must_use]
     pub fn address(&self) -> PhysAddr {
-        self.frame.address()
+        match &self.0 {
+            Backing::Memory { frame, .. } => frame.address(),
+            Backing::Registers { address, .. } => *address,
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::capability::Object;
 use crate::ipc::{Endpoint, Notification, SavedReply};
 use crate::irq::Interrupt;
 use crate::memory::shared_frame::SharedFrame;
+use crate::pci::Device;
 use crate::program::Program;
 use crate::thread::Thread;
 
@@ -29,6 +30,8 @@ pub enum KernelObject {
     Interrupt(Arc<Interrupt>),
     /// I/O ports.
     Ports(Ports),
+    /// A function of a PCI device.
+    Device(Arc<Device>),
     /// Bits that are signalled and waited for.
     Notification(Counted<Notification>),
     /// A timer.
@@ -49,6 +52,7 @@ impl Object for KernelObject {
             Self::DeviceControl => Self::DeviceControl,
             Self::Interrupt(interrupt) => Self::Interrupt(Arc::clone(interrupt)),
             Self::Ports(ports) => Self::Ports(ports.clone()),
+            Self::Device(device) => Self::Device(Arc::clone(device)),
             Self::Notification(notification) => Self::Notification(notification.again()),
             Self::Timer(timer) => Self::Timer(timer.clone()),
         })

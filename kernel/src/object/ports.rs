@@ -5,8 +5,8 @@ use core::ops::Range;
 /// How many ports there are.
 const PORTS: u64 = 0x1_0000;
 
-/// What the kernel uses itself: both 8259 interrupt controllers, the debug console, the exit device, COM1.
-const OWN: [Range<u64>; 5] = [0x20..0x22, 0xa0..0xa2, 0xe9..0xea, 0xf4..0xf8, 0x3f8..0x400];
+/// What the kernel uses itself: both 8259 interrupt controllers, the debug console, the exit device, COM1, PCI's configuration.
+const OWN: [Range<u64>; 6] = [0x20..0x22, 0xa0..0xa2, 0xe9..0xea, 0xf4..0xf8, 0x3f8..0x400, 0xcf8..0xd00];
 
 /// Ports that a program may use.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,5 +35,6 @@ pub fn first_program_ended(end: &ProgramEnd) -> ! {
     if !passed {
         console::line(format_args!("the first program failed: cause {}, status {}", end.cause, end.status));
     }
+    console::flush();
     exit(if passed { Verdict::Pass } else { Verdict::Fail })
 }

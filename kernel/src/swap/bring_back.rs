@@ -49,7 +49,7 @@ fn bring_back(cpu: &ThisCpu, program: &Arc<Program>, address: u64, may_wait: boo
     // A look before a frame is asked for: most faults are about other things.
     match state() {
         PageState::Away { .. } => {}
-        PageState::Mapped { rights, .. } => return Arrival::Here(rights),
+        PageState::Mapped { rights, .. } | PageState::Registers { rights } => return Arrival::Here(rights),
         PageState::Unmapped => return Arrival::Nothing,
     }
     let Some(store) = store() else { unreachable!("no page is away where nothing is swapped") };
@@ -63,7 +63,7 @@ fn bring_back(cpu: &ThisCpu, program: &Arc<Program>, address: u64, may_wait: boo
     let Some(space) = locked.as_mut() else { return Arrival::Nothing };
     let (token, rights) = match space.page(page) {
         PageState::Away { token, rights } => (token, rights),
-        PageState::Mapped { rights, .. } => return Arrival::Here(rights),
+        PageState::Mapped { rights, .. } | PageState::Registers { rights } => return Arrival::Here(rights),
         PageState::Unmapped => return Arrival::Nothing,
     };
     if token == ZERO {

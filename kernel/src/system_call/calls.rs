@@ -63,6 +63,7 @@ pub(super) fn shut_down(thread: &Thread, verdict: u64) -> Result<u64, Error> {
     if !thread.program().is_first() {
         return Err(Error::NotPermitted);
     }
+    console::flush();
     exit(if verdict == 0 { Verdict::Pass } else { Verdict::Fail })
 }
 

@@ -1,22 +1,26 @@
-//! Calls of device drivers: interrupt lines and I/O ports.
+//! Calls of device drivers: interrupt lines, I/O ports, what comes by the console's serial line.
 
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SLOT_NONE};
+use percpu::CpuIndex;
 
 use super::capabilities::{insert, slot};
 use super::dispatch::Outcome;
 use super::notifications;
 use crate::arch::{Frame, read_port, write_port};
 use crate::capability::Rights;
+use crate::console;
 use crate::cpu::ThisCpu;
 use crate::irq::Interrupt;
 use crate::object::{KernelObject, Ports};
+use crate::sched::Next;
 use crate::thread::Thread;
 use crate::trap::TrapFrame as _;
+use crate::user_copy;
 
 /// Looks at the capability in a slot, which must have the right.
-fn with<R>(
+pub(super) fn with<R>(
     thread: &Thread,
     number: u64,
     right: Rights,
@@ -29,7 +33,7 @@ fn with<R>(
     found.unwrap_or(Err(Error::BadCapability))
 }
 
-fn check_control(thread: &Thread, number: u64) -> Result<(), Error> {
+pub(super) fn check_control(thread: &Thread, number: u64) -> Result<(), Error> {
     with(thread, number, Rights::CONTROL, |object| matches!(object, KernelObject::DeviceControl).then_some(()))
 }
 
@@ -59,7 +63,7 @@ pub(super) fn bind_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target
         SLOT_NONE => interrupt.unbind(),
         target => {
             let (notification, badge) = notifications::find_counted(thread, target, Rights::SEND)?;
-            interrupt.bind(cpu, notification, badge)?
+            interrupt.bind(cpu, thread.program(), notification, badge)?
         }
     };
     drop(before);
@@ -90,6 +94,11 @@ pub fn try_acknowledge(thread: &Thread, frame: &mut Frame) -> Option<()> {
     Some(())
 }
 
+pub(super) fn move_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target: u64) -> Result<Next, Error> {
+    let target = u32::try_from(target).map(CpuIndex::new).map_err(|_| Error::NoSuchCpu)?;
+    interrupt(thread, number)?.move_to(cpu, target)
+}
+
 pub(super) fn create_ports(thread: &Thread, control: u64, first: u64, count: u64) -> Result<u64, Error> {
     check_control(thread, control)?;
     let ports = Ports::new(first, count).ok_or(Error::InvalidArgument)?;
@@ -109,4 +118,31 @@ pub(super) fn write(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error>
     // SAFETY: as for reading.
     unsafe { write_port(port, bytes, value as u32) };
     Ok(0)
+}
+
+pub(super) fn bind_console(cpu: &ThisCpu, thread: &Thread, control: u64, target: u64) -> Result<Next, Error> {
+    check_control(thread, control)?;
+    let reader = match target {
+        SLOT_NONE => None,
+        target => Some(notifications::find_counted(thread, target, Rights::SEND)?),
+    };
+    let (before, next) = console::bind(cpu, reader);
+    drop(before);
+    Ok(next)
+}
+
+/// The most that one [`read_console`] takes.
+const READ_LIMIT: u64 = 4096;
+
+pub(super) fn read_console(thread: &Thread, control: u64, address: u64, length: u64) -> Result<u64, Error> {
+    check_control(thread, control)?;
+    if length > READ_LIMIT {
+        return Err(Error::InvalidArgument);
+    }
+    // Before a byte is taken, which would be lost; it can only fail now if the program unmaps the buffer meanwhile.
+    user_copy::check_writable(thread.program(), address, length)?;
+    let mut bytes = [0; READ_LIMIT as usize];
+    let count = console::take(&mut bytes[..length as usize]);
+    user_copy::write(thread.program(), address, &bytes[..count])?;
+    Ok(count as u64)
 }

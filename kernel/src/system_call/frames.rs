@@ -21,7 +21,13 @@ pub(super) fn create(thread: &Thread, source: u64) -> Result<u64, Error> {
     let quota = thread.program().frame_quota();
     let frame = match source {
         SLOT_NONE => SharedFrame::new(quota),
-        source => SharedFrame::copy_of(&*find(thread, source, Rights::READ)?, quota),
+        source => {
+            let source = find(thread, source, Rights::READ)?;
+            if source.is_registers() {
+                return Err(Error::InvalidArgument);
+            }
+            SharedFrame::copy_of(&source, quota)
+        }
     };
     let frame = frame.map_err(|refused| match refused {
         NoSharedFrame::QuotaReached => Error::QuotaReached,
@@ -30,7 +36,7 @@ pub(super) fn create(thread: &Thread, source: u64) -> Result<u64, Error> {
     insert(thread.program(), KernelObject::Frame(frame))
 }
 
-fn find(thread: &Thread, number: u64, needed: Rights) -> Result<Arc<SharedFrame>, Error> {
+pub(super) fn find(thread: &Thread, number: u64, needed: Rights) -> Result<Arc<SharedFrame>, Error> {
     let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
         KernelObject::Frame(frame) if capability.rights.contains(needed) => Ok(Arc::clone(frame)),
         KernelObject::Frame(_) => Err(Error::NoRight),

@@ -11,7 +11,7 @@ use crate::cpu::{self, Block};
 use crate::memory::{frame, heap};
 use crate::program::{self, archive};
 use crate::thread::Thread;
-use crate::{start, swap, thread, user_copy};
+use crate::{console, irq, start, swap, thread, user_copy};
 
 pub(super) fn information(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [kind, index, buffer, length, ..] = *arguments;
@@ -45,6 +45,7 @@ fn system() -> SystemInformation {
     let frames = frame::counters();
     let heap = heap::counters();
     let cached: u64 = cpu::all().iter().map(|block| block.kernel().remote().frame_cache().count() as u64).sum();
+    let (console_received, console_queued, console_dropped) = console::counts();
     SystemInformation {
         cpus_online: cpu::all().iter().filter(|block| block.kernel().remote().is_online()).count() as u64,
         cpus_listed: cpu::all().len() as u64,
@@ -57,6 +58,10 @@ fn system() -> SystemInformation {
         programs: program::count(),
         archive_files: archive::count(),
         bytes_per_cpu: facts.bytes_per_cpu(),
+        interrupt_storms: irq::storms(),
+        console_received,
+        console_queued,
+        console_dropped,
     }
 }
 
@@ -96,5 +101,6 @@ fn cpu_information(block: &Block) -> CpuInformation {
         threads_given: remote.placement().given(),
         threads_asked: remote.placement().asked(),
         waited_beside_idle: remote.placement().waited_beside_idle(),
+        unexpected_interrupts: remote.unexpected_interrupts(),
     }
 }

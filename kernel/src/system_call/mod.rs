@@ -15,6 +15,7 @@ mod memory;
 mod messages;
 mod notifications;
 mod objects;
+mod pci;
 mod programs;
 mod saved_replies;
 mod timers;

@@ -3,7 +3,7 @@
 use gatehouse_abi::SystemCall;
 
 use super::dispatch::{Outcome, still_running, then};
-use super::{capabilities, control, devices, frames, notifications, saved_replies};
+use super::{capabilities, control, devices, frames, notifications, pci, saved_replies};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::thread::Thread;
@@ -36,6 +36,15 @@ pub(super) fn object_call(
         SystemCall::CreateFrame => frames::create(thread, first).into(),
         SystemCall::MapFrame => frames::map(thread, arguments).into(),
         SystemCall::UnmapFrom => frames::unmap_from(cpu, thread, arguments).into(),
+        SystemCall::BindConsole => then(cpu, frame, devices::bind_console(cpu, thread, first, second)),
+        SystemCall::ReadConsole => devices::read_console(thread, first, second, third).into(),
+        SystemCall::CreateDevice => pci::create_device(thread, first, second).into(),
+        SystemCall::ReadConfiguration => pci::read_configuration(thread, first, second).into(),
+        SystemCall::WriteConfiguration => pci::write_configuration(thread, first, second, third).into(),
+        SystemCall::CreateDeviceFrame => pci::create_device_frame(thread, first, second, third).into(),
+        SystemCall::CreateMessage => pci::create_message(thread, first, second).into(),
+        SystemCall::FrameAddress => pci::frame_address(thread, first, second).into(),
+        SystemCall::MoveInterrupt => then(cpu, frame, devices::move_interrupt(cpu, thread, first, second)),
         _ => return None,
     })
 }

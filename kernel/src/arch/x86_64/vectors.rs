@@ -67,6 +67,8 @@ pub const SECURITY: u8 = 30;
 pub const FIRST_INTERRUPT: u8 = 32;
 /// First vector for devices.
 pub const FIRST_DEVICE: u8 = 0x30;
+/// The serial line of the console.
+pub const SERIAL: u8 = 0x7E;
 /// The disk that pages are swapped to.
 pub const SWAP_DISK: u8 = 0x7F;
 /// One past the last vector for devices.

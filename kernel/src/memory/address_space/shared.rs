@@ -15,6 +15,10 @@ use crate::memory::shared_frame::SharedFrame;
 /// In an entry that is present: the frame is shared. Ignored by the processor.
 pub(super) const SHARED: PageTableFlags = PageTableFlags::BIT_10;
 
+/// In the entry of a page of registers: no access is cached, whatever the range registers say (Intel SDM volume 3, "Page Attribute
+/// Table", the table's reset value).
+pub(super) const UNCACHED: PageTableFlags = PageTableFlags::NO_CACHE.union(PageTableFlags::WRITE_THROUGH);
+
 /// A shared frame whose page is gone from the page table, but which CPUs may still reach by an old translation.
 #[derive(Debug)]
 #[must_use = "to be dropped once no CPU has the translation"]
@@ -41,7 +45,8 @@ impl AddressSpace {
         if !entry.is_unused() {
             return Err(MapError::AlreadyMapped(page));
         }
-        entry.set_addr(frame.address(), rights.user_flags() | SHARED);
+        let caching = if frame.is_registers() { UNCACHED } else { PageTableFlags::empty() };
+        entry.set_addr(frame.address(), rights.user_flags() | SHARED | caching);
         self.shared.insert(page.as_u64(), frame);
         Ok(())
     }
@@ -68,11 +73,11 @@ mod tests {
     use alloc::sync::Arc;
 
     use proptest::prelude::*;
-    use x86_64::VirtAddr;
+    use x86_64::{PhysAddr, VirtAddr};
 
     use super::super::{AddressSpace, MapError, PageState};
     use crate::memory::frame::{Frame, counters};
-    use crate::memory::shared_frame::{FrameQuota, NoSharedFrame, SharedFrame};
+    use crate::memory::shared_frame::{FrameQuota, NoSharedFrame, Owner, SharedFrame};
     use crate::memory::{Rights, test_memory};
 
     fn page(number: u64) -> VirtAddr {
@@ -99,6 +104,28 @@ mod tests {
         // SAFETY: no CPU ran this address space.
         drop(unsafe { stale.after_flush() });
         assert_eq!(Arc::strong_count(&frame), 1);
+    }
+
+    #[derive(Debug)]
+    struct Device;
+
+    impl Owner for Device {}
+
+    #[test]
+    fn registers_are_no_memory_and_keep_their_owner() {
+        let _guard = test_memory::frames();
+        let before = counters().free;
+        let device: Arc<dyn Owner> = Arc::new(Device);
+        let mut space = AddressSpace::new_without_kernel().unwrap();
+        let registers = SharedFrame::registers(PhysAddr::new(0xfeb0_0000), Arc::clone(&device));
+        space.map_shared(page(0), registers, Rights::ReadWrite).unwrap();
+        assert_eq!(space.page(page(0)), PageState::Registers { rights: Rights::ReadWrite });
+        assert_eq!(space.translate(page(0)), None);
+        assert_eq!(space.unmap(page(0)).err(), Some(MapError::NotMapped(page(0))));
+        assert_eq!(Arc::strong_count(&device), 2);
+        drop(space);
+        assert_eq!(Arc::strong_count(&device), 1);
+        assert_eq!(counters().free, before);
     }
 
     #[test]

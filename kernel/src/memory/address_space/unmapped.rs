@@ -4,7 +4,7 @@ use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::shared::{SHARED, StaleShare};
-use super::{AddressSpace, MapError, PageState, page_state, user_page};
+use super::{AddressSpace, MapError, PageState, own_state, user_page};
 use crate::memory::Frame;
 
 /// A frame whose page is gone from the page table, but which CPUs may still reach by an old translation.
@@ -80,7 +80,7 @@ impl AddressSpace {
     /// [`MapError`].
     pub fn unmap(&mut self, page: VirtAddr) -> Result<Unmapped, MapError> {
         let entry = self.used_entry(page)?;
-        let state = page_state(entry);
+        let state = own_state(entry);
         entry.set_unused();
         match state {
             PageState::Mapped { frame, .. } => {
@@ -91,7 +91,7 @@ impl AddressSpace {
                 self.away -= 1;
                 Ok(Unmapped::Away(token))
             }
-            PageState::Unmapped => Err(MapError::NotMapped(page)),
+            PageState::Registers { .. } | PageState::Unmapped => Err(MapError::NotMapped(page)),
         }
     }
 

@@ -17,7 +17,7 @@ mod trampoline_root;
 mod virtual_area;
 
 pub use error::KernelMapError;
-pub use physical_mapping::{PhysicalMapping, map_firmware, map_mmio};
+pub use physical_mapping::{PhysicalMapping, map_firmware, map_mmio, map_registers};
 pub use shootdown::{Shootdown, flush_local, set_shootdown};
 pub use stack::{GuardedStack, allocate_stack};
 pub use tables::kernel_root;

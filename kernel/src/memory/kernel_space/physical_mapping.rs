@@ -26,6 +26,17 @@ pub struct PhysicalMapping {
 /// # Errors
 /// [`KernelMapError`]; [`KernelMapError::IsMemory`] for RAM that the kernel manages.
 pub fn map_mmio(physical: PhysAddr, length: u64) -> Result<VirtAddr, KernelMapError> {
+    let mapping = map_registers(physical, length)?;
+    let address = mapping.address();
+    mapping.leak();
+    Ok(address)
+}
+
+/// As [`map_mmio`], until the mapping is dropped.
+///
+/// # Errors
+/// As for [`map_mmio`].
+pub fn map_registers(physical: PhysAddr, length: u64) -> Result<PhysicalMapping, KernelMapError> {
     let pages = pages(physical, length)?;
     if frame::is_ram(pages) {
         return Err(KernelMapError::IsMemory(pages));
@@ -33,10 +44,7 @@ pub fn map_mmio(physical: PhysAddr, length: u64) -> Result<VirtAddr, KernelMapEr
     // PCD and PWT together choose the strong uncached type, whatever the range registers say (Intel SDM volume 3,
     // "Page Attribute Table", the table's reset value).
     let uncached = PageTableFlags::NO_CACHE | PageTableFlags::WRITE_THROUGH;
-    let mapping = map(pages, physical, length, Rights::ReadWrite.kernel_flags() | uncached)?;
-    let address = mapping.address();
-    mapping.leak();
-    Ok(address)
+    map(pages, physical, length, Rights::ReadWrite.kernel_flags() | uncached)
 }
 
 /// Maps firmware tables, cached and read-only: `length` bytes at `physical`, any alignment.

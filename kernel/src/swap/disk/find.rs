@@ -3,13 +3,13 @@
 use core::fmt;
 
 use virtio_drivers::transport::DeviceType;
-use virtio_drivers::transport::pci::bus::{Command, PciRoot};
+use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess, DeviceFunction, PciRoot};
 use virtio_drivers::transport::pci::{PciTransport, virtio_device_type};
 
 use super::device::{Disk, DiskError};
 use super::interrupt;
 use super::memory::DeviceMemory;
-use super::pci::Ports;
+use crate::pci::{claim_for_kernel, with_root};
 
 /// The device is there, but cannot be used.
 #[derive(Debug)]
@@ -33,20 +33,24 @@ impl core::error::Error for FindError {}
 
 /// Takes the first virtio block device of the first PCI bus into use; `None` if there is none.
 ///
-/// To be called once, at the start, on the only CPU that uses PCI.
+/// To be called once, at the start.
 ///
 /// # Errors
 /// [`FindError`].
 pub fn find() -> Result<Option<Disk>, FindError> {
-    // SAFETY: ring 0; by the contract nobody else uses the ports.
-    let mut root = PciRoot::new(unsafe { Ports::new() });
+    let Some((function, disk)) = with_root(find_below)? else { return Ok(None) };
+    claim_for_kernel(function);
+    Ok(Some(disk))
+}
+
+fn find_below<C: ConfigurationAccess>(root: &mut PciRoot<C>) -> Result<Option<(DeviceFunction, Disk)>, FindError> {
     let found = root.enumerate_bus(0).find(|(_, info)| virtio_device_type(info) == Some(DeviceType::Block));
     let Some((function, _)) = found else { return Ok(None) };
     // The firmware may have left it without access to memory.
     let (_, command) = root.get_status_command(function);
     root.set_command(function, command | Command::MEMORY_SPACE | Command::BUS_MASTER);
-    let transport = PciTransport::new::<DeviceMemory, _>(&mut root, function).map_err(FindError::Transport)?;
+    let transport = PciTransport::new::<DeviceMemory, _>(root, function).map_err(FindError::Transport)?;
     let mut disk = Disk::new(transport).map_err(FindError::Disk)?;
-    disk.set_interrupts(interrupt::enable(&mut root, function));
-    Ok(Some(disk))
+    disk.set_interrupts(interrupt::enable(root, function));
+    Ok(Some((function, disk)))
 }

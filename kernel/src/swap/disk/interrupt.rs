@@ -9,6 +9,7 @@ use x86_64::PhysAddr;
 use crate::arch::x86_64::vectors;
 use crate::cpu;
 use crate::memory::kernel_space::map_mmio;
+use crate::pci::Ports;
 
 /// The vector of the interrupt.
 pub const VECTOR: u8 = vectors::SWAP_DISK;
@@ -35,8 +36,8 @@ pub fn enable<C: ConfigurationAccess>(root: &mut PciRoot<C>, function: DeviceFun
     let Some(first) = cpu::all().first().and_then(|block| u8::try_from(block.apic_id().get()).ok()) else {
         return false;
     };
-    // SAFETY: nobody else uses configuration space meanwhile: `root` is borrowed exclusively.
-    let mut configuration = unsafe { root_access(root) };
+    // SAFETY: ring 0; whoever has the root is the only one that uses the ports, and it is not used while this writes.
+    let mut configuration = unsafe { Ports::new() };
     let mut messages = None;
     let mut common = None;
     for capability in root.capabilities(function) {
@@ -73,16 +74,6 @@ pub fn enable<C: ConfigurationAccess>(root: &mut PciRoot<C>, function: DeviceFun
         common.add(QUEUE_MESSAGE).cast::<u16>().read_volatile()
     };
     taken == 0
-}
-
-/// Another way to the registers.
-///
-/// # Safety
-/// The root is not used while the answer writes.
-unsafe fn root_access<C: ConfigurationAccess>(root: &PciRoot<C>) -> super::pci::Ports {
-    let _ = root;
-    // SAFETY: ring 0; the caller's promise.
-    unsafe { super::pci::Ports::new() }
 }
 
 /// Maps `length` bytes at an offset into a memory region of the device.

@@ -9,7 +9,6 @@ mod envelopes;
 mod find;
 mod interrupt;
 mod memory;
-mod pci;
 mod transfers;
 
 pub use device::{ACTIVE, Disk, Finished};

@@ -42,6 +42,9 @@ pub(crate) struct Tally {
     pub(crate) by_int80: u64,
     pub(crate) timer: u64,
     pub(crate) ipi: u64,
+    pub(crate) device: u64,
+    pub(crate) spurious: u64,
+    pub(crate) unexpected: u64,
     pub(crate) paged: u64,
     pub(crate) debugged: u64,
 }
@@ -61,6 +64,9 @@ impl Tally {
             by_int80: after.system_calls_int80.wrapping_sub(before.system_calls_int80),
             timer: after.timer.wrapping_sub(before.timer),
             ipi: after.ipi.wrapping_sub(before.ipi),
+            device: after.device.wrapping_sub(before.device),
+            spurious: after.spurious.wrapping_sub(before.spurious),
+            unexpected: after.unexpected_interrupts.wrapping_sub(before.unexpected_interrupts),
             paged,
             debugged,
         }
@@ -81,6 +87,9 @@ impl AddAssign<&Self> for Tally {
         self.by_int80 += other.by_int80;
         self.timer += other.timer;
         self.ipi += other.ipi;
+        self.device += other.device;
+        self.spurious += other.spurious;
+        self.unexpected += other.unexpected;
         self.paged += other.paged;
         self.debugged += other.debugged;
     }

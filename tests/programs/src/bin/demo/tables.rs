@@ -72,8 +72,8 @@ pub(crate) fn by_cpu(before: &[Reading], after: &[Reading]) {
         print!(" {:>6}", exception.mnemonic);
     }
     println!(
-        " {:>7} {:>8} {:>7} {:>7} {:>8} {:>8} {:>13}",
-        "paged", "debugged", "timer", "IPI", "SYSCALL", "int 0x80", "deepest stack"
+        " {:>7} {:>8} {:>7} {:>7} {:>6} {:>8} {:>10} {:>8} {:>8} {:>13}",
+        "paged", "debugged", "timer", "IPI", "device", "spurious", "unexpected", "SYSCALL", "int 0x80", "deepest stack"
     );
     for (tally, reading) in tallies().zip(after) {
         print!("{:>4}", reading.information.index);
@@ -81,11 +81,14 @@ pub(crate) fn by_cpu(before: &[Reading], after: &[Reading]) {
             print!(" {:>6}", tally.exceptions[exception.vector]);
         }
         println!(
-            " {:>7} {:>8} {:>7} {:>7} {:>8} {:>8} {:>13}",
+            " {:>7} {:>8} {:>7} {:>7} {:>6} {:>8} {:>10} {:>8} {:>8} {:>13}",
             tally.paged,
             tally.debugged,
             tally.timer,
             tally.ipi,
+            tally.device,
+            tally.spurious,
+            tally.unexpected,
             tally.by_syscall,
             tally.by_int80,
             reading.information.interrupt_stack_deepest

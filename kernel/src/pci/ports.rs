@@ -15,7 +15,7 @@ const ENABLE: u32 = 1 << 31;
 
 /// The way to the registers.
 ///
-/// Two accesses make one, so only one CPU may use it at a time: it is used at the start, before any program runs.
+/// Two accesses make one, so only one CPU may use it at a time: [`with_root`](super::with_root).
 #[derive(Debug)]
 pub struct Ports(());
 

@@ -1,0 +1,156 @@
+//! A function of a device, as a driver outside the kernel has it.
+
+use alloc::sync::Arc;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use gatehouse_abi::Error;
+use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess as _, DeviceFunction};
+use x86_64::PhysAddr;
+
+use super::claims::{claim, release, with_ports, with_root};
+use super::protection::is_writable;
+use super::{msi, msi_x};
+use crate::memory::frame;
+use crate::memory::layout::PAGE_SIZE;
+use crate::memory::shared_frame::{Owner, SharedFrame};
+
+/// Functions that can be addressed: 256 buses of 32 devices of 8.
+const FUNCTIONS: u64 = 0x1_0000;
+/// Regions of memory that a function may have.
+const REGIONS: u64 = 6;
+/// Bytes of configuration space that are reached.
+const CONFIGURATION_BYTES: u64 = 256;
+
+/// A function. Nobody else has it; it is free again, without messages and without access to memory, when the last capability, its
+/// last frame and its last message are gone.
+#[derive(Debug)]
+pub struct Device {
+    function: DeviceFunction,
+    /// It may write to memory, or its driver could have let it.
+    touched: AtomicBool,
+}
+
+impl Owner for Device {}
+
+impl Device {
+    /// The function at an address: bus in bits 15 to 8, device in 7 to 3, function in 2 to 0.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none, [`Error::WrongState`] if somebody has it, [`Error::OutOfMemory`].
+    pub fn new(address: u64) -> Result<Arc<Self>, Error> {
+        if address >= FUNCTIONS {
+            return Err(Error::NotFound);
+        }
+        let (bus, device, function) = ((address >> 8) as u8, (address >> 3 & 31) as u8, (address & 7) as u8);
+        let function = DeviceFunction { bus, device, function };
+        claim(function)?;
+        Ok(Arc::new(Self { function, touched: AtomicBool::new(false) }))
+    }
+
+    /// Which it is.
+    #[must_use]
+    pub const fn function(&self) -> DeviceFunction {
+        self.function
+    }
+
+    /// Its address, as for [`Self::new`].
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        let DeviceFunction { bus, device, function } = self.function;
+        u64::from(bus) << 8 | u64::from(device) << 3 | u64::from(function)
+    }
+
+    /// Reads a register of its configuration space; `None` if there is none.
+    #[must_use]
+    pub fn read(&self, register: u64) -> Option<u32> {
+        let register = register_number(register)?;
+        Some(with_ports(|ports| ports.read_word(self.function, register)))
+    }
+
+    /// Writes a register of its configuration space.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there is none, [`Error::NotPermitted`] if it is the kernel's to write.
+    pub fn write(&self, register: u64, value: u32) -> Result<(), Error> {
+        let register = register_number(register).ok_or(Error::InvalidArgument)?;
+        let messages = [(msi::CAPABILITY, msi::BYTES), (msi_x::CAPABILITY, msi_x::BYTES)].map(|(id, bytes)| {
+            self.capability(id).map_or(0..0, |offset| Range { start: offset.into(), end: u16::from(offset) + bytes })
+        });
+        if !is_writable(register, &messages) {
+            return Err(Error::NotPermitted);
+        }
+        self.touched.store(true, Ordering::Relaxed);
+        with_ports(|ports| ports.write_word(self.function, register, value));
+        Ok(())
+    }
+
+    /// A page of one of its regions of memory, as a frame.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such page, [`Error::NotPermitted`] if the kernel uses it: it holds the table of
+    /// messages, or the region is where memory is.
+    pub fn frame(self: &Arc<Self>, region: u64, page: u64) -> Result<Arc<SharedFrame>, Error> {
+        let (start, size) = self.region(region).ok_or(Error::NotFound)?;
+        let offset = page.checked_mul(PAGE_SIZE).filter(|offset| *offset < size).ok_or(Error::NotFound)?;
+        if let Some(capability) = self.capability(msi_x::CAPABILITY) {
+            let table = with_ports(|ports| msi_x::table(ports, self.function, capability));
+            let bytes = table.offset..table.offset + table.count * msi_x::ENTRY_BYTES;
+            if u64::from(table.region) == region && bytes.start < offset + PAGE_SIZE && offset < bytes.end {
+                return Err(Error::NotPermitted);
+            }
+        }
+        let address = start + offset;
+        if !address.is_multiple_of(PAGE_SIZE) || frame::is_memory(address, PAGE_SIZE) {
+            return Err(Error::NotPermitted);
+        }
+        Ok(SharedFrame::registers(PhysAddr::new(address), Arc::clone(self) as Arc<dyn Owner>))
+    }
+
+    /// Where a region of its memory lies, and how many bytes it has.
+    pub(super) fn region(&self, region: u64) -> Option<(u64, u64)> {
+        let region = u8::try_from(region).ok().filter(|region| u64::from(*region) < REGIONS)?;
+        let information = with_root(|root| root.bar_info(self.function, region)).ok().flatten()?;
+        information.memory_address_size().filter(|(address, size)| *address != 0 && *size != 0)
+    }
+
+    /// The offset of a capability.
+    pub(super) fn capability(&self, id: u8) -> Option<u8> {
+        let find = |capability: &virtio_drivers::transport::pci::bus::CapabilityInfo| capability.id == id;
+        with_root(|root| root.capabilities(self.function).find(find)).map(|capability| capability.offset)
+    }
+
+    /// Lets it answer accesses to its memory.
+    pub(super) fn enable_memory(&self) {
+        self.change_command(|command| command | Command::MEMORY_SPACE);
+    }
+
+    /// Lets it send messages, which are writes to memory, and keeps it from raising its line.
+    pub(super) fn allow_messages(&self) {
+        self.touched.store(true, Ordering::Relaxed);
+        self.change_command(|command| command | Command::BUS_MASTER | Command::INTERRUPT_DISABLE);
+    }
+
+    fn change_command(&self, change: impl FnOnce(Command) -> Command) {
+        with_root(|root| {
+            let (_, command) = root.get_status_command(self.function);
+            root.set_command(self.function, change(command));
+        });
+    }
+}
+
+fn register_number(register: u64) -> Option<u8> {
+    u8::try_from(register).ok().filter(|_| register.is_multiple_of(4) && register < CONFIGURATION_BYTES)
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if let Some(offset) = self.capability(msi_x::CAPABILITY) {
+            with_ports(|ports| msi_x::disable(ports, self.function, offset));
+        }
+        if self.touched.load(Ordering::Relaxed) {
+            self.change_command(|command| command - Command::BUS_MASTER);
+        }
+        release(self.function);
+    }
+}

@@ -1,0 +1,15 @@
+//! The PCI bus, as far as the kernel has to do with it: configuration space, messages that are interrupts, functions that
+//! drivers outside the kernel have.
+
+mod claims;
+mod device;
+mod messages;
+mod msi;
+mod msi_x;
+mod ports;
+mod protection;
+
+pub use claims::{claim_for_kernel, with_root};
+pub use device::Device;
+pub use messages::Message;
+pub use ports::Ports;

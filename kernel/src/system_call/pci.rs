@@ -1,0 +1,51 @@
+//! Calls about functions of PCI devices.
+
+use alloc::sync::Arc;
+
+use gatehouse_abi::Error;
+
+use super::capabilities::insert;
+use super::devices::{check_control, with};
+use super::frames;
+use crate::capability::Rights;
+use crate::irq::Interrupt;
+use crate::object::KernelObject;
+use crate::pci::Device;
+use crate::thread::Thread;
+
+fn device(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Device>, Error> {
+    with(thread, number, right, |object| match object {
+        KernelObject::Device(device) => Some(Arc::clone(device)),
+        _ => None,
+    })
+}
+
+pub(super) fn create_device(thread: &Thread, control: u64, function: u64) -> Result<u64, Error> {
+    check_control(thread, control)?;
+    insert(thread.program(), KernelObject::Device(Device::new(function)?))
+}
+
+pub(super) fn read_configuration(thread: &Thread, number: u64, register: u64) -> Result<u64, Error> {
+    let value = device(thread, number, Rights::READ)?.read(register);
+    value.map(u64::from).ok_or(Error::InvalidArgument)
+}
+
+pub(super) fn write_configuration(thread: &Thread, number: u64, register: u64, value: u64) -> Result<u64, Error> {
+    device(thread, number, Rights::WRITE)?.write(register, value as u32).map(|()| 0)
+}
+
+pub(super) fn create_device_frame(thread: &Thread, number: u64, region: u64, page: u64) -> Result<u64, Error> {
+    let frame = device(thread, number, Rights::CONTROL)?.frame(region, page)?;
+    insert(thread.program(), KernelObject::Frame(frame))
+}
+
+pub(super) fn create_message(thread: &Thread, number: u64, message: u64) -> Result<u64, Error> {
+    let interrupt = Interrupt::of_message(device(thread, number, Rights::CONTROL)?, message)?;
+    insert(thread.program(), KernelObject::Interrupt(interrupt))
+}
+
+pub(super) fn frame_address(thread: &Thread, number: u64, frame: u64) -> Result<u64, Error> {
+    let _device = device(thread, number, Rights::CONTROL)?;
+    let frame = frames::find(thread, frame, Rights::READ.with(Rights::WRITE))?;
+    if frame.is_registers() { Err(Error::InvalidArgument) } else { Ok(frame.address().as_u64()) }
+}

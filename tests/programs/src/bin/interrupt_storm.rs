@@ -1,0 +1,139 @@
+//! A level line whose driver acknowledges and does nothing else; and interrupts that nobody asked for.
+//!
+//! The line is ACPI's, the event the overflow of its timer, which stays active until its status is cleared. Source: ACPI
+//! Specification 6.5, "PM1 Event Grouping" and "Power Management Timer". The ports are those of QEMU's q35.
+//!
+//! To be booted with time counted in instructions: otherwise it is up to the host how fast interrupts come.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+use gatehouse_runtime::abi::{Error, TestHook, rights};
+use gatehouse_runtime::device::{
+    acknowledge_interrupt, bind_interrupt, create_interrupt, create_ports, write_port_word,
+};
+use gatehouse_runtime::message::copy_capability;
+use gatehouse_runtime::notification::{create, poll, wait_for};
+use gatehouse_runtime::test_hook::test_hook;
+use gatehouse_runtime::time::SECOND;
+use gatehouse_runtime::{Kernel, entry, println};
+use programs::{check, child, cpus};
+
+entry!(run);
+
+/// ACPI's interrupt on the ISA bus.
+const LINE: u64 = 9;
+/// Status, and behind it what is enabled: 16 bits each.
+const STATUS: u16 = 0x600;
+const ENABLE: u16 = 0x602;
+/// In both: the timer's overflow, every 2.3 s.
+const TIMER: u16 = 1;
+const OVERFLOW: u64 = 3 * SECOND;
+
+const BADGE: u64 = 0x40;
+/// Interrupts that the kernel lets through before it takes a look at the clock.
+const BATCH: u64 = 1000;
+/// A vector that nobody has.
+const UNUSED_VECTOR: u64 = 0x90;
+
+fn run(_: u64) -> u64 {
+    let made = (create_ports(STATUS, 4), create_interrupt(LINE), create());
+    let (Ok(ports), Ok(interrupt), Ok(notification)) = made else {
+        programs::wrong(file!(), format_args!("no objects: {made:?}"))
+    };
+    let marked = copy_capability(notification, rights::SEND, BADGE, 0);
+    let Ok(marked) = marked else { programs::wrong(file!(), format_args!("no copy: {marked:?}")) };
+    let write = |port, value| {
+        let written = write_port_word(ports, port, value);
+        check!(written.is_ok(), "port {port:#x}: {written:?}");
+    };
+    let told = |nanoseconds| {
+        let bits = wait_for(notification, nanoseconds);
+        check!(bits == Ok(BADGE), "no interrupt: {bits:?}");
+    };
+    check!(bind_interrupt(interrupt, marked) == Ok(0), "not bound");
+    write(STATUS, TIMER);
+    for round in 1..=3 {
+        let (storms, here) = (storms(), device_interrupts());
+        if round == 1 {
+            write(ENABLE, TIMER);
+        } else {
+            // Open again, and as active as before.
+            check!(acknowledge_interrupt(interrupt) == Ok(0), "not opened again");
+        }
+        let mut served = 0;
+        let refused = loop {
+            told(OVERFLOW);
+            served += 1;
+            check!(served <= 2 * BATCH, "round {round}: {served} interrupts and no storm");
+            match acknowledge_interrupt(interrupt) {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        check!(refused == Error::Storm, "round {round}: {refused:?}");
+        check!(storms_since(storms) == 1, "round {round}: {} storms", storms_since(storms));
+        // The CPU is free, and the line quiet.
+        let until_now = device_interrupts() - here;
+        check!(until_now == served, "round {round}: {until_now} interrupts, {served} served");
+        check!(poll(notification) == Err(Error::WouldBlock), "told of more");
+        Kernel::sleep(SECOND / 10);
+        check!(device_interrupts() - here == served, "the line is not masked");
+    }
+    check!(acknowledge_interrupt(interrupt) == Ok(0), "not opened again");
+    // What should have been done at first: from now on one interrupt an overflow.
+    told(OVERFLOW);
+    write(STATUS, TIMER);
+    check!(acknowledge_interrupt(interrupt) == Ok(0), "refused after the storm");
+    for _ in 0..2 {
+        let before = device_interrupts();
+        told(OVERFLOW);
+        write(STATUS, TIMER);
+        check!(acknowledge_interrupt(interrupt) == Ok(0), "refused after the storm");
+        check!(device_interrupts() - before == 1, "{} interrupts for one", device_interrupts() - before);
+    }
+    write(ENABLE, 0);
+    unexpected();
+    child::delete(&[ports, interrupt, notification, marked]);
+    println!("interrupt_storm: all cases hold on {} CPUs", cpus());
+    0
+}
+
+fn storms() -> u64 {
+    match Kernel::system_information() {
+        Ok(information) => information.interrupt_storms,
+        Err(error) => programs::wrong(file!(), format_args!("no information: {error:?}")),
+    }
+}
+
+fn storms_since(before: u64) -> u64 {
+    storms() - before
+}
+
+fn device_interrupts() -> u64 {
+    match Kernel::cpu_information(0) {
+        Ok(information) => information.device,
+        Err(error) => programs::wrong(file!(), format_args!("no information: {error:?}")),
+    }
+}
+
+/// Counted where they come, and otherwise without any effect.
+fn unexpected() {
+    let count = |cpu| Kernel::cpu_information(cpu).map(|information| information.unexpected_interrupts);
+    let storms = storms();
+    for cpu in 0..cpus() {
+        let Ok(before) = count(cpu) else { programs::wrong(file!(), format_args!("no information of CPU {cpu}")) };
+        // More than a batch on this CPU, one interrupt after the other.
+        let times = if cpu == Kernel::cpu_number() { BATCH + 10 } else { 1 };
+        for _ in 0..times {
+            // SAFETY: the hook writes to no memory.
+            let sent = unsafe { test_hook(TestHook::Interrupt, cpu << 32 | UNUSED_VECTOR) };
+            check!(sent == Ok(0), "not sent to CPU {cpu}: {sent:?}");
+        }
+        let mut patience = 1000;
+        while count(cpu) != Ok(before + times) {
+            patience -= 1;
+            check!(patience > 0, "CPU {cpu} counted {:?} after {before}, not {times} more", count(cpu));
+            Kernel::sleep(SECOND / 1000);
+        }
+    }
+    check!(storms_since(storms) <= 1, "{} storms of one", storms_since(storms));
+}

@@ -1,0 +1,106 @@
+//! Devices and their drivers outside the kernel.
+
+use std::time::Duration;
+
+use ci::machine::Machine;
+use ci::session::Observer;
+use integration_tests::{boot_and_pass, boot_observed};
+
+/// Time is counted in instructions, so that the rate of interrupts is the same on every host.
+#[test]
+fn storms_are_masked_and_reported_once() {
+    for cpus in [1, 2] {
+        let machine = Machine::new().smp(cpus).icount(true).command_line("init=interrupt_storm test-hooks");
+        let transcript = boot_and_pass(&machine);
+        let holds = format!("interrupt_storm: all cases hold on {cpus} CPUs");
+        assert!(transcript.console_contains(&holds), "{transcript}");
+        let reports: Vec<_> = transcript.console.iter().filter(|line| line.contains("interrupt storm")).collect();
+        assert_eq!(reports.len(), 1, "three storms of one binding are told of once: {transcript}");
+        let report = "line 9, bound by interrupt_storm, came 1000 times in";
+        assert!(reports[0].contains(report), "{transcript}");
+        let told = transcript.console.iter().filter(|line| line.contains("that nobody asked for")).count();
+        assert!((10..=12).contains(&told), "{told} lines, once a power of two: {transcript}");
+    }
+}
+
+/// Types when the program says that it is ready.
+#[derive(Default)]
+struct Typist(Option<Vec<u8>>);
+
+/// What the echo program is told by words.
+const WORDS: [&str; 3] = ["one", "two words", "and a longer line, longer than the controller's queue"];
+
+impl Observer for Typist {
+    fn console_line(&mut self, line: &str) {
+        if line.ends_with("ready for words") {
+            self.0 = Some(format!("{}\nend\n", WORDS.join("\n")).into_bytes());
+        } else if line.ends_with("ready for a block") {
+            self.0 = Some((0..10_000_u32).map(|number| (number % 251) as u8).collect());
+        }
+    }
+
+    fn types(&self) -> bool {
+        true
+    }
+
+    fn console_input(&mut self) -> Option<Vec<u8>> {
+        self.0.take()
+    }
+}
+
+#[test]
+fn what_is_typed_arrives_whole() {
+    for cpus in [1, 4] {
+        let machine = Machine::new().smp(cpus).command_line("init=console_echo");
+        let transcript = boot_observed(&machine, &mut Typist::default());
+        assert!(transcript.outcome.is_pass(), "{transcript}");
+        for words in WORDS {
+            assert!(transcript.console_contains(&format!("console_echo: {words}")), "{transcript}");
+        }
+        assert!(transcript.console_contains("console_echo: all came"), "{transcript}");
+    }
+}
+
+/// Does not listen for a while at the first line.
+#[derive(Default)]
+struct SlowListener(bool);
+
+impl Observer for SlowListener {
+    fn console_line(&mut self, line: &str) {
+        if line.starts_with("chatter") && !std::mem::replace(&mut self.0, true) {
+            std::thread::sleep(Duration::from_secs(4));
+        }
+    }
+}
+
+#[test]
+fn whoever_listens_late_misses_nothing() {
+    const LINES: usize = 1500;
+    let machine = Machine::new().smp(2).command_line("init=console_chatter");
+    let transcript = boot_observed(&machine, &mut SlowListener::default());
+    assert!(transcript.outcome.is_pass(), "{transcript}");
+    for cpu in 0..2 {
+        let start = format!("chatter {cpu} ");
+        let lines = transcript.console.iter().filter_map(|line| line.strip_prefix(&start));
+        let mut expected = 0;
+        for line in lines {
+            assert_eq!(line, format!("{expected} {}", ".".repeat(80)), "CPU {cpu} in {transcript}");
+            expected += 1;
+        }
+        assert_eq!(expected, LINES, "lines of CPU {cpu} in {transcript}");
+    }
+    let counts = transcript.console.iter().find_map(|line| line.strip_prefix("console_chatter: "));
+    let counts = counts.unwrap_or_else(|| panic!("no counts in {transcript}"));
+    // Channel, pipe and kernel together hold less than what was written.
+    assert!(counts.ends_with(" waited, 0 dropped") && !counts.starts_with("0 "), "{counts}");
+}
+
+#[test]
+fn messages_reach_a_driver_outside_the_kernel_on_any_cpu() {
+    for cpus in [4, 1] {
+        let machine = Machine::new().smp(cpus).qemu_argument("-device").qemu_argument("edu");
+        let transcript = boot_and_pass(&machine.command_line("init=message_interrupts"));
+        let line = format!("message_interrupts: all cases hold on {cpus} CPUs");
+        assert!(transcript.console_contains(&line), "{transcript}");
+    }
+}
