@@ -196,10 +196,8 @@ impl Interrupt {
         let mut driver = try_lock_briefly(&self.driver)?;
         let driver = driver.as_mut()?;
         let (mut gate, mut rate) = (driver.gate, driver.rate);
-        // A storm is for the long way, which counts this interrupt itself.
-        if rate.count(time::nanoseconds_since_start).is_some()
-            || gate.arrived() != (Reaction { signal: true, mask: None })
-        {
+        // Whether there is a storm is for the long way, which counts this interrupt itself.
+        if !rate.count_within() || gate.arrived() != (Reaction { signal: true, mask: None }) {
             return None;
         }
         let waiter = ipc::take_waiter(cpu, driver.notification.object())?;

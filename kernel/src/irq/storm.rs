@@ -53,6 +53,15 @@ impl Rate {
         if self.left == 0 { self.end_batch(now()) } else { None }
     }
 
+    /// Counts one interrupt that does not end a batch; `false` if it does, for [`Self::count`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn count_within(&mut self) -> bool {
+        let is_within = self.left > 1;
+        self.left -= is_within as u32;
+        is_within
+    }
+
     #[cold]
     fn end_batch(&mut self, now: u64) -> Option<Storm> {
         let nanoseconds = now.saturating_sub(self.since);
@@ -87,6 +96,20 @@ mod tests {
         let quiet = 1_000_000_000;
         let found = (0..2 * BATCH).filter_map(|_| rate.count(|| quiet)).count();
         assert_eq!(found, 1, "the batch after the one with the quiet time in it");
+    }
+
+    #[test]
+    fn the_short_way_counts_the_same_and_leaves_the_last_of_a_batch() {
+        let (mut short, mut long) = (Rate::new(0), Rate::new(0));
+        for number in 1..=3 * BATCH {
+            let is_within = short.count_within();
+            assert_eq!(is_within, number % BATCH != 0);
+            let storm = long.count(|| u64::from(number));
+            if !is_within {
+                assert_eq!(short.count(|| u64::from(number)), storm);
+            }
+            assert_eq!(short, long);
+        }
     }
 
     proptest! {

@@ -39,6 +39,7 @@ impl AddressSpace {
     }
 
     /// Notes that `page` was used just now, though the processor has not said so.
+    #[inline]
     pub fn set_accessed(&mut self, page: VirtAddr) {
         if let Ok(entry) = self.used_entry(page)
             && entry.flags().contains(PageTableFlags::PRESENT)

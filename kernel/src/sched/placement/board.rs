@@ -38,6 +38,13 @@ impl Roaming {
         Self(AtomicU64::new(0))
     }
 
+    /// None. The model's words cannot be made at compile time.
+    #[cfg(all(loom, test))]
+    #[must_use]
+    pub fn none() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
     /// Whether there are any.
     #[inline(always)]
     pub fn is_any(&self) -> bool {

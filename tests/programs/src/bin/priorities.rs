@@ -152,7 +152,7 @@ fn spin_idly(_argument: u64) -> u64 {
         return 1;
     }
     while STOP.load(Ordering::SeqCst) == 0 {
-        if SPUN.fetch_add(1, Ordering::SeqCst) % 1000 == 0 {
+        if SPUN.fetch_add(1, Ordering::SeqCst).is_multiple_of(1000) {
             // Whoever is less urgent gets a moment.
             Kernel::sleep(SECOND / 10_000);
         }

@@ -107,11 +107,9 @@ fn interrupt_driver(plan: &Plan<'_>, clock: Clock) {
     let utcb = unsafe { first_utcb() };
     let driver = spawn_suspended("bench", client::argument(DRIVE, 0), Kernel::cpu_number(), &utcb);
     let Ok(driver) = driver else { programs::wrong(file!(), format_args!("no driver: {driver:?}")) };
-    let mut expected = SLOT_FIRST_FREE;
-    for slot in [clock.ports, clock.interrupt, clock.notification] {
+    for (expected, slot) in (SLOT_FIRST_FREE..).zip([clock.ports, clock.interrupt, clock.notification]) {
         let given = copy_capability(slot, rights::ALL, 0, driver.program);
         check!(given == Ok(expected), "the driver's slot {expected}: {given:?}");
-        expected += 1;
     }
     check!(set_priority(driver.thread, DEFAULT_PRIORITY + 1) == Ok(0), "the driver is not more urgent");
     check!(resume_thread(driver.thread).is_ok(), "the driver does not start");
