@@ -21,7 +21,8 @@ fn cpu(index: u64) -> Value {
             "machine_check": "0xffffc00000006000", "debug": "0xffffc00000008000"
         },
         "interrupt_stack": {"base": "0xffffc00000010000", "top": "0xffffc00000050000", "deepest": 1800},
-        "traps": {"page_fault": 3, "breakpoint": 0}, "timer": 10, "ipi": 2, "system_calls": 100,
+        "traps": {"page_fault": 3, "breakpoint": 0}, "timer": 10, "ipi": 2, "device": 1, "spurious": 0, "unexpected": 0,
+        "system_calls": 100,
         "paged": 2, "debugged": 4
     })
 }
