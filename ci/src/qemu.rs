@@ -128,6 +128,8 @@ impl Configuration {
         if self.icount {
             // One nanosecond of guest time for each instruction, and no waiting when all CPUs are idle.
             line.words(&["-icount", "shift=0,sleep=off"]);
+            // The real-time clock counts the same time: by the host's, its interrupts came at another instruction each time.
+            line.words(&["-rtc", "base=2000-01-01T00:00:00,clock=vm"]);
         }
         match self.console {
             // Ctrl-C belongs to this tool, which then ends QEMU.
@@ -245,6 +247,7 @@ mod tests {
         let counted = text(&Configuration { icount: true, ..configuration() });
         assert!(counted.contains("-accel tcg,thread=single"), "{counted}");
         assert!(counted.contains("-icount shift=0,sleep=off"), "{counted}");
+        assert!(counted.contains("-rtc base=2000-01-01T00:00:00,clock=vm"), "{counted}");
         let many = text(&Configuration { smp: MULTI_THREAD_CPUS + 1, ..configuration() });
         assert!(many.contains("-accel tcg,thread=single"), "{many}");
         let kvm = text(&Configuration { accelerator: Accelerator::Kvm, ..configuration() });
