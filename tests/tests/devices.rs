@@ -68,7 +68,7 @@ struct SlowListener(bool);
 impl Observer for SlowListener {
     fn console_line(&mut self, line: &str) {
         if line.starts_with("chatter") && !std::mem::replace(&mut self.0, true) {
-            std::thread::sleep(Duration::from_secs(4));
+            std::thread::sleep(Duration::from_secs(2));
         }
     }
 }

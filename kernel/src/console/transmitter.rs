@@ -8,8 +8,9 @@ use super::byte_queue::ByteQueue;
 
 /// Bytes that may wait.
 const CAPACITY: usize = 16 * 1024;
-/// Polls in vain after which a line is taken to be stuck: some seconds.
-pub const PATIENCE: u32 = 5_000_000;
+/// Polls in vain after which a line is taken to be stuck: a quarter of a minute or so, as a poll takes most of a microsecond on processors
+/// and under emulators. A reader that pauses for some seconds loses nothing.
+pub const PATIENCE: u32 = 20_000_000;
 
 /// Where bytes go.
 pub trait Line {
