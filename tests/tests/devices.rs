@@ -36,6 +36,8 @@ impl Observer for Typist {
             self.0 = Some(format!("{}\nend\n", WORDS.join("\n")).into_bytes());
         } else if line.ends_with("ready for a block") {
             self.0 = Some((0..10_000_u32).map(|number| (number % 251) as u8).collect());
+        } else if line.ends_with("ready for silence") {
+            self.0 = Some(b"!".to_vec());
         }
     }
 
