@@ -20,10 +20,12 @@ mod fault;
 mod first_program;
 mod int_n;
 mod paged_region;
+pub mod real_time_clock;
 mod shared_values;
 mod site;
 mod swap_pages;
 mod trap_case;
+mod trap_event;
 mod worker_plan;
 
 pub use archive::{ArchiveName, archive_names};
@@ -55,4 +57,5 @@ pub use shared_values::{
 pub use site::{SITE_STRIDE, SURVIVED, enter_site, site};
 pub use swap_pages::{PAGE_WORDS, page_difference, page_word, write_page};
 pub use trap_case::{TRAP_CASES, TrapCase, delivered};
+pub use trap_event::record_trap_event;
 pub use worker_plan::WorkerPlan;

@@ -1,6 +1,4 @@
 //! A driver outside the kernel: the real-time clock, by its ports and its interrupt, on every CPU.
-//!
-//! Source: Motorola MC146818 data sheet, "Registers" (A: rate, B: enables, C: flags, cleared by reading).
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, SLOT_DEVICE_CONTROL, SLOT_FIRST_FREE, SystemCall, rights};
@@ -10,25 +8,13 @@ use gatehouse_runtime::device::{
 };
 use gatehouse_runtime::door::{Door, Syscall};
 use gatehouse_runtime::message::copy_capability;
-use gatehouse_runtime::notification::{create, poll, wait_for};
+use gatehouse_runtime::notification::{poll, wait_for};
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::real_time_clock::{DATA, INDEX, LINE, RealTimeClock};
 use programs::{check, child, cpus};
 
 entry!(run);
-
-/// The clock's interrupt on the ISA bus.
-const LINE: u64 = 8;
-const INDEX: u16 = 0x70;
-const DATA: u16 = 0x71;
-
-const REGISTER_A: u8 = 0x0a;
-const REGISTER_B: u8 = 0x0b;
-const REGISTER_C: u8 = 0x0c;
-/// 32768 Hz divided for 1024 interrupts a second.
-const RATE_1024: u8 = 0x26;
-const PERIODIC: u8 = 0x40;
-const HOURS_24: u8 = 0x02;
 
 /// What the notification is marked with.
 const BADGE: u64 = 0x100;
@@ -38,32 +24,12 @@ const INTERRUPTS: u64 = 40;
 /// What a second instance does: handles interrupts until it is killed.
 const DRIVE: u64 = 1;
 
-/// The capabilities of a driver.
-#[derive(Clone, Copy)]
-struct Clock {
-    ports: u64,
-    interrupt: u64,
-    notification: u64,
-}
-
-impl Clock {
-    fn read(self, register: u8) -> u8 {
-        let value = write_port(self.ports, INDEX, register).and_then(|_| read_port(self.ports, DATA));
-        value.unwrap_or_else(|error| programs::wrong(file!(), format_args!("register {register:#x}: {error:?}")))
-    }
-
-    fn write(self, register: u8, value: u8) {
-        let written = write_port(self.ports, INDEX, register).and_then(|_| write_port(self.ports, DATA, value));
-        check!(written.is_ok(), "register {register:#x}: {written:?}");
-    }
-
-    /// Waits for an interrupt and makes the device ready for the next. Answers whether the device says that it interrupted:
-    /// an edge that came while the line was masked may be delivered when it is opened, though it was handled since.
-    fn wait(self) -> bool {
-        let bits = wait_for(self.notification, 10 * SECOND);
-        check!(bits == Ok(BADGE), "no interrupt: {bits:?}");
-        self.read(REGISTER_C) & PERIODIC != 0
-    }
+/// Waits for an interrupt and makes the device ready for the next. Answers whether the device says that it interrupted:
+/// an edge that came while the line was masked may be delivered when it is opened, though it was handled since.
+fn wait(clock: RealTimeClock) -> bool {
+    let bits = wait_for(clock.notification, 10 * SECOND);
+    check!(bits == Ok(BADGE), "no interrupt: {bits:?}");
+    clock.clear()
 }
 
 fn run(argument: u64) -> u64 {
@@ -75,24 +41,20 @@ fn run(argument: u64) -> u64 {
 
 fn drive() -> u64 {
     let [ports, interrupt, notification, marked] = [0, 1, 2, 3].map(|slot| SLOT_FIRST_FREE + slot);
-    let clock = Clock { ports, interrupt, notification };
+    let clock = RealTimeClock { ports, interrupt, notification };
     check!(bind_interrupt(interrupt, marked) == Ok(0), "not bound");
-    clock.write(REGISTER_B, PERIODIC | HOURS_24);
+    clock.start();
     loop {
-        let _is_real = clock.wait();
+        let _is_real = wait(clock);
         check!(acknowledge_interrupt(interrupt) == Ok(0), "not acknowledged");
     }
 }
 
 fn cases() -> u64 {
-    let made = (create_ports(INDEX, 2), create_interrupt(LINE), create());
-    let (Ok(ports), Ok(interrupt), Ok(notification)) = made else {
-        programs::wrong(file!(), format_args!("no objects: {made:?}"))
-    };
-    let clock = Clock { ports, interrupt, notification };
+    let clock = RealTimeClock::create();
+    let RealTimeClock { ports, interrupt, notification } = clock;
     let marked = copy_capability(notification, rights::SEND | rights::GRANT, BADGE, 0);
     let Ok(marked) = marked else { programs::wrong(file!(), format_args!("no copy: {marked:?}")) };
-    clock.write(REGISTER_A, RATE_1024);
     wrong_arguments(clock);
     for cpu in 0..cpus() {
         check!(Kernel::move_to_cpu(cpu) == Ok(0), "CPU {cpu} cannot be reached");
@@ -116,25 +78,25 @@ fn device_interrupts(cpu: u64) -> u64 {
     }
 }
 
-fn start(clock: Clock, marked: u64) {
+fn start(clock: RealTimeClock, marked: u64) {
     check!(bind_interrupt(clock.interrupt, marked) == Ok(0), "not bound");
-    let _flags = clock.read(REGISTER_C);
-    clock.write(REGISTER_B, PERIODIC | HOURS_24);
+    clock.clear();
+    clock.start();
 }
 
-fn stop(clock: Clock) {
-    clock.write(REGISTER_B, HOURS_24);
+fn stop(clock: RealTimeClock) {
+    clock.stop();
     check!(unbind_interrupt(clock.interrupt) == Ok(0), "not unbound");
-    let _flags = clock.read(REGISTER_C);
+    clock.clear();
     let _left = poll(clock.notification);
 }
 
-fn interrupts_come_here(clock: Clock, marked: u64, cpu: u64) {
+fn interrupts_come_here(clock: RealTimeClock, marked: u64, cpu: u64) {
     let before = device_interrupts(cpu);
     start(clock, marked);
     let (mut real, mut others) = (0, 0);
     while real < INTERRUPTS {
-        if clock.wait() {
+        if wait(clock) {
             real += 1
         } else {
             others += 1
@@ -148,13 +110,13 @@ fn interrupts_come_here(clock: Clock, marked: u64, cpu: u64) {
     check!(acknowledge_interrupt(clock.interrupt) == Err(Error::WrongState), "acknowledged when unbound");
 }
 
-fn nothing_comes_until_it_is_acknowledged(clock: Clock, marked: u64) {
+fn nothing_comes_until_it_is_acknowledged(clock: RealTimeClock, marked: u64) {
     start(clock, marked);
-    let _is_real = clock.wait();
+    let _is_real = wait(clock);
     // The next comes, and is kept.
     for _ in 0..20 {
         Kernel::sleep(SECOND / 1000);
-        let _flags = clock.read(REGISTER_C);
+        clock.clear();
     }
     check!(poll(clock.notification) == Err(Error::WouldBlock), "told twice without an acknowledgement");
     check!(acknowledge_interrupt(clock.interrupt) == Ok(0), "not acknowledged");
@@ -163,7 +125,7 @@ fn nothing_comes_until_it_is_acknowledged(clock: Clock, marked: u64) {
 }
 
 /// In the middle of everything. The interrupt itself is held by this program, too, and masked by it.
-fn a_driver_is_killed(clock: Clock, marked: u64) {
+fn a_driver_is_killed(clock: RealTimeClock, marked: u64) {
     let driver = child::start("interrupts", DRIVE, cpus() - 1);
     for slot in [clock.ports, clock.interrupt, clock.notification, marked] {
         check!(copy_capability(slot, rights::ALL, 0, driver.program).is_ok(), "not given");
@@ -177,7 +139,7 @@ fn a_driver_is_killed(clock: Clock, marked: u64) {
     stop(clock);
 }
 
-fn wrong_arguments(clock: Clock) {
+fn wrong_arguments(clock: RealTimeClock) {
     check!(create_interrupt(LINE) == Err(Error::WrongState), "the line was given away twice");
     for line in [1 << 10, 1 << 32, u64::MAX] {
         check!(create_interrupt(line) == Err(Error::NotFound), "line {line}");

@@ -14,8 +14,7 @@ use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry};
-use programs::{UNMAPPED, check, wrong};
-use serde::Serialize;
+use programs::{UNMAPPED, check, record_trap_event, wrong};
 
 entry!(run);
 
@@ -33,25 +32,6 @@ static ROUNDS: AtomicU64 = AtomicU64::new(0);
 /// Tells it to end.
 static STOP: AtomicU64 = AtomicU64::new(0);
 
-#[derive(Serialize)]
-struct Event {
-    event: &'static str,
-    seen: &'static str,
-}
-
-#[derive(Serialize)]
-struct Line {
-    trap_event: Event,
-}
-
-fn record(event: &'static str, seen: &'static str) {
-    let mut line = [0; 256];
-    let length = serde_json_core::to_slice(&Line { trap_event: Event { event, seen } }, &mut line);
-    check!(length.is_ok(), "{event}: no room for the record");
-    let recorded = Kernel::record(&line[..length.unwrap_or(0)]);
-    check!(recorded.is_ok(), "{event}: {recorded:?}");
-}
-
 fn there() -> CpuInformation {
     match Kernel::cpu_information(THERE) {
         Ok(information) => information,
@@ -64,7 +44,7 @@ fn counted(event: &'static str, count: fn(&CpuInformation) -> u64, raise: impl F
     let before = count(&there());
     raise();
     check!(wait_until(PATIENCE, || count(&there()) > before), "{event}: not counted");
-    record(event, if goes_on() { "counted; goes on" } else { "counted; nothing goes on" });
+    record_trap_event(event, if goes_on() { "counted; goes on" } else { "counted; nothing goes on" });
 }
 
 /// Whether the CPU still runs: the thread there that never enters the kernel, or, if there is none, a new one.
@@ -165,7 +145,10 @@ fn breakpoint_that_is_cleared() {
     let paused = wait_until(PATIENCE, is_paused);
     let cleared = open_thread(SLOT_OWN_PROGRAM, number).and_then(clear_breakpoint);
     let ended = cleared.is_ok() && stopped.join(PATIENCE) == Some(0);
-    record("breakpoint that is cleared", if paused && ended { "paused; goes on" } else { "not paused, or for ever" });
+    record_trap_event(
+        "breakpoint that is cleared",
+        if paused && ended { "paused; goes on" } else { "not paused, or for ever" },
+    );
 }
 
 fn stop_at_breakpoint(_argument: u64) -> u64 {
@@ -180,14 +163,14 @@ fn stop_at_breakpoint(_argument: u64) -> u64 {
 fn single_step_in_the_kernel() {
     // SAFETY: it changes no memory.
     let answer = unsafe { test_hook(TestHook::SingleStep, 0) };
-    record("single step in the kernel", if answer == Ok(0) { "ignored; goes on" } else { "not ignored" });
+    record_trap_event("single step in the kernel", if answer == Ok(0) { "ignored; goes on" } else { "not ignored" });
 }
 
 fn system_calls() {
     // SAFETY: Clock takes no address, and its answer is never an error.
     let (first, second) = unsafe { (Syscall::call(SystemCall::Clock, [0; 6]), Int80::call(SystemCall::Clock, [0; 6])) };
     let result = 0 < first && first < second && second < PATIENCE * 1000;
-    record("system call", if result { "handled; result in RAX" } else { "no result" });
+    record_trap_event("system call", if result { "handled; result in RAX" } else { "no result" });
 }
 
 /// The kernel reaches a program's memory for it, at addresses that are not mapped.
@@ -199,5 +182,8 @@ fn user_copies() {
         unsafe { Syscall::call(SystemCall::Information, [0, 0, UNMAPPED, 4096, 0, 0]) },
     ];
     let refused = answers.iter().all(|answer| Error::from_register(*answer) == Err(Error::BadAddress));
-    record("user copy at an unmapped page", if refused { "error to the caller; goes on" } else { "no error" });
+    record_trap_event(
+        "user copy at an unmapped page",
+        if refused { "error to the caller; goes on" } else { "no error" },
+    );
 }

@@ -6,29 +6,9 @@ use gatehouse_runtime::abi::SLOT_OWN_PROGRAM;
 use gatehouse_runtime::memory::{Memory, PAGE_SIZE};
 use gatehouse_runtime::message::{read_memory, swap_out, write_memory};
 use gatehouse_runtime::{Kernel, entry};
-use programs::{check, page_difference, page_word, write_page, wrong};
-use serde::Serialize;
+use programs::{check, page_difference, page_word, record_trap_event, write_page, wrong};
 
 entry!(run);
-
-#[derive(Serialize)]
-struct Event {
-    event: &'static str,
-    seen: &'static str,
-}
-
-#[derive(Serialize)]
-struct Line {
-    trap_event: Event,
-}
-
-fn record(event: &'static str, seen: &'static str) {
-    let mut line = [0; 256];
-    let length = serde_json_core::to_slice(&Line { trap_event: Event { event, seen } }, &mut line);
-    check!(length.is_ok(), "{event}: no room for the record");
-    let recorded = Kernel::record(&line[..length.unwrap_or(0)]);
-    check!(recorded.is_ok(), "{event}: {recorded:?}");
-}
 
 /// Pages that came back since the start.
 fn came_back() -> u64 {
@@ -50,7 +30,7 @@ fn meet(event: &'static str, address: u64, seen: &'static str, access: impl FnOn
         (true, false) => "did not go",
         (false, _) => "came back as something else",
     };
-    record(event, seen);
+    record_trap_event(event, seen);
 }
 
 fn run(_argument: u64) -> u64 {

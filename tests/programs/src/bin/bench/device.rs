@@ -4,14 +4,13 @@
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{DEFAULT_PRIORITY, SLOT_FIRST_FREE, SystemCall, rights};
 use gatehouse_runtime::control::{kill_program, set_priority};
-use gatehouse_runtime::device::{
-    acknowledge_interrupt, bind_interrupt, create_interrupt, create_ports, read_port, unbind_interrupt, write_port,
-};
+use gatehouse_runtime::device::{acknowledge_interrupt, bind_interrupt, unbind_interrupt};
 use gatehouse_runtime::message::{copy_capability, first_utcb, resume_thread, spawn_suspended};
-use gatehouse_runtime::notification::{create, poll, wait_for};
+use gatehouse_runtime::notification::{poll, wait_for};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use programs::check;
+use programs::real_time_clock::RealTimeClock;
 
 use crate::client::{self, DRIVE};
 use crate::plan::{Plan, WARM_UP};
@@ -21,55 +20,21 @@ use crate::trace;
 
 pub(crate) const KEYS: &[&str] = &["device_to_user", "device_acknowledge"];
 
-/// The clock's interrupt on the ISA bus, and its ports.
-const LINE: u64 = 8;
-const INDEX: u16 = 0x70;
-const DATA: u16 = 0x71;
-
-/// Source: Motorola MC146818 data sheet, "Registers" (A: rate, B: enables, C: flags, cleared by reading).
-const REGISTER_A: u8 = 0x0a;
-const REGISTER_B: u8 = 0x0b;
-const REGISTER_C: u8 = 0x0c;
-/// 32768 Hz divided for 1024 interrupts a second.
-const RATE_1024: u8 = 0x26;
-const PERIODIC: u8 = 0x40;
-const HOURS_24: u8 = 0x02;
-
 /// Looks at the count of interrupts: more than fit between two of them.
 const TURNS: u32 = 1_000_000;
 
-/// The driver's capabilities, in its slots from the first free one on.
-#[derive(Clone, Copy)]
-struct Clock {
-    ports: u64,
-    interrupt: u64,
-    notification: u64,
-}
-
-impl Clock {
-    fn write(self, register: u8, value: u8) {
-        let written = write_port(self.ports, INDEX, register).and_then(|_| write_port(self.ports, DATA, value));
-        check!(written.is_ok(), "register {register:#x}: {written:?}");
-    }
-
-    /// Waits for an interrupt. There is one only, so that none comes before it is acknowledged.
-    fn wait(self) {
-        self.write(REGISTER_B, PERIODIC | HOURS_24);
-        let bits = wait_for(self.notification, u64::MAX);
-        check!(bits.is_ok(), "no interrupt: {bits:?}");
-        self.write(REGISTER_B, HOURS_24);
-        let flags = write_port(self.ports, INDEX, REGISTER_C).and_then(|_| read_port(self.ports, DATA));
-        check!(flags.is_ok(), "no flags: {flags:?}");
-    }
+/// Waits for an interrupt. There is one only, so that none comes before it is acknowledged.
+fn wait(clock: RealTimeClock) {
+    clock.start();
+    let bits = wait_for(clock.notification, u64::MAX);
+    check!(bits.is_ok(), "no interrupt: {bits:?}");
+    clock.stop();
+    clock.clear();
 }
 
 pub(crate) fn measure(plan: &Plan<'_>) {
-    let made = (create_ports(INDEX, 2), create_interrupt(LINE), create());
-    let (Ok(ports), Ok(interrupt), Ok(notification)) = made else {
-        programs::wrong(file!(), format_args!("no objects: {made:?}"))
-    };
-    let clock = Clock { ports, interrupt, notification };
-    clock.write(REGISTER_A, RATE_1024);
+    let clock = RealTimeClock::create();
+    let RealTimeClock { interrupt, notification, .. } = clock;
     check!(bind_interrupt(interrupt, notification) == Ok(0), "not bound");
     acknowledge(plan, clock);
     if plan.trace {
@@ -80,10 +45,10 @@ pub(crate) fn measure(plan: &Plan<'_>) {
 }
 
 /// This program is the driver itself.
-fn acknowledge(plan: &Plan<'_>, clock: Clock) {
+fn acknowledge(plan: &Plan<'_>, clock: RealTimeClock) {
     let mut samples = Samples::new();
     for round in 0..WARM_UP + plan.rounds() {
-        clock.wait();
+        wait(clock);
         let marked = plan.trace && round >= WARM_UP;
         if marked {
             trace::begin("device_acknowledge");
@@ -102,7 +67,7 @@ fn acknowledge(plan: &Plan<'_>, clock: Clock) {
 }
 
 /// The driver is another program. Only traced: the moment of the interrupt is nobody's to stamp.
-fn interrupt_driver(plan: &Plan<'_>, clock: Clock) {
+fn interrupt_driver(plan: &Plan<'_>, clock: RealTimeClock) {
     // SAFETY: this is the first thread.
     let utcb = unsafe { first_utcb() };
     let driver = spawn_suspended("bench", client::argument(DRIVE, 0), Kernel::cpu_number(), &utcb);
@@ -135,9 +100,9 @@ fn interrupts() -> u64 {
 /// Handles interrupts for ever.
 pub(crate) fn drive() {
     let [ports, interrupt, notification] = [0, 1, 2].map(|slot| SLOT_FIRST_FREE + slot);
-    let clock = Clock { ports, interrupt, notification };
+    let clock = RealTimeClock { ports, interrupt, notification };
     loop {
-        clock.wait();
+        wait(clock);
         check!(acknowledge_interrupt(interrupt) == Ok(0), "not acknowledged");
     }
 }
