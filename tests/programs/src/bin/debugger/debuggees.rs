@@ -64,6 +64,45 @@ pub(crate) fn in_turn(stop: &Stop, debuggee: &Debuggee<'_>, turns: u64, written:
     check!(variable == Ok(written), "the variable is {variable:?} in turn {turns}");
 }
 
+/// The turns that instruction breakpoints stop at.
+///
+/// QEMU's TCG sets RFLAGS.RF in what any interrupt from outside pushes, so that a thread which is interrupted right before such an
+/// instruction does not stop there when it goes on. Processors do not ("Instruction-Breakpoint Exception Condition" in Intel SDM
+/// volume 3), and the kernel cannot tell that bit from one that was set before. So as many stops may be left out as there were
+/// interrupts.
+pub(crate) struct StoppedTurns {
+    cpu: u64,
+    expected: u64,
+    interrupts: u64,
+}
+
+impl StoppedTurns {
+    /// The thread on that CPU has not come to the loop yet.
+    pub(crate) fn new(cpu: u64) -> Self {
+        Self { cpu, expected: 0, interrupts: interrupts(cpu) }
+    }
+
+    /// It stopped in that turn.
+    pub(crate) fn stopped(&mut self, turn: u64) {
+        let now = interrupts(self.cpu);
+        let (expected, since) = (self.expected, now - self.interrupts);
+        check!(
+            (expected..=expected + since).contains(&turn),
+            "stopped in turn {turn}, expected {expected}, and {since} interrupts"
+        );
+        (self.expected, self.interrupts) = (turn + 1, now);
+    }
+}
+
+/// How many interrupts from outside that CPU has had.
+fn interrupts(cpu: u64) -> u64 {
+    const NMI: usize = 2;
+    match Kernel::cpu_information(cpu) {
+        Ok(cpu) => cpu.timer + cpu.ipi + cpu.device + cpu.spurious + cpu.exceptions[NMI],
+        Err(error) => programs::wrong(file!(), format_args!("no CPU {cpu}: {error:?}")),
+    }
+}
+
 /// A program without a handler that stands at an `int3` in its loop.
 pub(crate) fn paused(cpu: u64) -> (u64, u64) {
     let child = spawn_suspended("debuggee", 0, cpu, &utcb());

@@ -5,7 +5,9 @@
 mod debuggees;
 mod without_debugger;
 
-use debuggees::{end, give_up, in_turn, is_paused, is_told, new_debugger, next, paused, repair, start, survived, utcb};
+use debuggees::{
+    StoppedTurns, end, give_up, in_turn, is_paused, is_told, new_debugger, next, paused, repair, start, survived, utcb,
+};
 use gatehouse_runtime::abi::{EndCause, Error, ThreadInformation, ThreadState, TrapNumber};
 use gatehouse_runtime::control::suspend_thread;
 use gatehouse_runtime::debugger::{
@@ -22,7 +24,8 @@ use programs::{
     DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, check, cpus,
 };
 use without_debugger::{
-    killed_while_paused, paused_by_debug_registers, paused_by_single_steps, paused_without_debugger,
+    killed_while_paused, paused_by_instruction_breakpoints, paused_by_single_steps, paused_by_watchpoints,
+    paused_without_debugger,
 };
 
 entry!(run);
@@ -37,9 +40,10 @@ fn run(_argument: u64) -> u64 {
         stops += breakpoints(cpu);
         stops += single_steps(cpu);
         stops += watchpoints(cpu);
-        stops += execution_breakpoints(cpu);
+        execution_breakpoints(cpu);
         paused_without_debugger(cpu);
-        paused_by_debug_registers(cpu);
+        paused_by_instruction_breakpoints(cpu);
+        paused_by_watchpoints(cpu);
         paused_by_single_steps(cpu);
         attached_late(cpu);
         attached_to_a_running_thread(cpu);
@@ -83,21 +87,22 @@ fn breakpoints(cpu: u64) -> u64 {
 fn single_steps(cpu: u64) -> u64 {
     let debugger = new_debugger();
     let debuggee = start(&debugger, cpu);
-    check!(watch(debuggee.thread(), 2, Watch::Execute, DEBUGGEE_START, 1).is_ok(), "not set");
+    let registers = read_registers(debuggee.thread(), &utcb());
+    let Ok(mut registers) = registers else { programs::wrong(file!(), format_args!("{registers:?}")) };
+    registers.instruction_pointer = DEBUGGEE_START;
+    registers.general[Register::Rdi as usize] = DEBUGGEE_VARIABLE;
+    registers.flags |= TRAP_FLAG;
+    check!(write_registers(debuggee.thread(), &registers, &utcb()).is_ok(), "not written");
     check!(debuggee.resume().is_ok(), "not resumed");
-    let mut stop = next(&debugger, &debuggee, cpu);
-    check!(stop.reason() == Reason::Debug { stepped: false, met: 0b100 }, "{stop:x?}");
-    check!(stop.program_counter() == DEBUGGEE_START, "{stop:x?}");
     for instruction in 0..DEBUGGEE_INSTRUCTIONS {
-        check!(stop.step().is_ok(), "not stepped");
-        stop = next(&debugger, &debuggee, cpu);
+        let stop = next(&debugger, &debuggee, cpu);
         check!(stop.reason() == Reason::Debug { stepped: true, met: 0 }, "instruction {instruction}: {stop:x?}");
         check!(stop.fault().flags & TRAP_FLAG != 0, "{stop:x?}");
+        // After the last one the next instruction is the system call, which does not come back.
+        check!(stop.step().is_ok(), "not stepped");
     }
-    // The next instruction is the system call, which does not come back.
-    check!(stop.step().is_ok(), "not stepped");
     survived();
-    DEBUGGEE_INSTRUCTIONS + 1
+    DEBUGGEE_INSTRUCTIONS
 }
 
 /// A watchpoint on the variable, while another program writes to the same address on the same CPU.
@@ -134,25 +139,39 @@ fn watchpoints(cpu: u64) -> u64 {
 }
 
 /// A hardware breakpoint on an instruction: met before it, in every turn.
-fn execution_breakpoints(cpu: u64) -> u64 {
+fn execution_breakpoints(cpu: u64) {
+    let mut turns = StoppedTurns::new(cpu);
     let debugger = new_debugger();
     let debuggee = start(&debugger, cpu);
     check!(watch(debuggee.thread(), 0, Watch::Execute, DEBUGGEE_INCREMENT, 1).is_ok(), "not set");
     check!(debuggee.resume().is_ok(), "not resumed");
-    for turn in 0..DEBUGGEE_TURNS {
-        let stop = next(&debugger, &debuggee, cpu);
+    loop {
+        let mut stop = next(&debugger, &debuggee, cpu);
         check!(stop.reason() == Reason::Debug { stepped: false, met: 1 }, "{stop:x?}");
         check!(stop.program_counter() == DEBUGGEE_INCREMENT, "{stop:x?}");
+        let registers = stop.registers();
+        let Ok(registers) = registers else { programs::wrong(file!(), format_args!("no registers: {registers:?}")) };
+        let turn = registers.general[Register::Rax as usize];
+        turns.stopped(turn);
         in_turn(&stop, &debuggee, turn, turn);
-        // By either reply the instruction is executed, and is not met again at once.
-        let resumed = match stop.registers() {
-            Ok(registers) if turn % 2 == 0 => stop.resume_with(registers),
-            _ => stop.resume(),
-        };
+        let is_last = turn >= DEBUGGEE_TURNS - 3;
+        if is_last {
+            check!(unwatch(debuggee.thread(), 0).is_ok(), "not cleared");
+        }
+        // By either reply, and by a step, the instruction is executed, and is not met again at once.
+        if turn % 3 == 2 {
+            check!(stop.step().is_ok(), "not stepped");
+            stop = next(&debugger, &debuggee, cpu);
+            check!(stop.reason() == Reason::Debug { stepped: true, met: 0 }, "{stop:x?}");
+            check!(stop.program_counter() == DEBUGGEE_STORE, "{stop:x?}");
+        }
+        let resumed = if turn % 3 == 0 { stop.resume_with(registers) } else { stop.resume() };
         check!(resumed.is_ok(), "{resumed:?}");
+        if is_last {
+            break;
+        }
     }
     survived();
-    DEBUGGEE_TURNS
 }
 
 /// A debugger is attached to a thread that is paused already.

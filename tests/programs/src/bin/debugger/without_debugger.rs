@@ -9,10 +9,10 @@ use gatehouse_runtime::debugger::{
 use gatehouse_runtime::memory::PAGE_SIZE;
 use gatehouse_runtime::message::{Suspended, map_into, resume_thread, spawn_suspended};
 use gatehouse_runtime::time::{MILLISECOND, wait_until};
-use programs::{DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_START, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, check};
+use programs::{DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_START, DEBUGGEE_VARIABLE, check};
 
 use crate::PATIENCE;
-use crate::debuggees::{end, give_up, is_paused, paused, repair, survived, utcb};
+use crate::debuggees::{StoppedTurns, end, give_up, is_paused, paused, repair, survived, utcb};
 
 /// Nobody handles the breakpoint: the thread waits, is looked into, repaired and cleared.
 pub(crate) fn paused_without_debugger(cpu: u64) {
@@ -37,28 +37,43 @@ pub(crate) fn killed_while_paused(cpu: u64) {
     give_up([program, thread]);
 }
 
-/// Hardware breakpoints and watchpoints: in every turn of the loop the thread is paused and cleared, and killed at last, or
-/// let go.
-pub(crate) fn paused_by_debug_registers(cpu: u64) {
-    for (kind, address, length, place) in [
-        (Watch::Execute, DEBUGGEE_INCREMENT, 1, DEBUGGEE_INCREMENT),
-        (Watch::Write, DEBUGGEE_VARIABLE, 8, DEBUGGEE_BEHIND_STORE),
-    ] {
-        for is_killed in [false, true] {
-            let child = before_the_loop(cpu, 0);
-            check!(watch(child.thread, 2, kind, address, length).is_ok(), "not set");
-            check!(resume_thread(child.thread).is_ok(), "not resumed");
-            for turn in 0..DEBUGGEE_TURNS {
-                let written = turn + u64::from(kind == Watch::Write);
-                let registers = stands(&child, place);
-                check!(registers.general[Register::Rax as usize] == written, "turn {turn}: {registers:x?}");
-                if turn == 5 {
-                    break;
-                }
+/// The turn of the loop from which on nothing more is to stop the thread.
+const LAST_TURN: u64 = 5;
+
+/// A hardware breakpoint: in the turns of the loop the thread is paused before the instruction and cleared, and killed at last,
+/// or let go.
+pub(crate) fn paused_by_instruction_breakpoints(cpu: u64) {
+    for is_killed in [false, true] {
+        let mut turns = StoppedTurns::new(cpu);
+        let child = before_the_loop(cpu, 0);
+        check!(watch(child.thread, 2, Watch::Execute, DEBUGGEE_INCREMENT, 1).is_ok(), "not set");
+        check!(resume_thread(child.thread).is_ok(), "not resumed");
+        loop {
+            let turn = stands(&child, DEBUGGEE_INCREMENT).general[Register::Rax as usize];
+            turns.stopped(turn);
+            if turn >= LAST_TURN {
+                break;
+            }
+            check!(clear_breakpoint(child.thread) == Ok(()), "not cleared");
+        }
+        let_go_or_kill(&child, is_killed, || check!(unwatch(child.thread, 2).is_ok(), "not unset"));
+    }
+}
+
+/// A watchpoint: the thread is paused behind the store of every turn.
+pub(crate) fn paused_by_watchpoints(cpu: u64) {
+    for is_killed in [false, true] {
+        let child = before_the_loop(cpu, 0);
+        check!(watch(child.thread, 2, Watch::Write, DEBUGGEE_VARIABLE, 8).is_ok(), "not set");
+        check!(resume_thread(child.thread).is_ok(), "not resumed");
+        for turn in 0..=LAST_TURN {
+            let registers = stands(&child, DEBUGGEE_BEHIND_STORE);
+            check!(registers.general[Register::Rax as usize] == turn + 1, "turn {turn}: {registers:x?}");
+            if turn < LAST_TURN {
                 check!(clear_breakpoint(child.thread) == Ok(()), "not cleared");
             }
-            let_go_or_kill(&child, is_killed, || check!(unwatch(child.thread, 2).is_ok(), "not unset"));
         }
+        let_go_or_kill(&child, is_killed, || check!(unwatch(child.thread, 2).is_ok(), "not unset"));
     }
 }
 
