@@ -8,7 +8,7 @@ use gatehouse_runtime::register_pattern::{START_FLAGS, TRAP_FLAG};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
-use programs::{check, enter_site, sites, use_everything};
+use programs::{check, enter_site, nothing_is_left, sites, use_everything};
 
 entry!(run);
 
@@ -150,11 +150,22 @@ fn ended() -> ProgramEnd {
     }
 }
 
-/// The facts when no program is being freed any more.
+/// The facts when no program is being freed any more, and each CPU has run this thread since: it has let go of what ran there
+/// before.
 fn settled_facts() -> SystemInformation {
+    everywhere();
     let settled = wait_until(2 * SECOND, || facts().programs == 1);
     check!(settled, "a program is left: {:?}", facts());
     facts()
+}
+
+/// Goes every way through the kernel, on every CPU.
+fn everywhere() {
+    for cpu in 0..programs::cpus() {
+        let moved = Kernel::move_to_cpu(cpu);
+        check!(moved.is_ok(), "cannot move to CPU {cpu}: {moved:?}");
+        use_everything();
+    }
 }
 
 fn facts() -> SystemInformation {
@@ -170,18 +181,10 @@ fn stack_of(cpu: u64) -> (u64, u64) {
 
 /// Every way through the kernel still works, on every CPU, and nothing was lost since `before`.
 fn all_is_well(before: Option<&SystemInformation>) {
-    for cpu in 0..programs::cpus() {
-        let moved = Kernel::move_to_cpu(cpu);
-        check!(moved.is_ok(), "cannot move to CPU {cpu}: {moved:?}");
-        use_everything();
+    everywhere();
+    if let Some(before) = before {
+        nothing_is_left(before);
     }
-    let Some(before) = before else { return };
-    let same = |now: &SystemInformation| {
-        (now.programs, now.threads, now.frames_in_use, now.heap_bytes_in_use)
-            == (before.programs, before.threads, before.frames_in_use, before.heap_bytes_in_use)
-    };
-    let settled = wait_until(2 * SECOND, || same(&facts()));
-    check!(settled, "before {before:?}, now {:?}", facts());
 }
 
 /// A hook that writes to no memory of this program.
