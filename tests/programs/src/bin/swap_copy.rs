@@ -18,7 +18,7 @@ entry!(run);
 
 /// Where the pages of the races are: one for each pair of threads.
 const RACE_BASE: u64 = PAGED_REGION + 0x1000_0000;
-/// How often the page of a race comes and goes, and how long that may take.
+/// How often the page of a race comes and goes at least, and how long that may take until copies have met it both ways.
 const RACE_ROUNDS: u64 = 100;
 const RACE_TIME: u64 = 60 * SECOND;
 /// The most pairs of threads.
@@ -197,7 +197,11 @@ fn copy_all_the_time(pair: u64) -> u64 {
 
 fn change_all_the_time(pair: u64) -> u64 {
     let page = RACE_BASE + pair * PAGE_SIZE;
-    for _ in 0..RACE_ROUNDS {
+    let end = Kernel::clock() + RACE_TIME;
+    let both_seen = || COPIED.load(Ordering::Relaxed) > 0 && REFUSED.load(Ordering::Relaxed) > 0;
+    let mut rounds = 0;
+    while rounds < RACE_ROUNDS || (!both_seen() && Kernel::clock() < end) {
+        rounds += 1;
         let mapped = Kernel::map_memory(page, PAGE_SIZE);
         check!(mapped == Ok(page), "MapMemory: {mapped:?}");
         // SAFETY: the page was mapped just now, and the other thread leaves this part alone.
