@@ -109,7 +109,9 @@ impl<W: WindowAccess> IoApic<W> {
         let inputs = ((window.read(VERSION) >> 16 & 0xff) + 1).min(MOST_INPUTS);
         let mut io_apic = Self { window, first_interrupt, inputs };
         for input in 0..inputs {
-            io_apic.write_entry(input, Redirection::MASKED_BITS);
+            let low = Self::low(input);
+            io_apic.window.write(low, Redirection::MASKED_BITS as u32);
+            io_apic.window.write(low + 1, 0);
         }
         io_apic
     }
@@ -139,15 +141,30 @@ impl<W: WindowAccess> IoApic<W> {
         Ok(())
     }
 
-    /// Masks a global system interrupt.
+    /// Masks a global system interrupt, and leaves where it goes: the end of one that is under way must find its vector
+    /// and trigger mode here. What was sent before has left the I/O APIC afterwards.
     ///
     /// # Errors
     /// When the interrupt has no input here.
     pub fn mask(&mut self, interrupt: u32) -> Result<(), RouteError> {
         let not_here = RouteError::NotHere { interrupt, first: self.first_interrupt, inputs: self.inputs };
-        let input = self.input(interrupt).ok_or(not_here)?;
-        self.write_entry(input, Redirection::MASKED_BITS);
+        let low = Self::low(self.input(interrupt).ok_or(not_here)?);
+        let bits = self.window.read(low);
+        self.window.write(low, bits | Redirection::MASKED_BITS as u32);
+        // The write is posted until something is read.
+        let _masked = self.window.read(low);
         Ok(())
+    }
+
+    /// Whether a level interrupt has been accepted by a local APIC and not been ended there ("Remote IRR"). Its vector
+    /// must not change meanwhile, since the end names the vector.
+    ///
+    /// # Errors
+    /// When the interrupt has no input here.
+    pub fn is_under_way(&mut self, interrupt: u32) -> Result<bool, RouteError> {
+        let not_here = RouteError::NotHere { interrupt, first: self.first_interrupt, inputs: self.inputs };
+        let low = Self::low(self.input(interrupt).ok_or(not_here)?);
+        Ok(self.window.read(low) & Redirection::REMOTE_IRR != 0)
     }
 
     const fn input(&self, interrupt: u32) -> Option<u32> {
@@ -157,15 +174,24 @@ impl<W: WindowAccess> IoApic<W> {
         }
     }
 
-    /// Writes both halves whole. The entry is masked while they do not belong together.
-    fn write_entry(&mut self, input: u32, bits: u64) {
+    /// The register of an input's lower half.
+    const fn low(input: u32) -> u8 {
         // `inputs` is at most 120, so the number has 8 bits.
-        let low = FIRST_REDIRECTION + 2 * input as u8;
-        self.window.write(low, Redirection::MASKED_BITS as u32);
-        self.window.write(low + 1, (bits >> 32) as u32);
-        if bits != Redirection::MASKED_BITS {
-            self.window.write(low, bits as u32);
+        FIRST_REDIRECTION + 2 * input as u8
+    }
+
+    /// Writes both halves whole. The entry is masked while they do not belong together, and keeps its trigger mode: QEMU's
+    /// I/O APIC does not see a level that becomes active in an entry of an edge. Only what waits for the end of a level
+    /// interrupt, which would never be found here, becomes one: that makes the I/O APIC forget it.
+    fn write_entry(&mut self, input: u32, bits: u64) {
+        let low = Self::low(input);
+        let before = self.window.read(low) | Redirection::MASKED_BITS as u32;
+        self.window.write(low, before);
+        if self.window.read(low) & Redirection::REMOTE_IRR != 0 {
+            self.window.write(low, Redirection::MASKED_BITS as u32);
         }
+        self.window.write(low + 1, (bits >> 32) as u32);
+        self.window.write(low, bits as u32);
     }
 }
 
@@ -224,13 +250,35 @@ mod tests {
             (0x18, 0x1_0000),
             (0x19, 0xfe00_0000),
             (0x18, 0xa0fe),
-            (0x18, 0x1_0000),
+            (0x18, 0x1_a0fe),
             (0x19, 0x0100_0000),
             (0x18, 0xa024),
         ];
         assert_eq!(io_apic.window.writes, expected);
+    }
+
+    #[test]
+    fn a_masked_entry_keeps_where_it_goes() {
+        let mut io_apic = IoApic::new(Fake::with_inputs(24), 0);
+        io_apic.route(4, &Redirection::pci(0x24, ApicId::new(1))).unwrap();
         io_apic.mask(4).unwrap();
-        assert_eq!(io_apic.window.registers[0x18..0x1a], [0x1_0000, 0]);
+        assert_eq!(io_apic.window.registers[0x18..0x1a], [0x1_a024, 0x0100_0000]);
+        io_apic.mask(5).unwrap();
+        assert_eq!(io_apic.window.registers[0x1a..0x1c], [0x1_0000, 0]);
+    }
+
+    #[test]
+    fn an_interrupt_that_is_not_ended_is_under_way() {
+        let mut io_apic = IoApic::new(Fake::with_inputs(8), 24);
+        io_apic.route(26, &Redirection::pci(0x24, ApicId::new(1))).unwrap();
+        assert_eq!(io_apic.is_under_way(26), Ok(false));
+        io_apic.window.registers[0x14] |= 1 << 14;
+        assert_eq!(io_apic.is_under_way(26), Ok(true));
+        assert!(io_apic.is_under_way(2).is_err());
+        io_apic.window.writes.clear();
+        io_apic.route(26, &Redirection::pci(0x25, ApicId::new(1))).unwrap();
+        let forgotten = [(0x14, 0x1_e024), (0x14, 0x1_0000), (0x15, 0x0100_0000), (0x14, 0xa025)];
+        assert_eq!(io_apic.window.writes, forgotten);
     }
 
     #[test]

@@ -51,6 +51,8 @@ impl core::error::Error for RedirectionError {}
 impl Redirection {
     /// What an entry holds that raises nothing.
     pub(super) const MASKED_BITS: u64 = MASKED;
+    /// In the lower half, read only: a level interrupt is not ended.
+    pub(super) const REMOTE_IRR: u32 = 1 << 14;
 
     /// An ISA interrupt, connected as [`Topology::isa_interrupt`](crate::madt::Topology::isa_interrupt) says;
     /// not masked.
