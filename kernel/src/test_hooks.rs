@@ -7,7 +7,7 @@ use percpu::CpuIndex;
 use smp::icr::{Command, Destination};
 
 use crate::arch::Frame;
-use crate::arch::x86_64::raise;
+use crate::arch::x86_64::{raise, vectors};
 use crate::cpu::{self, ThisCpu};
 use crate::sched::Next;
 use crate::time;
@@ -86,8 +86,12 @@ fn send(cpu: &ThisCpu, command: Command, target: u64) -> Result<(), Error> {
     sent.map_err(|_| Error::InvalidArgument)
 }
 
-/// The exception that an argument names.
+/// The exception that an argument names, or the spurious interrupt, which needs no end as other interrupts do.
 fn exception(argument: u64) -> Result<u8, Error> {
     let vector = (argument & 0xffff_ffff).try_into().map_err(|_| Error::InvalidArgument)?;
-    if vector < 32 { Ok(vector) } else { Err(Error::InvalidArgument) }
+    if vector < vectors::FIRST_INTERRUPT || vector == vectors::SPURIOUS {
+        Ok(vector)
+    } else {
+        Err(Error::InvalidArgument)
+    }
 }

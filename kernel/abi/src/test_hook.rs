@@ -19,7 +19,7 @@ pub enum TestHook {
     DivideError = 5,
     /// The kernel executes one instruction with the trap flag set.
     SingleStep = 6,
-    /// The kernel's entry for the exception in bits 0 to 7 of the argument is entered as the processor would enter it for
+    /// The kernel's entry for the exception, or the spurious interrupt (255), in bits 0 to 7 of the argument is entered as the processor would enter it for
     /// an exception in the kernel, with the error code in bits 32 to 63 where the exception has one.
     ExceptionInKernel = 7,
     /// The same, as for an exception of the calling thread at the instruction behind the system call.

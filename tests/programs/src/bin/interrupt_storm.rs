@@ -1,4 +1,4 @@
-//! A level line whose driver acknowledges and does nothing else; and interrupts that nobody asked for.
+//! A level line whose driver acknowledges and does nothing else; interrupts that nobody asked for; and spurious ones.
 //!
 //! The line is ACPI's, the event the overflow of its timer, which stays active until its status is cleared. Source: ACPI
 //! Specification 6.5, "PM1 Event Grouping" and "Power Management Timer". The ports are those of QEMU's q35.
@@ -92,6 +92,7 @@ fn run(_: u64) -> u64 {
     }
     write(ENABLE, 0);
     unexpected();
+    spurious();
     child::delete(&[ports, interrupt, notification, marked]);
     println!("interrupt_storm: all cases hold on {} CPUs", cpus());
     0
@@ -136,4 +137,37 @@ fn unexpected() {
         }
     }
     check!(storms_since(storms) <= 1, "{} storms of one", storms_since(storms));
+}
+
+/// The local APIC's own: counted, and otherwise without any effect, whether it comes in the kernel or in ring 3.
+fn spurious() {
+    /// The vector, and how it is raised.
+    const VECTOR: u64 = 255;
+    let ways = [
+        (TestHook::SpuriousInterrupt, 0),
+        (TestHook::ExceptionInKernel, VECTOR),
+        (TestHook::ExceptionInProgram, VECTOR),
+    ];
+    let look = |cpu| match Kernel::cpu_information(cpu) {
+        Ok(information) => information,
+        Err(error) => programs::wrong(file!(), format_args!("no information of CPU {cpu}: {error:?}")),
+    };
+    for cpu in 0..cpus() {
+        check!(Kernel::move_to_cpu(cpu) == Ok(0), "CPU {cpu} cannot be reached");
+        for (hook, argument) in ways {
+            let before = look(cpu);
+            // SAFETY: the hook writes to no memory.
+            let raised = unsafe { test_hook(hook, argument) };
+            check!(raised.is_ok(), "{hook:?} on CPU {cpu}: {raised:?}");
+            let after = look(cpu);
+            let spurious = after.spurious - before.spurious;
+            check!(spurious == 1, "{hook:?} on CPU {cpu}: {spurious} spurious interrupts");
+            check!(after.exceptions == before.exceptions, "{hook:?} on CPU {cpu}: an exception");
+            check!(after.device == before.device, "{hook:?} on CPU {cpu}: a device");
+            check!(after.unexpected_interrupts == before.unexpected_interrupts, "{hook:?} on CPU {cpu}: unexpected");
+        }
+        // None of them is in service: those of the timer, which are less urgent, come as before.
+        Kernel::sleep(SECOND / 1000);
+    }
+    check!(Kernel::move_to_cpu(0) == Ok(0), "CPU 0 cannot be reached");
 }
