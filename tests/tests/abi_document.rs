@@ -141,7 +141,8 @@ fn layouts() {
             threads_given,
             threads_asked,
             waited_beside_idle,
-            unexpected_interrupts
+            unexpected_interrupts,
+            device_vectors
         }),
     );
     check(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ci::machine::Machine;
+use ci::qemu::MachineType;
 use ci::session::Observer;
 use integration_tests::{boot_and_pass, boot_observed};
 
@@ -105,4 +106,32 @@ fn messages_reach_a_driver_outside_the_kernel_on_any_cpu() {
         let line = format!("message_interrupts: all cases hold on {cpus} CPUs");
         assert!(transcript.console_contains(&line), "{transcript}");
     }
+}
+
+/// A machine with the devices of `moved_interrupts`.
+fn with_moving_devices(machine: Machine) -> Machine {
+    let devices = ["edu", "nvme,serial=gatehouse,msix_qsize=320"];
+    let machine =
+        devices.into_iter().fold(machine, |machine, device| machine.qemu_argument("-device").qemu_argument(device));
+    machine.command_line("init=moved_interrupts test-hooks")
+}
+
+fn interrupts_move(cpus: u32, machine: Machine) {
+    let transcript = boot_and_pass(&with_moving_devices(machine.smp(cpus)));
+    let line = format!("moved_interrupts: all cases hold on {cpus} CPUs");
+    assert!(transcript.console_contains(&line), "{transcript}");
+    assert!(!transcript.console_contains("that nobody asked for"), "{transcript}");
+}
+
+#[test]
+fn interrupts_move_without_loss_and_beyond_the_vectors_of_one_cpu() {
+    for cpus in [4, 2, 1] {
+        interrupts_move(cpus, Machine::new());
+    }
+}
+
+#[test]
+fn interrupts_move_on_old_machines() {
+    interrupts_move(2, Machine::new().machine(MachineType::Pc));
+    interrupts_move(4, Machine::new().cpu("qemu64"));
 }

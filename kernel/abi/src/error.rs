@@ -43,11 +43,13 @@ pub enum Error {
     AlreadyMapped = 18,
     /// Interrupts came too fast; the line is masked until it is acknowledged again.
     Storm = 19,
+    /// The CPU has no interrupt vector left.
+    NoVector = 20,
 }
 
 impl Error {
     /// Every error, in the order of the numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::UnknownSystemCall,
         Self::NotPermitted,
         Self::InvalidArgument,
@@ -67,6 +69,7 @@ impl Error {
         Self::WrongState,
         Self::AlreadyMapped,
         Self::Storm,
+        Self::NoVector,
     ];
 
     /// The value that RAX holds after the call.

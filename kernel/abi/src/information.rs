@@ -152,4 +152,6 @@ pub struct CpuInformation {
     pub waited_beside_idle: u64,
     /// Interrupts of any vector that nobody had asked for.
     pub unexpected_interrupts: u64,
+    /// Vectors that interrupts of devices have there.
+    pub device_vectors: u64,
 }

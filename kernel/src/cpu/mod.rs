@@ -14,6 +14,7 @@ mod this_cpu;
 
 pub use local::Local;
 pub use placement::Placement;
+use remote::OwnLine;
 pub use remote::{GIVE, NMI_DUMP, NMI_STOP, PARK, REAP, Remote};
 pub use rounds::Rounds;
 pub use table::{all, by_index, find_frame_cache, install, next_in_turn};

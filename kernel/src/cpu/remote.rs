@@ -53,7 +53,7 @@ struct Own {
 /// What is kept off the lines of its neighbours: others count here what they have done for this CPU.
 #[derive(Debug)]
 #[repr(align(64))]
-struct OwnLine<T>(T);
+pub(super) struct OwnLine<T>(pub(super) T);
 
 /// [`Remote::take_errands`]: programs are ending that may have threads here.
 pub const REAP: u64 = 1;

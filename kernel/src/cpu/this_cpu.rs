@@ -7,9 +7,10 @@ use core::ops::Deref;
 use percpu::ProcessorBlock;
 use smp::local_apic::LocalApic;
 
-use super::{Local, Remote};
+use super::{Local, OwnLine, Remote};
 use crate::arch::MachineCheckState;
 use crate::containment::OverflowState;
+use crate::irq::DeviceVectors;
 use crate::lockdown::StopRecord;
 use crate::nmi::NmiState;
 
@@ -21,6 +22,7 @@ pub type Block = ProcessorBlock<KernelCpu>;
 pub struct KernelCpu {
     local: OwnerOnly<Local>,
     remote: Remote,
+    device_vectors: OwnLine<DeviceVectors>,
     apic: LocalApic,
     nmi: NmiState,
     stop_record: StopRecord,
@@ -36,6 +38,7 @@ impl KernelCpu {
         Self {
             local: OwnerOnly(local),
             remote: Remote::new(cpus),
+            device_vectors: OwnLine(DeviceVectors::default()),
             apic,
             nmi: NmiState::default(),
             stop_record: StopRecord::new(),
@@ -50,6 +53,13 @@ impl KernelCpu {
     #[inline(always)]
     pub const fn remote(&self) -> &Remote {
         &self.remote
+    }
+
+    /// Whose interrupts its device vectors are.
+    #[must_use]
+    #[inline(always)]
+    pub const fn device_vectors(&self) -> &DeviceVectors {
+        &self.device_vectors.0
     }
 
     /// The local APIC of whichever CPU runs the code.

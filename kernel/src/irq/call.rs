@@ -8,6 +8,7 @@ use smp::ipi::Kind;
 use smp::tlb::Flush;
 
 use crate::arch::{LastEntry, ticks};
+use crate::console;
 use crate::cpu::{self, Block, ThisCpu};
 use crate::lockdown;
 use crate::sched::poke;
@@ -107,6 +108,18 @@ pub fn call(
     let outbox = cpu.kernel().remote().outbox();
     let call = Call { exchange, caller: cpu.index(), outbox, clock: clock(), limit_ns };
     call.make_found(targets, operation, || answer_calls(cpu))
+}
+
+/// The same for what can be done without: the CPUs that do not answer are named on the console. `what` is what they were asked.
+pub fn call_or_report(
+    cpu: &ThisCpu,
+    targets: impl IntoIterator<Item = &'static Block>,
+    operation: Operation,
+    what: &str,
+) {
+    if let Err(unanswered) = call(cpu, targets, operation, DEADLINE) {
+        console::line(format_args!("CPU {}: {}", cpu.index(), Unresponsive { unanswered: &unanswered, what }));
+    }
 }
 
 /// The same for what the kernel cannot go on without: names the CPUs that do not answer, and locks down. `what` is what they

@@ -1,6 +1,6 @@
 //! Device interrupts, and the interrupt controller's own complaints.
 
-use super::{interrupt, serial};
+use super::{arrival, serial};
 use crate::arch::Frame;
 use crate::console;
 use crate::cpu::ThisCpu;
@@ -10,7 +10,7 @@ use crate::time;
 
 /// A device interrupt. One that nobody asked for is counted, told once a power of two, and ended.
 pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
-    if let Some(next) = interrupt::arrived(cpu, vector) {
+    if let Some(next) = arrival::arrived(cpu, vector) {
         return next;
     }
     if let Some(next) = serial::arrived(cpu, vector) {
@@ -50,7 +50,7 @@ fn unexpected(cpu: &ThisCpu, vector: u64) {
 #[inline(always)]
 pub unsafe fn device_here(cpu: &ThisCpu, vector: u64) -> Option<*const Frame> {
     // SAFETY: the contract is the same.
-    unsafe { interrupt::arrived_here(cpu, vector) }
+    unsafe { arrival::arrived_here(cpu, vector) }
 }
 
 /// The local interrupt controller found an error.

@@ -53,6 +53,20 @@ impl Gate {
         self.masked
     }
 
+    /// The line, a level, was masked, and one is under way that will be told: it is opened when the driver acknowledges that.
+    pub const fn withhold(&mut self) {
+        self.masked = true;
+    }
+
+    /// Another driver listens, who was told nothing. Answers whether the line is to be opened.
+    #[must_use]
+    pub fn begin_anew(&mut self) -> bool {
+        let is_withheld = self.masked && !self.told;
+        let opens = self.masked && !is_withheld;
+        *self = Self { masked: is_withheld, ..Self::new(self.is_level) };
+        opens
+    }
+
     /// The device interrupts.
     #[must_use]
     pub fn arrived(&mut self) -> Reaction {
@@ -120,6 +134,30 @@ mod tests {
             assert_eq!(gate.stormed(), Reaction { signal: true, mask: Some(true) });
             assert_eq!(gate.acknowledged(), Err(Refusal::Storm));
             assert_eq!(gate.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
+            assert_eq!(gate, Gate::new(is_level));
+        }
+    }
+
+    #[test]
+    fn a_withheld_line_is_opened_behind_the_one_under_way() {
+        let mut gate = Gate::new(true);
+        gate.withhold();
+        assert_eq!((gate.is_masked(), gate.acknowledged()), (true, Err(Refusal::NotTold)));
+        assert!(!gate.begin_anew(), "the one under way is the new driver's");
+        assert!(gate.is_masked());
+        assert_eq!(gate.arrived(), Reaction { signal: true, mask: Some(true) });
+        assert_eq!(gate.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
+        assert_eq!(gate, Gate::new(true));
+    }
+
+    #[test]
+    fn a_new_driver_finds_the_line_open() {
+        for is_level in [true, false] {
+            let mut gate = Gate::new(is_level);
+            assert!(!gate.begin_anew(), "open already");
+            let _told = gate.arrived();
+            let _missed = gate.stormed();
+            assert!(gate.begin_anew());
             assert_eq!(gate, Gate::new(is_level));
         }
     }

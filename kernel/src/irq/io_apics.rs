@@ -72,17 +72,22 @@ impl Connection {
     pub fn open(&self, vector: u8, destination: ApicId) -> bool {
         let Self { interrupt, polarity, trigger_mode } = *self;
         let redirection = Redirection { vector, destination, polarity, trigger_mode, masked: false };
-        let mut io_apics = IO_APICS.lock();
-        let owner = io_apics.iter_mut().find(|io_apic| io_apic.has(interrupt));
-        owner.is_some_and(|io_apic| io_apic.route(interrupt, &redirection).is_ok())
+        self.with_io_apic(|io_apic| io_apic.route(interrupt, &redirection).is_ok()).unwrap_or(false)
     }
 
-    /// Masks the line.
+    /// Masks the line. What was raised before has been sent afterwards.
     pub fn mask(&self) {
-        let mut io_apics = IO_APICS.lock();
-        if let Some(io_apic) = io_apics.iter_mut().find(|io_apic| io_apic.has(self.interrupt)) {
-            let masked = io_apic.mask(self.interrupt);
-            debug_assert!(masked.is_ok(), "it has the input");
-        }
+        let masked = self.with_io_apic(|io_apic| io_apic.mask(self.interrupt));
+        debug_assert!(masked.is_some_and(|masked| masked.is_ok()), "it has the input");
+    }
+
+    /// Whether a CPU has been interrupted for the line's being active, and has not ended the interrupt.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.with_io_apic(|io_apic| io_apic.is_under_way(self.interrupt) == Ok(true)).unwrap_or(false)
+    }
+
+    fn with_io_apic<R>(&self, use_it: impl FnOnce(&mut IoApic<Window>) -> R) -> Option<R> {
+        IO_APICS.lock().iter_mut().find(|io_apic| io_apic.has(self.interrupt)).map(use_it)
     }
 }

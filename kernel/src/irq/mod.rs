@@ -1,16 +1,20 @@
 //! What comes from outside the instruction stream: other CPUs, the timer, devices.
 
+mod arrival;
 mod call;
+mod claim;
 mod device;
 mod gate;
 mod interrupt;
 pub mod io_apics;
 mod ipi;
 mod ping;
+mod place;
 pub mod serial;
 mod shootdown;
 mod source;
 mod storm;
+mod vector_table;
 pub mod watchdog;
 
 pub use call::{Operation, all_others, answer_calls, answer_other_calls, call};
@@ -18,5 +22,6 @@ pub use device::{controller_error, device, device_here};
 pub use interrupt::Interrupt;
 pub use ipi::{ipi, ipi_of_calls, timer, timer_with_nothing_due};
 pub use ping::{Ping, ping, ping_all};
+pub use place::DeviceVectors;
 pub use shootdown::{flush_kernel_pages, flush_program, flush_program_page, flush_program_range};
 pub use storm::{Rate, storms};

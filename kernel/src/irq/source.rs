@@ -34,11 +34,20 @@ impl Source {
         }
     }
 
-    /// Masks it.
+    /// Masks it. What it raised before has reached the CPU afterwards.
     pub fn mask(&self) {
         match self {
             Self::Line(connection) => connection.mask(),
             Self::Message(message) => message.mask(),
+        }
+    }
+
+    /// Whether a CPU has been interrupted for its being active, and has not ended the interrupt: only of what is a level.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            Self::Line(connection) => connection.is_level() && connection.is_under_way(),
+            Self::Message(_) => false,
         }
     }
 }

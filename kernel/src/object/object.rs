@@ -27,7 +27,7 @@ pub enum KernelObject {
     /// The right to make interrupts and port ranges.
     DeviceControl,
     /// An interrupt line.
-    Interrupt(Arc<Interrupt>),
+    Interrupt(Counted<Interrupt>),
     /// I/O ports.
     Ports(Ports),
     /// A function of a PCI device.
@@ -50,7 +50,7 @@ impl Object for KernelObject {
             Self::Frame(frame) => Self::Frame(Arc::clone(frame)),
             Self::Reply(reply) => Self::Reply(Arc::clone(reply)),
             Self::DeviceControl => Self::DeviceControl,
-            Self::Interrupt(interrupt) => Self::Interrupt(Arc::clone(interrupt)),
+            Self::Interrupt(interrupt) => Self::Interrupt(interrupt.again()),
             Self::Ports(ports) => Self::Ports(ports.clone()),
             Self::Device(device) => Self::Device(Arc::clone(device)),
             Self::Notification(notification) => Self::Notification(notification.again()),

@@ -52,10 +52,11 @@ impl Msi {
         self.set_control(configuration, ENABLE);
     }
 
-    /// Sends nothing.
+    /// Sends nothing. What it sent before has arrived afterwards: the answer to a read does not overtake it.
     pub fn mask(&self, configuration: &mut impl ConfigurationAccess) {
         if self.has_mask {
             configuration.write_word(self.function, self.mask_register(), u32::MAX);
+            let _masked = configuration.read_word(self.function, self.mask_register());
         } else {
             self.set_control(configuration, 0);
         }
@@ -70,6 +71,7 @@ impl Msi {
     fn set_control(&self, configuration: &mut impl ConfigurationAccess, enable: u32) {
         let control = configuration.read_word(self.function, self.offset);
         configuration.write_word(self.function, self.offset, control & !(COUNT | ENABLE) | enable);
+        let _written = configuration.read_word(self.function, self.offset);
     }
 
     const fn mask_register(&self) -> u8 {

@@ -64,13 +64,16 @@ pub unsafe fn open(entry: *mut u32, address: u32, value: u32) {
     }
 }
 
-/// Masks an entry.
+/// Masks an entry. What the function sent before has arrived afterwards: the answer to a read does not overtake it.
 ///
 /// # Safety
 /// As for [`open`].
 pub unsafe fn mask(entry: *mut u32) {
     // SAFETY: the last word of the entry, by the contract.
-    unsafe { entry.add(3).write_volatile(MASKED) };
+    unsafe {
+        entry.add(3).write_volatile(MASKED);
+        let _masked = entry.add(3).read_volatile();
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Calls of device drivers: interrupt lines, I/O ports, what comes by the console's serial line.
 
-use alloc::sync::Arc;
-
 use gatehouse_abi::{Error, SLOT_NONE};
 use percpu::CpuIndex;
 
@@ -13,7 +11,7 @@ use crate::capability::Rights;
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::irq::Interrupt;
-use crate::object::{KernelObject, Ports};
+use crate::object::{Counted, KernelObject, Ports};
 use crate::sched::Next;
 use crate::thread::Thread;
 use crate::trap::TrapFrame as _;
@@ -37,9 +35,10 @@ pub(super) fn check_control(thread: &Thread, number: u64) -> Result<(), Error> {
     with(thread, number, Rights::CONTROL, |object| matches!(object, KernelObject::DeviceControl).then_some(()))
 }
 
-fn interrupt(thread: &Thread, number: u64) -> Result<Arc<Interrupt>, Error> {
+/// As a capability of its own: while it is used it is not closed.
+fn interrupt(thread: &Thread, number: u64) -> Result<Counted<Interrupt>, Error> {
     with(thread, number, Rights::CONTROL, |object| match object {
-        KernelObject::Interrupt(interrupt) => Some(Arc::clone(interrupt)),
+        KernelObject::Interrupt(interrupt) => Some(interrupt.again()),
         _ => None,
     })
 }
@@ -60,10 +59,10 @@ pub(super) fn create_interrupt(thread: &Thread, control: u64, line: u64) -> Resu
 pub(super) fn bind_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target: u64) -> Result<u64, Error> {
     let interrupt = interrupt(thread, number)?;
     let before = match target {
-        SLOT_NONE => interrupt.unbind(),
+        SLOT_NONE => interrupt.object().unbind(cpu),
         target => {
             let (notification, badge) = notifications::find_counted(thread, target, Rights::SEND)?;
-            interrupt.bind(cpu, thread.program(), notification, badge)?
+            interrupt.object().bind(cpu, thread.program(), notification, badge)?
         }
     };
     drop(before);
@@ -71,7 +70,7 @@ pub(super) fn bind_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target
 }
 
 pub(super) fn acknowledge_interrupt(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, number: u64) -> Outcome {
-    match interrupt(thread, number).and_then(|interrupt| interrupt.acknowledge(cpu)) {
+    match interrupt(thread, number).and_then(|interrupt| interrupt.object().acknowledge(cpu)) {
         Ok(next) => {
             frame.set_system_call_result(0);
             Outcome::Then(next)
@@ -86,7 +85,7 @@ pub fn try_acknowledge(thread: &Thread, frame: &mut Frame) -> Option<()> {
     let [slot, ..] = frame.system_call_arguments();
     thread.capabilities().try_inspect(slot, |capability| match &capability.object {
         KernelObject::Interrupt(interrupt) if capability.rights.contains(Rights::CONTROL) => {
-            interrupt.try_acknowledge()
+            interrupt.object().try_acknowledge()
         }
         _ => None,
     })?;
@@ -96,7 +95,7 @@ pub fn try_acknowledge(thread: &Thread, frame: &mut Frame) -> Option<()> {
 
 pub(super) fn move_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target: u64) -> Result<Next, Error> {
     let target = u32::try_from(target).map(CpuIndex::new).map_err(|_| Error::NoSuchCpu)?;
-    interrupt(thread, number)?.move_to(cpu, target)
+    interrupt(thread, number)?.object().move_to(cpu, target)
 }
 
 pub(super) fn create_ports(thread: &Thread, control: u64, first: u64, count: u64) -> Result<u64, Error> {

@@ -102,5 +102,6 @@ fn cpu_information(block: &Block) -> CpuInformation {
         threads_asked: remote.placement().asked(),
         waited_beside_idle: remote.placement().waited_beside_idle(),
         unexpected_interrupts: remote.unexpected_interrupts(),
+        device_vectors: block.kernel().device_vectors().lock().in_use() as u64,
     }
 }

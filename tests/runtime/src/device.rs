@@ -15,7 +15,7 @@ pub fn create_interrupt(line: u64) -> Result<u64, Error> {
 /// Has a notification signalled for each interrupt, on the caller's CPU.
 ///
 /// # Errors
-/// Those of the capabilities.
+/// [`Error::NoVector`] if that has no vector left; those of the capabilities.
 pub fn bind_interrupt(interrupt: u64, notification: u64) -> Result<u64, Error> {
     plain(SystemCall::BindInterrupt, [interrupt, notification, 0, 0, 0, 0])
 }
@@ -130,7 +130,7 @@ pub fn create_message(device: u64, number: u64) -> Result<u64, Error> {
 /// Has an interrupt that is bound come to another CPU.
 ///
 /// # Errors
-/// [`Error::WrongState`] if it is not bound, [`Error::NoSuchCpu`]; those of the capability.
+/// [`Error::WrongState`] if it is not bound, [`Error::NoSuchCpu`], [`Error::NoVector`] if that CPU has none left; those of the capability.
 pub fn move_interrupt(interrupt: u64, cpu: u64) -> Result<u64, Error> {
     plain(SystemCall::MoveInterrupt, [interrupt, cpu, 0, 0, 0, 0])
 }
