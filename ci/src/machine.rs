@@ -27,6 +27,7 @@ pub struct Machine {
     accelerator: Accelerator,
     boot: Boot,
     icount: bool,
+    one_thread: bool,
     programs: Vec<PathBuf>,
     extra: Vec<String>,
     command_line: String,
@@ -46,6 +47,7 @@ impl Default for Machine {
             accelerator: Accelerator::Tcg,
             boot: Boot::Pvh,
             icount: false,
+            one_thread: false,
             programs: Vec::new(),
             extra: Vec::new(),
             command_line: String::new(),
@@ -107,6 +109,13 @@ impl Machine {
     /// Counts time in instructions: reproducible.
     pub fn icount(mut self, icount: bool) -> Self {
         self.icount = icount;
+        self
+    }
+
+    /// Runs all CPUs in turn in one thread of the host, where QEMU translates: what they do together then does not depend on
+    /// how many processors the host has.
+    pub fn one_thread(mut self, one_thread: bool) -> Self {
+        self.one_thread = one_thread;
         self
     }
 
@@ -244,6 +253,7 @@ impl Machine {
             memory_mib: self.memory_mib.unwrap_or(default_memory_mib(self.smp)),
             accelerator: self.accelerator,
             icount: self.icount,
+            one_thread: self.one_thread,
             source: self.source(&artifacts, archive)?,
             console,
             records: records.clone(),

@@ -106,6 +106,8 @@ pub struct Configuration {
     pub accelerator: Accelerator,
     /// Whether time is counted in instructions: reproducible, one CPU at a time.
     pub icount: bool,
+    /// Whether one thread of the host runs all CPUs in turn, as it always does with more than [`MULTI_THREAD_CPUS`].
+    pub one_thread: bool,
     /// What the machine starts from.
     pub source: Source,
     /// Where the serial console goes.
@@ -156,7 +158,7 @@ impl Configuration {
     fn acceleration(&self) -> &'static str {
         match self.accelerator {
             Accelerator::Kvm => "kvm",
-            Accelerator::Tcg if self.icount || self.smp > MULTI_THREAD_CPUS => "tcg,thread=single",
+            Accelerator::Tcg if self.icount || self.one_thread || self.smp > MULTI_THREAD_CPUS => "tcg,thread=single",
             Accelerator::Tcg => "tcg,thread=multi",
         }
     }
@@ -218,6 +220,7 @@ mod tests {
             memory_mib: 512,
             accelerator: Accelerator::Tcg,
             icount: false,
+            one_thread: false,
             source: Source::Pvh { kernel: "/k".into(), archive: "/a".into(), command_line: "init=demo".into() },
             console: Console::Captured,
             records: "/r".into(),
@@ -250,7 +253,9 @@ mod tests {
         assert!(counted.contains("-rtc base=2000-01-01T00:00:00,clock=vm"), "{counted}");
         let many = text(&Configuration { smp: MULTI_THREAD_CPUS + 1, ..configuration() });
         assert!(many.contains("-accel tcg,thread=single"), "{many}");
-        let kvm = text(&Configuration { accelerator: Accelerator::Kvm, ..configuration() });
+        let asked = text(&Configuration { one_thread: true, ..configuration() });
+        assert!(asked.contains("-accel tcg,thread=single") && !asked.contains("-icount"), "{asked}");
+        let kvm = text(&Configuration { accelerator: Accelerator::Kvm, one_thread: true, ..configuration() });
         assert!(kvm.contains("-accel kvm"), "{kvm}");
     }
 

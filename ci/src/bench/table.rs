@@ -53,16 +53,19 @@ pub fn faults(throughput: &Throughput) -> Table {
 
 /// Machines of several sizes as a table.
 pub fn sizes(scale: &Scale) -> Table {
-    let mut table = plain(["CPUs", "boot ms", "online ms", "us for each", "memory KiB", "broadcast us", "run s"]);
+    let header = ["CPUs", "boot ms", "online ms", "us for each", "memory KiB", "broadcast us", "shootdown us", "run s"];
+    let mut table = plain(header);
+    let microseconds =
+        |spread: Option<Spread>| spread.map_or_else(|| "-".into(), |spread| format!("{:.1}", spread.median / 1000.0));
     for size in &scale.machines {
-        let broadcast = size.broadcast.map_or_else(|| "-".into(), |spread| format!("{:.1}", spread.median / 1000.0));
         table.add_row([
             size.cpus.to_string(),
             format!("{:.1}", size.boot_us as f64 / 1000.0),
             format!("{:.1}", size.bring_up_us as f64 / 1000.0),
             format!("{:.1}", size.bring_up_us as f64 / size.cpus.max(1) as f64),
             (size.bytes / 1024).to_string(),
-            broadcast,
+            microseconds(size.broadcast),
+            microseconds(size.shootdown),
             format!("{:.1}", size.seconds),
         ]);
     }

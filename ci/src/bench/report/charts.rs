@@ -192,7 +192,7 @@ pub(super) fn lateness(throughput: &Throughput) -> Vec<Curve> {
 }
 
 /// What grows with the number of CPUs, one curve each.
-pub(super) fn scale(scale: &Scale) -> [Curve; 3] {
+pub(super) fn scale(scale: &Scale) -> [Curve; 4] {
     let curve = |name: &str, value: fn(&crate::bench::load::Size) -> Option<f64>| Curve {
         name: name.into(),
         points: scale.machines.iter().filter_map(|size| Some((size.cpus as f64, value(size)?))).collect(),
@@ -201,6 +201,7 @@ pub(super) fn scale(scale: &Scale) -> [Curve; 3] {
         curve("bring-up", |size| (size.cpus > 1).then_some(size.bring_up_us as f64 / 1000.0)),
         curve("memory", |size| Some(size.bytes as f64 / 1024.0)),
         curve("broadcast", |size| Some(size.broadcast?.median / 1000.0)),
+        curve("shootdown", |size| Some(size.shootdown?.median / 1000.0)),
     ]
 }
 

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::charts::{self, Curve};
 use crate::bench::catalogue::OPERATIONS;
 use crate::bench::document::{Document, Operation};
-use crate::bench::load::Throughput;
+use crate::bench::load::{Spread, Throughput};
 use crate::bench::peers::Peers;
 
 /// What is drawn over earlier runs.
@@ -169,8 +169,10 @@ fn lateness(throughput: &Throughput) -> Result<Markup> {
 }
 
 fn scaled(scale: &crate::bench::load::Scale) -> Result<Markup> {
-    let [bring_up, memory, broadcast] = charts::scale(scale);
+    let [bring_up, memory, broadcast, shootdown] = charts::scale(scale);
     let one = |y: &str, curve: Curve| charts::curves("CPUs", y, &[curve], true);
+    let microseconds =
+        |spread: Option<Spread>| spread.map_or_else(String::new, |spread| format!("{:.1}", spread.median / 1000.0));
     Ok(html! {
         section {
             h2 { "More CPUs" }
@@ -181,13 +183,17 @@ fn scaled(scale: &crate::bench::load::Scale) -> Result<Markup> {
             (PreEscaped(one("KiB", memory)?))
             h3 { "Interrupt to all other CPUs, until the last has answered" }
             (PreEscaped(one("microseconds", broadcast)?))
+            @if !shootdown.points.is_empty() {
+                h3 { "Taking a page away from a program that runs on all CPUs" }
+                (PreEscaped(one("microseconds", shootdown)?))
+            }
             table {
-                thead { tr { th { "CPUs" } th { "boot to ring 3, ms" } th { "online, ms" } th { "online for each CPU, us" } th { "memory, KiB" } th { "broadcast, us" } th { "whole run, s" } } }
+                thead { tr { th { "CPUs" } th { "boot to ring 3, ms" } th { "online, ms" } th { "online for each CPU, us" } th { "memory, KiB" } th { "broadcast, us" } th { "shootdown, us" } th { "whole run, s" } } }
                 tbody { @for size in &scale.machines { tr {
                     td { (size.cpus) } td { (format!("{:.1}", size.boot_us as f64 / 1000.0)) }
                     td { (format!("{:.1}", size.bring_up_us as f64 / 1000.0)) }
                     td { (format!("{:.1}", size.bring_up_us as f64 / size.cpus as f64)) } td { (size.bytes / 1024) }
-                    td { (size.broadcast.map_or_else(String::new, |spread| format!("{:.1}", spread.median / 1000.0))) }
+                    td { (microseconds(size.broadcast)) } td { (microseconds(size.shootdown)) }
                     td { (format!("{:.1}", size.seconds)) }
                 } } }
             }
@@ -211,7 +217,7 @@ fn earlier(document: &Document, history: &[Document]) -> Result<Markup> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::load::{Faults, Interrupt, Lateness, Scale, Shootdown, Size, Spread};
+    use crate::bench::load::{Faults, Interrupt, Lateness, Scale, Shootdown, Size};
 
     fn document(instructions: u64) -> Document {
         let spread = Spread { median: 2.0, min: 1.0, max: 3.0 };
@@ -222,6 +228,7 @@ mod tests {
             bring_up_us: 10,
             bytes: 4096 * cpus,
             broadcast: Some(spread),
+            shootdown: Some(spread),
             seconds: 1.0,
         };
         Document {
@@ -244,7 +251,7 @@ mod tests {
     fn a_whole_page_refers_to_nothing_outside_itself() {
         let page = page(&document(59), &[document(91)], &Peers::default()).unwrap();
         assert!(page.contains("cargo xtask bench &lt;&amp;&gt;"));
-        assert_eq!(page.matches("<svg").count(), 9, "plots");
+        assert_eq!(page.matches("<svg").count(), 10, "plots");
         let links = page.matches("http").count() - page.matches("http://www.w3.org/2000/svg").count();
         assert_eq!(links, 0);
         assert!(!page.contains("<script") && !page.contains("src="));

@@ -33,6 +33,7 @@ mod ping;
 mod plan;
 mod samples;
 mod scale;
+mod shootdown;
 mod swap;
 mod threads;
 mod throughput;

@@ -6,9 +6,12 @@ use gatehouse_runtime::memory::PAGE_SIZE;
 use programs::check;
 use serde::Serialize;
 
+use crate::shootdown;
 use crate::throughput::Frequency;
 
 const PINGS: usize = 21;
+/// Pages that are taken away.
+const SHOOTDOWNS: usize = 21;
 
 /// A record: one machine.
 #[derive(Serialize)]
@@ -22,6 +25,8 @@ struct Scale<'a> {
     bytes: u64,
     /// Nanoseconds to interrupt all other CPUs and be answered.
     broadcast: &'a [u64],
+    /// Nanoseconds to take a page away from this program, of which a thread runs on each CPU.
+    shootdown: &'a [u64],
 }
 
 #[derive(Serialize)]
@@ -41,12 +46,15 @@ pub(crate) fn run() {
         let Ok(ticks) = ticks else { programs::wrong(file!(), format_args!("the others: {ticks:?}")) };
         *sample = frequency.nanoseconds(ticks);
     }
+    let mut shootdowns = [0; SHOOTDOWNS];
+    shootdown::sample(system.cpus_online - 1, &mut frequency, &mut shootdowns);
     let scale = Scale {
         cpus: system.cpus_online,
         boot_us,
         bring_up_us: system.bring_up_us,
         bytes: system.frames_in_use * PAGE_SIZE + system.heap_bytes_in_use,
         broadcast: &broadcast[..pings],
+        shootdown: &shootdowns,
     };
     let mut line = [0; 2048];
     let Ok(length) = serde_json_core::to_slice(&Line { scale }, &mut line) else {

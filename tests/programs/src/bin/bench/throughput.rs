@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use gatehouse_runtime::abi::{Error, MessageTag, REPLY_KILL, REPLY_RESUME, SystemCall, TrapNumber, rights};
+use gatehouse_runtime::abi::{Error, MessageTag, REPLY_KILL, REPLY_RESUME, TrapNumber, rights};
 use gatehouse_runtime::memory::PAGE_SIZE;
 use gatehouse_runtime::message::{
     copy_capability, create_endpoint, delete_capability, first_utcb, map_into, reply_receive, resume_thread,
@@ -16,7 +16,7 @@ use programs::{PAGED_REGION, check, cpus, unmap_range};
 use serde::Serialize;
 
 use crate::client::{self, FAULT_OFTEN, SHARE_PAGE};
-use crate::timed::call;
+use crate::shootdown;
 
 /// Faults of a client in a round.
 const FAULTS: u64 = 10_000;
@@ -288,41 +288,12 @@ fn ticks() -> u64 {
     0
 }
 
-static RUNNING: AtomicU64 = AtomicU64::new(0);
-static STOP: AtomicU64 = AtomicU64::new(0);
-
-fn spin(_argument: u64) -> u64 {
-    RUNNING.fetch_add(1, Ordering::Relaxed);
-    while STOP.load(Ordering::Relaxed) == 0 {
-        core::hint::spin_loop();
-    }
-    0
-}
-
 /// A page taken away while threads of the program run on some other CPUs.
 fn shootdowns(count: u64) {
     let mut frequency = Frequency::begin();
     for others in 0..count {
-        STOP.store(0, Ordering::Relaxed);
-        RUNNING.store(0, Ordering::Relaxed);
-        let mut threads = [const { None }; MOST_CPUS];
-        for (number, place) in threads.iter_mut().enumerate().take(others as usize) {
-            let thread = Thread::spawn(spin, 0, number as u64 + 1);
-            check!(thread.is_ok(), "no thread on CPU {}: {thread:?}", number + 1);
-            *place = thread.ok();
-        }
-        check!(wait_until(60 * SECOND, || RUNNING.load(Ordering::Relaxed) == others), "the threads do not run");
         let mut samples = [0; SHORT_ROUNDS];
-        for sample in &mut samples {
-            call(SystemCall::MapMemory, [PAGED_REGION, PAGE_SIZE, 0, 0]);
-            // SAFETY: the page was mapped just now.
-            unsafe { (PAGED_REGION as *mut u64).write_volatile(1) };
-            *sample = frequency.nanoseconds(call(SystemCall::UnmapMemory, [PAGED_REGION, PAGE_SIZE, 0, 0]));
-        }
-        STOP.store(1, Ordering::Relaxed);
-        for thread in threads.into_iter().flatten() {
-            check!(thread.join(60 * SECOND) == Some(0), "a thread does not end");
-        }
+        shootdown::sample(others, &mut frequency, &mut samples);
         record(Throughput {
             kind: "shootdown",
             layout: "one page",
