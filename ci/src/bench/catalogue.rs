@@ -9,14 +9,20 @@ pub struct Operation {
     pub title: &'static str,
     /// Whether every document has it, measured or not.
     pub fixed: bool,
+    /// Whether its path depends on what the kernel's heap looks like, so that no two boots with other programs agree.
+    pub varies: bool,
 }
 
 const fn fixed(key: &'static str, title: &'static str) -> Operation {
-    Operation { key, title, fixed: true }
+    Operation { key, title, fixed: true, varies: false }
 }
 
 const fn more(key: &'static str, title: &'static str) -> Operation {
-    Operation { key, title, fixed: false }
+    Operation { key, title, fixed: false, varies: false }
+}
+
+const fn on_the_heap(key: &'static str, title: &'static str) -> Operation {
+    Operation { key, title, fixed: false, varies: true }
 }
 
 /// All operations. The program `bench` may measure fewer; what it measures beyond these is refused.
@@ -56,7 +62,7 @@ pub const OPERATIONS: &[Operation] = &[
     fixed("device_acknowledge", "the driver's acknowledgement"),
     fixed("nmi", "non-maskable interrupt in ring 3 and back"),
     more("map_page", "map a fresh page"),
-    more("thread_create", "create a thread that does not run yet"),
+    on_the_heap("thread_create", "create a thread that does not run yet"),
     more("thread_destroy", "a thread's exit, up to the next thread"),
 ];
 

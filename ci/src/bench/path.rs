@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use iced_x86::{InstructionInfoFactory, Register};
+use iced_x86::{InstructionInfoFactory, Mnemonic, Register};
 
 use super::instruction::{self, Access, Kinds};
 use super::symbols::Symbols;
@@ -28,19 +28,20 @@ pub struct Path {
 /// The paths of a trace.
 ///
 /// # Errors
-/// The program named more stays than there were.
+/// The program named more stays than there were, or halves of what does not go to another CPU.
 pub fn paths(trace: &Trace) -> Result<Vec<Path>, String> {
-    let stays = trace.stays();
     match trace.parts() {
-        Parts::All(key) => {
-            let (mut steps, mut entered_at) = (Vec::new(), Vec::new());
-            for stay in stays {
-                entered_at.push(steps.len());
-                steps.extend(stay);
+        Parts::All { key, halves } => {
+            let mut found = vec![sum(key, &trace.steps, &[])];
+            if let Some([there, back]) = halves {
+                let turn = trace.turn().ok_or_else(|| format!("the trace {:?} goes to no other CPU", trace.name))?;
+                let (before, after) = trace.steps.split_at(turn);
+                found.extend([sum(there, before, &[]), sum(back, after, before)]);
             }
-            Ok(vec![Path { key, steps, entered_at }])
+            Ok(found)
         }
         Parts::Each(keys) => {
+            let stays = trace.stays();
             if keys.len() > stays.len() {
                 return Err(format!("the trace {:?} has {} stays in the kernel", trace.name, stays.len()));
             }
@@ -48,6 +49,23 @@ pub fn paths(trace: &Trace) -> Result<Vec<Path>, String> {
             Ok(named.map(|(key, steps)| Path { key, steps, entered_at: vec![0] }).collect())
         }
     }
+}
+
+/// All of the kernel's instructions as one path. What a CPU was in the kernel for `before` goes on, and pushes nothing.
+fn sum(key: String, steps: &[Step], before: &[Step]) -> Path {
+    let trace = Trace { name: String::new(), steps: steps.to_vec() };
+    let mut path = Path { key, steps: Vec::new(), entered_at: Vec::new() };
+    let last = |cpu| before.iter().rev().find(|step| step.cpu == cpu);
+    let mut seen = BTreeSet::new();
+    for stay in trace.stays() {
+        let goes_on =
+            stay.first().is_some_and(|step| seen.insert(step.cpu) && last(step.cpu).is_some_and(Step::in_kernel));
+        if !goes_on {
+            path.entered_at.push(path.steps.len());
+        }
+        path.steps.extend(stay);
+    }
+    path
 }
 
 /// The cache lines of a path, by number (address / 64).
@@ -106,6 +124,22 @@ impl Path {
     }
 }
 
+/// What of `ping_cpu` is `ipi_round_trip`: the CPU that asks between the kernel's two looks at the counter, and all that the
+/// other one does.
+pub fn between_stamps(paths: &[Path]) -> Vec<Path> {
+    let part = |path: &Path| {
+        let asker = path.steps.first()?.cpu;
+        let is_stamp = |step: &Step| step.cpu == asker && instruction::decode(step).mnemonic() == Mnemonic::Rdtsc;
+        let first = path.steps.iter().position(is_stamp)?;
+        let last = path.steps.iter().rposition(is_stamp).filter(|last| *last > first)?;
+        let inside =
+            |(index, step): (usize, &Step)| (step.cpu != asker || (first < index && index < last)).then_some(*step);
+        let steps = path.steps.iter().enumerate().filter_map(inside).collect();
+        Some(Path { key: "ipi_round_trip".into(), steps, entered_at: Vec::new() })
+    };
+    paths.iter().filter(|path| path.key == "ping_cpu").filter_map(part).collect()
+}
+
 /// The halves of exceptions: what of `fault_ipc_deliver` is before Rust, and what of `fault_ipc_reply` behind it. A breakpoint's
 /// entry has no error code; its reply leaves by `iretq`.
 pub fn halves(paths: &[Path], symbols: &Symbols) -> Vec<Path> {
@@ -162,6 +196,40 @@ mod tests {
         assert_eq!(paths(&trace("-,b")).unwrap().len(), 1);
         assert_eq!(paths(&trace("a*")).unwrap()[0].instructions(), 3);
         assert!(paths(&trace("a,b,c")).unwrap_err().contains("2 stays"));
+    }
+
+    #[test]
+    fn a_round_trip_has_halves() {
+        let on = |cpu, user, code: &[u8]| Step { cpu, ..step(user, code) };
+        let [swapgs, push]: [&[u8]; 2] = [&[0x0f, 0x01, 0xf8], &[0x50]];
+        let steps = vec![
+            on(0, true, &[]),
+            on(0, false, swapgs),
+            on(1, false, push),
+            on(1, true, &[]),
+            on(1, false, push),
+            on(0, false, push),
+            on(0, false, push),
+            on(0, true, &[]),
+        ];
+        let found = paths(&Trace { name: "a*there,back".into(), steps: steps.clone() }).unwrap();
+        let told: Vec<_> = found.iter().map(|path| (path.key.as_str(), path.instructions())).collect();
+        assert_eq!(told, [("a", 5), ("there", 2), ("back", 3)]);
+        // CPU 0 goes on; CPU 1 was in ring 3.
+        assert_eq!(found[2].entered_at, [0]);
+        let here = steps[..2].to_vec();
+        assert!(paths(&Trace { name: "a*there,back".into(), steps: here }).unwrap_err().contains("no other CPU"));
+    }
+
+    #[test]
+    fn a_round_trip_is_between_its_stamps() {
+        let on = |cpu, code: &[u8]| Step { cpu, ..step(false, code) };
+        let [rdtsc, push]: [&[u8]; 2] = [&[0x0f, 0x31], &[0x50]];
+        let steps = vec![on(0, push), on(0, rdtsc), on(0, push), on(0, rdtsc), on(0, push), on(1, rdtsc), on(1, push)];
+        let path = Path { key: "ping_cpu".into(), steps, entered_at: vec![0] };
+        let found = between_stamps(std::slice::from_ref(&path));
+        assert_eq!(found[0].steps.iter().map(|step| step.cpu).collect::<Vec<_>>(), [0, 1, 1]);
+        assert!(between_stamps(&[Path { steps: path.steps[..3].to_vec(), ..path }]).is_empty());
     }
 
     #[test]

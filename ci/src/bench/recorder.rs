@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 
 use super::debugger::{Debugger, Outside, Stop};
+use super::instruction;
+use super::registers::Registers;
 use super::symbols::Symbols;
 use super::trace::{self, LONGEST_INSTRUCTION, Step, Trace};
 use crate::kernel_build::Artifacts;
@@ -29,6 +31,9 @@ const WANTS_NMI: &str = "nmi";
 
 /// The kernel's symbol at which timer interrupts arrive.
 const TIMER_STUB: &str = "trap_stub_timer";
+
+/// Bytes of PAUSE.
+const PAUSE_BYTES: u64 = 2;
 
 /// Told of each trace.
 pub type Progress<'progress> = &'progress mut dyn FnMut(&Trace);
@@ -164,6 +169,12 @@ impl Recorder {
             if interrupted == Some((cpu, registers.instruction_pointer)) {
                 interrupted = None;
             }
+            if let Some(paused) = trace.steps.last().copied()
+                && stepped == 1
+                && let Some(skipped) = self.behind_pause(&paused, &registers)?
+            {
+                trace.steps.push(skipped);
+            }
             returned = is_return(&bytes);
             // While timers run a step may end before its instruction: everything is as it was then.
             let again = inside && trace.steps.last().is_some_and(|last| last.cpu == cpu && last.registers == registers);
@@ -175,6 +186,21 @@ impl Recorder {
                 Stop::Ended => bail!("QEMU ended in the trace {:?}", trace.name),
             }
         }
+    }
+
+    /// The instruction behind a PAUSE, if `now` is behind that one: the emulator leaves its loop at a PAUSE before it looks whether it
+    /// single-steps, and so executes two at once.
+    fn behind_pause(&mut self, paused: &Step, now: &Registers) -> Result<Option<Step>> {
+        if !is_pause(&paused.bytes) {
+            return Ok(None);
+        }
+        let mut registers = paused.registers;
+        registers.instruction_pointer += PAUSE_BYTES;
+        let bytes = self.code(paused.cpu, registers.instruction_pointer)?;
+        let step = Step { cpu: paused.cpu, registers, bytes };
+        let next = instruction::decode(&step);
+        let after = [next.next_ip(), next.near_branch_target()];
+        Ok(after.contains(&now.instruction_pointer).then_some(step))
     }
 
     /// Lets the machine run until a CPU comes to the address.

@@ -45,18 +45,24 @@ pub enum Parts {
     /// The stays in the kernel, in order, each with the key of its path; `None` where it is of no interest.
     Each(Vec<Option<String>>),
     /// All of the kernel's instructions are one path.
-    All(String),
+    All {
+        /// Its key.
+        key: String,
+        /// The keys of its two parts, there and back: see [`Trace::turn`].
+        halves: Option<[String; 2]>,
+    },
 }
 
 impl Trace {
     /// Reads the name: keys with commas between, `-` for a stay in the kernel that is of no interest; or one key with `*`
-    /// behind it, for the sum of all; or one key with `@` and a symbol of the kernel, see [`Self::starts_at`].
+    /// behind it, for the sum of all, and behind that the keys of its two halves with a comma between, if it has any; or one key with `@` and a symbol of the kernel, see [`Self::starts_at`].
     pub fn parts(&self) -> Parts {
         if let Some((key, _)) = self.name.split_once('@') {
             return Parts::Each(vec![Some(key.into())]);
         }
-        if let Some(key) = self.name.strip_suffix('*') {
-            return Parts::All(key.into());
+        if let Some((key, halves)) = self.name.split_once('*') {
+            let halves = halves.split_once(',').map(|(there, back)| [there.into(), back.into()]);
+            return Parts::All { key: key.into(), halves };
         }
         let each = self.name.split(',').map(|key| (key != "-" && !key.is_empty()).then(|| key.to_string()));
         Parts::Each(each.collect())
@@ -69,7 +75,13 @@ impl Trace {
 
     /// Whether more than one CPU, or something from outside, has a part in it.
     pub fn crosses_cpus(&self) -> bool {
-        matches!(self.parts(), Parts::All(_))
+        matches!(self.parts(), Parts::All { .. })
+    }
+
+    /// Where the other CPU, to which it goes, is in ring 3 for the first time: the number of that step.
+    pub fn turn(&self) -> Option<usize> {
+        let first = self.steps.first()?.cpu;
+        self.steps.iter().position(|step| step.cpu != first && !step.in_kernel())
     }
 
     /// The stays in the kernel: runs of instructions of one CPU outside ring 3, in the order of their beginnings. What
@@ -112,10 +124,20 @@ mod tests {
     fn names_tell_the_parts() {
         assert_eq!(named("a,-,b").parts(), Parts::Each(vec![Some("a".into()), None, Some("b".into())]));
         assert_eq!(named("a").parts(), Parts::Each(vec![Some("a".into())]));
-        assert_eq!(named("a*").parts(), Parts::All("a".into()));
+        assert_eq!(named("a*").parts(), Parts::All { key: "a".into(), halves: None });
+        let halves = Some(["b".into(), "c".into()]);
+        assert_eq!(named("a*b,c").parts(), Parts::All { key: "a".into(), halves });
+        assert!(named("a*b,c").crosses_cpus());
         assert_eq!(named("a@b").parts(), Parts::Each(vec![Some("a".into())]));
         assert_eq!(named("a@b").starts_at(), Some("b"));
         assert_eq!(named("a").starts_at(), None);
+    }
+
+    #[test]
+    fn the_turn_is_on_another_cpu() {
+        let steps = vec![step(0, true, 1), step(0, false, 2), step(1, false, 3), step(1, true, 4), step(0, true, 5)];
+        assert_eq!(Trace { name: String::new(), steps }.turn(), Some(3));
+        assert_eq!(named("a").turn(), None);
     }
 
     #[test]

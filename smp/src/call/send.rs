@@ -140,7 +140,7 @@ impl<O: Copy, X: Exchange + ?Sized, C: Clock + ?Sized> Call<'_, O, X, C> {
                 }
             }
         }
-        let settled = outbox.is_settled() || self.wait(poll);
+        let settled = self.wait(poll);
         let result = if settled && missing.is_none() { Ok(()) } else { self.name(missing, settled) };
         outbox.release();
         result
@@ -173,7 +173,8 @@ impl<O: Copy, X: Exchange + ?Sized, C: Clock + ?Sized> Call<'_, O, X, C> {
         if unanswered.is_empty() { Ok(()) } else { Err(unanswered) }
     }
 
-    /// Waits until all requests are settled, or the time is over; tells whether they are.
+    /// Waits until all requests are settled, or the time is over; tells whether they are. The first look comes behind the first pause:
+    /// an interrupt takes longer than that.
     #[inline(always)]
     fn wait(&self, poll: &mut impl FnMut()) -> bool {
         for _ in 0..POLLS_WITHOUT_CLOCK {

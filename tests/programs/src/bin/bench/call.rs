@@ -43,7 +43,7 @@ pub(crate) fn measure(plan: &Plan<'_>) {
 
 pub(crate) fn measure_cross(plan: &Plan<'_>) {
     let (_, Some(other)) = client::cpus() else { return };
-    if let Some(samples) = exchange(plan, other, "call_cross_round_trip*") {
+    if let Some(samples) = exchange(plan, other, "call_cross_round_trip*reply_receive_cross,call_cross") {
         let (there, back) = user_ticks();
         samples.there.record("call_cross", there, 1);
         samples.back.record("reply_receive_cross", back, 1);

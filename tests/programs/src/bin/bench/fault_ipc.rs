@@ -43,7 +43,7 @@ pub(crate) fn measure(plan: &Plan<'_>) {
 
 pub(crate) fn measure_cross(plan: &Plan<'_>) {
     let (_, Some(other)) = client::cpus() else { return };
-    let samples = exchange(plan, other, "fault_ipc_cross_round_trip*");
+    let samples = exchange(plan, other, "fault_ipc_cross_round_trip*fault_ipc_cross_reply,fault_ipc_cross_deliver");
     if let Some(samples) = samples {
         let (there, back) = user_ticks();
         samples.there.record("fault_ipc_cross_deliver", there, 1);

@@ -34,9 +34,9 @@ pub(crate) fn measure(plan: &Plan<'_>) {
     for round in 0..WARM_UP + plan.rounds() {
         let marked = plan.trace && round >= WARM_UP;
         if marked {
-            // A key of its own: the slice that begins with the second ready thread is armed in some rounds and not in
-            // others, since the emulator's clock jumps between traces.
-            trace::begin("thread_create_stepped");
+            // The slice that begins with the second ready thread is armed in some rounds and not in others, since the
+            // emulator's clock jumps between traces.
+            trace::begin("thread_create");
         }
         let created = call(SystemCall::SpawnThread, arguments);
         if marked {

@@ -19,7 +19,8 @@ extern "C" fn bench_trace_end() {
 }
 
 /// Begins a trace. The name is a list of keys with commas between, one for each stay in the kernel until [`end`], `-`
-/// where it is of no interest; or one key with `*` behind it for the sum of all.
+/// where it is of no interest; or one key with `*` behind it for the sum of all, and behind that, if it
+/// goes to another CPU and back, a key for what is before that CPU's first instruction in ring 3 and one for what is behind.
 pub(crate) fn begin(name: &str) {
     #[cfg(target_os = "none")]
     bench_trace_begin(name.as_ptr(), name.len());
