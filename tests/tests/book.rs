@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ci::bench::golden::Golden;
 use ci::outcome::{Outcome, exit_value};
 use ci::workspace;
 use gatehouse_abi::TrapNumber;
@@ -250,4 +251,24 @@ fn the_example_with_the_libraries_compiles() {
         .output()
         .expect("cargo can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What the page says of each instruction of a trap in ring 0 is about the instructions that were accepted.
+#[test]
+fn the_list_of_trap_kernel_is_its_accepted_path() {
+    let page = text("docs/benchmarks.md");
+    let rows = table(&page, "| | in | instruction |");
+    let golden = Golden::read().expect("the accepted paths");
+    let accepted = golden.path("trap_kernel").expect("the path of trap_kernel");
+    let code = |cell: &str| cell.trim_matches('`').to_string();
+    let listed: Vec<_> = rows.iter().map(|row| (row[0].clone(), code(&row[1]), code(&row[2]))).collect();
+    let last = |function: &str| function.rsplit("::").next().unwrap_or_default().to_string();
+    let executed: Vec<_> = accepted
+        .iter()
+        .zip(1..)
+        .map(|((function, mnemonic), number)| (number.to_string(), last(function), mnemonic.clone()))
+        .collect();
+    assert_eq!(listed, executed);
+    assert!(rows.iter().all(|row| !row[3].is_empty()), "an instruction without a reason");
+    assert!(page.contains(&format!("**`trap_kernel`: {}, goal ", rows.len())), "the figure above the list");
 }

@@ -65,6 +65,11 @@ impl Golden {
         self.0.insert(path.key.clone(), words(path, symbols));
     }
 
+    /// An accepted path: functions and mnemonics, in the order of execution.
+    pub fn path(&self, key: &str) -> Option<&[(String, String)]> {
+        self.0.get(key).map(Vec::as_slice)
+    }
+
     /// The file's text.
     pub fn text(&self) -> String {
         let mut text = String::from(HEAD);

@@ -42,8 +42,8 @@ pub(super) unsafe extern "C" fn entry() {
         "jmp {leave}",
         // From ring 0: GS is the kernel's, unless this is a fault of the `iretq` itself, which runs with the user's.
         "2:",
-        "lea rcx, [rip + leave_iretq]",
-        "cmp rcx, [rsp + {instruction_pointer}]",
+        // The kernel's addresses are numbers of 32 bits with a sign.
+        "cmp qword ptr [rsp + {instruction_pointer}], offset leave_iretq",
         "je 5f",
         "3:",
         "lfence",
