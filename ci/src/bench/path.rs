@@ -55,11 +55,13 @@ pub fn paths(trace: &Trace) -> Result<Vec<Path>, String> {
 fn sum(key: String, steps: &[Step], before: &[Step]) -> Path {
     let trace = Trace { name: String::new(), steps: steps.to_vec() };
     let mut path = Path { key, steps: Vec::new(), entered_at: Vec::new() };
-    let last = |cpu| before.iter().rev().find(|step| step.cpu == cpu);
+    let inside = |step: Option<&Step>| step.is_some_and(Step::in_kernel);
     let mut seen = BTreeSet::new();
     for stay in trace.stays() {
-        let goes_on =
-            stay.first().is_some_and(|step| seen.insert(step.cpu) && last(step.cpu).is_some_and(Step::in_kernel));
+        let cpu = stay[0].cpu;
+        let goes_on = seen.insert(cpu)
+            && inside(steps.iter().find(|step| step.cpu == cpu))
+            && inside(before.iter().rev().find(|step| step.cpu == cpu));
         if !goes_on {
             path.entered_at.push(path.steps.len());
         }

@@ -9,6 +9,8 @@ use crate::bench::document::Document;
 use crate::bench::load::{Scale, Throughput};
 
 const WIDTH: u32 = 860;
+/// The most labels of an axis on which only whole numbers are.
+const MOST_WHOLE_LABELS: f64 = 16.0;
 const FONT: &str = "sans-serif";
 const COLOURS: [RGBColor; 6] = [
     RGBColor(31, 119, 180),
@@ -40,15 +42,12 @@ pub fn operations(document: &Document) -> Result<String> {
         .filter_map(|operation| Some((operation.key, document.icount.get(operation.key)?)))
         .filter(|(_, found)| found.instructions.is_some() && (found.target.is_some() || !found.peers.is_empty()))
         .collect();
-    let most = rows.iter().flat_map(|(_, row)| [row.instructions, row.target, row.peers.values().min().copied()]);
-    let most = most.flatten().max().unwrap_or(1).max(1);
     let (row_height, left) = (46, 210);
     let height = rows.len() as u32 * row_height + 30;
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
         drawn(area.fill(&WHITE))?;
-        let length = |value: u64| (f64::from(WIDTH - left - 70) * value as f64 / most as f64).max(1.0) as i32;
         let label = TextStyle::from((FONT, 13).into_font()).pos(Pos::new(HPos::Right, VPos::Center));
         let figure = TextStyle::from((FONT, 11).into_font()).pos(Pos::new(HPos::Left, VPos::Center));
         for (index, (key, row)) in rows.iter().enumerate() {
@@ -61,6 +60,9 @@ pub fn operations(document: &Document) -> Result<String> {
                 (row.target, COLOURS[2], "goal".to_string()),
                 (peer.map(|(_, value)| *value), COLOURS[5], peer.map_or_else(String::new, |(name, _)| name.clone())),
             ];
+            // Each row has a scale of its own, or the cheap operations would be dots beside the dear ones.
+            let most = bars.iter().filter_map(|(value, ..)| *value).max().unwrap_or(1).max(1);
+            let length = |value: u64| (f64::from(WIDTH - left - 90) * value as f64 / most as f64).max(1.0) as i32;
             for (bar, (value, colour, name)) in bars.into_iter().enumerate() {
                 let Some(value) = value else { continue };
                 let y = top + bar as i32 * 13;
@@ -89,6 +91,10 @@ pub(super) fn curves(x: &str, y: &str, curves: &[Curve], logarithmic: bool) -> R
             ($chart:expr) => {{
                 let mut chart = drawn($chart)?;
                 let mut mesh = chart.configure_mesh();
+                if points().all(|(x, _)| x.fract() == 0.0) && most_x <= MOST_WHOLE_LABELS {
+                    // One for each number and no more, or there are some between them.
+                    mesh.x_labels(most_x as usize + 1);
+                }
                 mesh.x_desc(x).y_desc(y).label_style((FONT, 12)).light_line_style(TRANSPARENT);
                 drawn(mesh.y_label_formatter(&|value| short(*value)).x_label_formatter(&|value| short(*value)).draw())?;
                 for (index, curve) in curves.iter().enumerate() {
@@ -106,7 +112,7 @@ pub(super) fn curves(x: &str, y: &str, curves: &[Curve], logarithmic: bool) -> R
             }};
         }
         if logarithmic {
-            let axes = ((1.0..most_x).log_scale().base(2.0), (least_y..most_y).log_scale());
+            let axes = ((1.0..most_x).log_scale().base(2.0), (least_y..most_y).log_scale().base(2.0));
             draw!(builder.build_cartesian_2d(axes.0, axes.1));
         } else {
             draw!(builder.build_cartesian_2d(0.0..most_x, 0.0..most_y));

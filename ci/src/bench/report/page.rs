@@ -13,20 +13,26 @@ use crate::bench::peers::Peers;
 const HISTORY: [&str; 6] =
     ["syscall_null", "fault_ipc_deliver", "fault_ipc_reply", "call", "reply_receive", "timer_interrupt"];
 
-/// Plots are drawn for light paper: in the dark they are turned over as a whole.
+/// Plots are drawn for light paper: in the dark they are turned over as a whole, white to the page's background.
 const STYLE: &str = "
 :root { color-scheme: light dark; --back: #fff; --fore: #1b1b1f; --line: #d5d5dc; --good: #176b2c; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) {
-  :root { --back: #16161a; --fore: #e6e6ea; --line: #3a3a44; --good: #7fd493; --bad: #ff8a80; }
-  svg { filter: invert(1) hue-rotate(180deg); }
+  :root { --back: #171717; --fore: #e6e6ea; --line: #3a3a44; --good: #7fd493; --bad: #ff8a80; }
+  svg { filter: invert(.91) hue-rotate(180deg); }
 }
-@media print { :root { --back: #fff; --fore: #000; } svg { filter: none; } section { break-inside: avoid; } }
-body { background: var(--back); color: var(--fore); font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
+body { background: var(--back); color: var(--fore); font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .2rem .6rem; text-align: right; vertical-align: top; }
-th:first-child, td:first-child, td.text { text-align: left; }
+th:first-child, td:first-child, .text { text-align: left; }
+.parts { display: inline-block; white-space: nowrap; } td.text { min-width: 9rem; }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
-.wide { overflow-x: auto; } svg { max-width: 100%; height: auto; } code { font-size: 13px; } .none { opacity: .55; }
+.wide { overflow-x: auto; } svg { display: block; max-width: 100%; height: auto; } code { font-size: 13px; } .none { opacity: .6; }
+@media print {
+  :root { color-scheme: light; --back: #fff; --fore: #000; --line: #bbb; --good: #176b2c; --bad: #b3261e; }
+  body { max-width: none; margin: 0; padding: 0; font-size: 11px; } svg { filter: none; } .wide { overflow: visible; }
+  table, td code { font-size: 8px; } th, td { padding: .1rem .25rem; } td.text { min-width: 5.5rem; }
+  svg, tr { break-inside: avoid; } h2, h3, h2 + p, h3 + p { break-after: avoid; }
+}
 ";
 
 /// The whole page. `history` are earlier documents, oldest first.
@@ -65,14 +71,14 @@ fn counted(document: &Document, peers: &Peers) -> Result<Markup> {
     Ok(html! {
         section {
             h2 { "Guest instructions in the kernel" }
-            p { "The same in every run and on every host. Bars: here, the goal, and the other kernel that takes the least." }
+            p { "The same in every run and on every host. Bars: here, the goal, and the other kernel that takes the least; each operation has a scale of its own." }
             (PreEscaped(charts::operations(document)?))
         }
         section {
             h2 { "Every operation" }
             div.wide { table {
                 thead { tr {
-                    th { "operation" } th { "instructions" } th { "budget" } th { "goal" } th { "seen" } th { "other kernels" }
+                    th { "operation" } th { "instructions" } th { "budget" } th { "goal" } th { "seen" } th.text { "other kernels" }
                     th { "serialising" } th { "MSR" } th { "swapgs" } th { "locked" } th { "cache lines" } th { "written" }
                 } }
                 tbody { @for operation in OPERATIONS {
@@ -104,8 +110,8 @@ fn row_of(title: &str, key: &str, row: &Operation) -> Markup {
             td class=(class) { @if let Some(found) = row.instructions { (found) } @else { (row.reason.as_deref().unwrap_or("not available")) } }
             td { (number(row.budget)) }
             td { (number(row.target)) }
-            td { (seen.join(", ")) }
-            td.text { (others.join(", ")) }
+            td { (parts(&seen)) }
+            td.text { (parts(&others)) }
             td { (number(row.kinds.map(|kinds| kinds.serialising))) }
             td { (number(row.kinds.map(|kinds| kinds.msr))) }
             td { (number(row.kinds.map(|kinds| kinds.swapgs))) }
@@ -114,6 +120,13 @@ fn row_of(title: &str, key: &str, row: &Operation) -> Markup {
             td { (number(row.cache_lines.map(|lines| lines.written))) }
         }
     }
+}
+
+/// A list whose lines break between its parts only.
+fn parts(parts: &[String]) -> Markup {
+    html! { @for (index, part) in parts.iter().enumerate() {
+        span.parts { (part) @if index + 1 < parts.len() { "," } } " "
+    } }
 }
 
 fn loaded(throughput: &Throughput) -> Result<Markup> {
