@@ -1,5 +1,8 @@
 //! How a hazard says that the kernel did something wrong.
 
+use core::panic::Location;
+
+use gatehouse_runtime::abi::Error;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, println};
@@ -25,6 +28,15 @@ macro_rules! check {
 pub fn wrong(file: &str, message: core::fmt::Arguments<'_>) -> ! {
     println!("{file}: {message}");
     Kernel::exit_program(WRONG)
+}
+
+/// The value, or, where there is none, says what of and why, and ends the program with [`WRONG`].
+#[track_caller]
+pub fn ok<T>(what: &str, result: Result<T, Error>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => wrong(Location::caller().file(), format_args!("{what}: {error:?}")),
+    }
 }
 
 /// The number of CPUs that run.

@@ -13,6 +13,7 @@ mod check;
 pub mod child;
 mod command_line;
 mod debuggee_site;
+pub mod edu;
 mod everything;
 mod expected_end;
 mod family;
@@ -20,6 +21,7 @@ mod fault;
 mod first_program;
 mod int_n;
 mod paged_region;
+mod pci_bus;
 pub mod real_time_clock;
 mod shared_values;
 mod site;
@@ -32,7 +34,7 @@ pub use archive::{ArchiveName, archive_names};
 pub use base_register::{BaseRegister, LOOKS_LIKE_KERNEL};
 pub use boundary::{BOUNDARY_PAGE, BOUNDARY_SITE};
 pub use breakpoint_judge::BreakpointJudge;
-pub use check::{ThreadPlan, WRONG, cpus, run_threads, wrong};
+pub use check::{ThreadPlan, WRONG, cpus, ok, run_threads, wrong};
 pub use child::{end, endpoint, start as child};
 pub use command_line::number_in;
 pub use debuggee_site::{
@@ -51,6 +53,7 @@ pub use int_n::{INT_N_STRIDE, int_n_site};
 pub use paged_region::{
     IMAGE_PAGES, IMAGE_REGION, PAGED_REGION, PAGED_STACK_PAGES, PAGED_STACK_TOP, image_word, unmap_range,
 };
+pub use pci_bus::find_function;
 pub use shared_values::{
     PROGRAM_END_STATUS, SWAP_ERROR_PAGES, SWAP_WAITER_PAGES, UNMAP_ELSEWHERE_PAGE, UNRELIABLE_SITES,
 };

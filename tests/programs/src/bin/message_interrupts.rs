@@ -2,12 +2,9 @@
 //!
 //! This program is the first. It finds the device, tries the calls, and hands it to another program, the driver: that one gets
 //! the capabilities of the device's registers, its message and a notification, and nothing else.
-//!
-//! Source: QEMU's documentation, "EDU device" (identification at 0x00, inverted liveness at 0x04, factorial at 0x08, status at
-//! 0x20, what is interrupted for at 0x24, raise at 0x60, acknowledge at 0x64).
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use gatehouse_runtime::abi::{Error, SLOT_FIRST_FREE, SLOT_NONE, rights};
+use gatehouse_runtime::abi::{Error, SLOT_FIRST_FREE, rights};
 use gatehouse_runtime::device::{
     acknowledge_interrupt, bind_interrupt, create_device, create_device_frame, create_message, frame_address,
     move_interrupt, read_configuration, unbind_interrupt, write_configuration,
@@ -16,28 +13,13 @@ use gatehouse_runtime::message::copy_capability;
 use gatehouse_runtime::notification::{create, poll, wait_for};
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, frame, println};
-use programs::{check, child, cpus};
+use programs::edu::{
+    self, ACKNOWLEDGE, DONE, FACTORIAL, IDENTIFICATION, IDENTIFICATION_MARK, INTERRUPT_WHEN_DONE, LIVENESS, RAISE,
+    REGISTERS, STATUS, read, write,
+};
+use programs::{check, child, cpus, find_function, ok};
 
 entry!(run);
-
-/// Vendor and device.
-const EDU: u64 = 0x11e8_1234;
-/// Command: the device's memory answers.
-const MEMORY_SPACE: u64 = 1 << 1;
-
-/// Where the registers are mapped.
-const REGISTERS: u64 = 0x7000_0000;
-const IDENTIFICATION: u64 = 0x00;
-const LIVENESS: u64 = 0x04;
-const FACTORIAL: u64 = 0x08;
-const STATUS: u64 = 0x20;
-const INTERRUPT_STATUS: u64 = 0x24;
-const RAISE: u64 = 0x60;
-const ACKNOWLEDGE: u64 = 0x64;
-/// In the status: interrupt when a factorial is done.
-const INTERRUPT_WHEN_DONE: u32 = 0x80;
-/// What the device interrupts for then.
-const DONE: u32 = 1;
 
 const BADGE: u64 = 0x1000;
 /// Interrupts on each CPU, and while the interrupt wanders.
@@ -50,23 +32,12 @@ const RESULT: u64 = 3_628_800;
 /// Argument of the second instance.
 const DRIVE: u64 = 1;
 
-fn read(register: u64) -> u32 {
-    // SAFETY: the device's registers are mapped there.
-    unsafe { core::ptr::with_exposed_provenance::<u32>((REGISTERS + register) as usize).read_volatile() }
-}
-
-fn write(register: u64, value: u32) {
-    // SAFETY: as in `read`; the device writes to no memory unless it is told to.
-    unsafe { core::ptr::with_exposed_provenance_mut::<u32>((REGISTERS + register) as usize).write_volatile(value) }
-}
-
 /// Waits for the interrupt that was raised. It may be told of more often than it was raised, after it was moved.
 fn serve(interrupt: u64, notification: u64, reason: u32) {
     loop {
         let bits = wait_for(notification, 20 * SECOND);
         check!(bits == Ok(BADGE), "no interrupt for {reason:#x}: {bits:?}");
-        let seen = read(INTERRUPT_STATUS);
-        write(ACKNOWLEDGE, seen);
+        let seen = edu::silence();
         check!(acknowledge_interrupt(interrupt) == Ok(0), "not acknowledged");
         if seen != 0 {
             check!(seen == reason, "interrupted for {seen:#x}, not {reason:#x}");
@@ -85,8 +56,7 @@ fn run(argument: u64) -> u64 {
 /// The driver: its capabilities are where the first program has put them.
 fn drive() -> u64 {
     let [registers, interrupt, notification] = [0, 1, 2].map(|slot| SLOT_FIRST_FREE + slot);
-    let mapped = frame::map(registers, SLOT_NONE, REGISTERS, rights::READ | rights::WRITE);
-    check!(mapped == Ok(REGISTERS), "not mapped: {mapped:?}");
+    edu::map(registers);
     check!(bind_interrupt(interrupt, notification) == Ok(0), "not bound");
     write(STATUS, INTERRUPT_WHEN_DONE);
     write(FACTORIAL, NUMBER);
@@ -96,13 +66,13 @@ fn drive() -> u64 {
 }
 
 fn cases() -> u64 {
-    let device = find();
+    let (device, address) = find_function(edu::IDENTITY);
+    check!(create_device(address) == Err(Error::WrongState), "the function was given away twice");
     let registers = ok("registers", create_device_frame(device, 0, 0));
     wrong_arguments(device, registers);
-    check!(write_configuration(device, 0x04, MEMORY_SPACE) == Ok(0), "no memory");
-    let mapped = frame::map(registers, SLOT_NONE, REGISTERS, rights::READ | rights::WRITE);
-    check!(mapped == Ok(REGISTERS), "not mapped: {mapped:?}");
-    check!(read(IDENTIFICATION) & 0xff == 0xed, "identification {:#x}", read(IDENTIFICATION));
+    edu::enable_memory(device);
+    edu::map(registers);
+    check!(read(IDENTIFICATION) & 0xff == IDENTIFICATION_MARK, "identification {:#x}", read(IDENTIFICATION));
     write(LIVENESS, 0x1234_5678);
     check!(read(LIVENESS) == !0x1234_5678, "liveness {:#x}", read(LIVENESS));
     the_kernel_does_not_touch_registers();
@@ -134,29 +104,9 @@ fn cases() -> u64 {
     check!(unmapped == Ok(4096), "not unmapped: {unmapped:?}");
     child::delete(&[interrupt, registers, device]);
     // All that kept the function is gone.
-    child::delete(&[find()]);
+    child::delete(&[find_function(edu::IDENTITY).0]);
     println!("message_interrupts: all cases hold on {} CPUs", cpus());
     0
-}
-
-fn ok(what: &str, result: Result<u64, Error>) -> u64 {
-    match result {
-        Ok(slot) => slot,
-        Err(error) => programs::wrong(file!(), format_args!("{what}: {error:?}")),
-    }
-}
-
-/// Looks for the device on the first bus.
-fn find() -> u64 {
-    for function in 0..256 {
-        let Ok(device) = create_device(function) else { continue };
-        if read_configuration(device, 0) == Ok(EDU) {
-            check!(create_device(function) == Err(Error::WrongState), "the function was given away twice");
-            return device;
-        }
-        child::delete(&[device]);
-    }
-    programs::wrong(file!(), format_args!("the machine has no such device"))
 }
 
 fn wrong_arguments(device: u64, registers: u64) {
@@ -176,7 +126,7 @@ fn wrong_arguments(device: u64, registers: u64) {
     check!(create_device_frame(device, 0, u64::MAX) == Err(Error::NotFound), "a page that cannot be");
     check!(create_device_frame(registers, 0, 0) == Err(Error::BadCapability), "a frame is no device");
     let weak = ok("weak copy", copy_capability(device, rights::READ, 0, 0));
-    check!(read_configuration(weak, 0) == Ok(EDU), "not read");
+    check!(read_configuration(weak, 0) == Ok(edu::IDENTITY), "not read");
     check!(write_configuration(weak, 0x04, 0) == Err(Error::NoRight), "wrote without the right");
     check!(create_device_frame(weak, 0, 0) == Err(Error::NoRight), "a frame without the right");
     check!(create_message(weak, 0) == Err(Error::NoRight), "a message without the right");

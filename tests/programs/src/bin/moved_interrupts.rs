@@ -4,42 +4,33 @@
 //! Each of the devices interrupts again only when the one before was served. Beside them the messages of an NVMe controller, which
 //! never come, have all vectors but a few: so those are given again and again.
 //!
-//! Sources: QEMU's documentation, "EDU device"; Intel ICH9 data sheet, "PIRQ routing".
+//! Source: Intel ICH9 data sheet, "PIRQ routing".
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use gatehouse_runtime::abi::{Error, SLOT_NONE, TestHook, rights};
+use gatehouse_runtime::abi::{Error, TestHook, rights};
 use gatehouse_runtime::device::{
     acknowledge_interrupt, bind_interrupt, create_device, create_device_frame, create_interrupt, create_message,
-    move_interrupt, read_configuration, unbind_interrupt, write_configuration,
+    move_interrupt, read_configuration, unbind_interrupt,
 };
 use gatehouse_runtime::message::copy_capability;
 use gatehouse_runtime::notification::{create, poll, wait_for};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND};
-use gatehouse_runtime::{Kernel, entry, frame, println};
+use gatehouse_runtime::{Kernel, entry, println};
+use programs::edu::{self, RAISE};
 use programs::real_time_clock::RealTimeClock;
-use programs::{check, child, cpus};
+use programs::{check, child, cpus, find_function, ok};
 
 entry!(run);
 
 /// Vendor and device.
-const EDU: u64 = 0x11e8_1234;
 const NVME: u64 = 0x0010_1b36;
 /// The bridge to the ISA bus of QEMU's q35.
 const ICH9: u64 = 0x2918_8086;
 const ICH9_ADDRESS: u64 = 31 << 3;
-/// Command: the device's memory answers, and its line is not kept quiet.
-const MEMORY_SPACE: u64 = 1 << 1;
-
-/// Where the registers of `edu` are mapped.
-const REGISTERS: u64 = 0x7000_0000;
-const INTERRUPT_STATUS: u64 = 0x24;
-const RAISE: u64 = 0x60;
-const ACKNOWLEDGE: u64 = 0x64;
-
 /// Device vectors of a CPU, and how many stay free while interrupts move.
 const VECTORS: u64 = 78;
 const FREE: u64 = 3;
@@ -84,7 +75,7 @@ impl Source {
     /// Has it interrupt for a reason that is not 0; the clock does by itself.
     fn raise(self, reason: u32) {
         if matches!(self.device, Device::Edu) {
-            write(RAISE, reason);
+            edu::write(RAISE, reason);
         }
     }
 
@@ -92,11 +83,7 @@ impl Source {
     fn silence(self) -> u32 {
         match self.device {
             Device::Clock(clock) => u32::from(clock.clear()),
-            Device::Edu => {
-                let reason = read(INTERRUPT_STATUS);
-                write(ACKNOWLEDGE, reason);
-                reason
-            }
+            Device::Edu => edu::silence(),
         }
     }
 
@@ -129,24 +116,23 @@ impl Source {
 
 fn run(_: u64) -> u64 {
     let vectors_before = vectors_in_use();
-    let (edu, slot) = find(EDU);
-    let registers = ok("registers", create_device_frame(edu, 0, 0));
-    check!(write_configuration(edu, 0x04, MEMORY_SPACE) == Ok(0), "no memory");
-    let mapped = frame::map(registers, SLOT_NONE, REGISTERS, rights::READ | rights::WRITE);
-    check!(mapped == Ok(REGISTERS), "not mapped: {mapped:?}");
+    let (device, address) = find_function(edu::IDENTITY);
+    let registers = ok("registers", create_device_frame(device, 0, 0));
+    edu::enable_memory(device);
+    edu::map(registers);
     let notification = ok("notification", create().and_then(|all| copy_capability(all, rights::ALL, BADGE, 0)));
 
-    let (nvme, _) = find(NVME);
+    let (nvme, _) = find_function(NVME);
     let quiet = ok("notification", create());
     let (messages, first_message) = fill(nvme, quiet);
 
-    let line = ok("line", create_interrupt(line(edu, slot)));
+    let line = ok("line", create_interrupt(line(device, address >> 3)));
     let level = Source { interrupt: line, notification, device: Device::Edu };
     wanders(level);
     under_way_to_a_held_cpu(level);
     child::delete(&[line]);
 
-    let message = ok("message", create_message(edu, 0));
+    let message = ok("message", create_message(device, 0));
     let message = Source { interrupt: message, notification, device: Device::Edu };
     wanders(message);
     under_way_to_a_held_cpu(message);
@@ -338,33 +324,4 @@ fn line(device: u64, slot: u64) -> u64 {
     let pin = (register >> 8 & 0xff) - 1;
     // PIRQ E to H, in turn.
     20 + (slot + pin) % 4
-}
-
-/// Looks for a device on the first bus; answers its slot on the bus, too.
-fn find(identity: u64) -> (u64, u64) {
-    for function in 0..256 {
-        let Ok(device) = create_device(function) else { continue };
-        if read_configuration(device, 0) == Ok(identity) {
-            return (device, function >> 3);
-        }
-        child::delete(&[device]);
-    }
-    programs::wrong(file!(), format_args!("the machine has no device {identity:#x}"))
-}
-
-fn read(register: u64) -> u32 {
-    // SAFETY: the device's registers are mapped there.
-    unsafe { core::ptr::with_exposed_provenance::<u32>((REGISTERS + register) as usize).read_volatile() }
-}
-
-fn write(register: u64, value: u32) {
-    // SAFETY: as in `read`; the device writes to no memory unless it is told to.
-    unsafe { core::ptr::with_exposed_provenance_mut::<u32>((REGISTERS + register) as usize).write_volatile(value) }
-}
-
-fn ok<T>(what: &str, result: Result<T, Error>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => programs::wrong(file!(), format_args!("{what}: {error:?}")),
-    }
 }

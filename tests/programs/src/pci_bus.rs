@@ -1,0 +1,22 @@
+//! Functions of the first PCI bus.
+
+use gatehouse_runtime::device::{create_device, read_configuration};
+use gatehouse_runtime::message::delete_capability;
+
+use crate::check;
+
+/// Functions of a bus.
+const FUNCTIONS: u64 = 256;
+
+/// Looks for a function by vendor and device; answers its capability and its address. Ends the program if there is none.
+#[must_use]
+pub fn find_function(identity: u64) -> (u64, u64) {
+    for address in 0..FUNCTIONS {
+        let Ok(device) = create_device(address) else { continue };
+        if read_configuration(device, 0) == Ok(identity) {
+            return (device, address);
+        }
+        check!(delete_capability(device).is_ok(), "not deleted: the function at {address:#x}");
+    }
+    crate::wrong(file!(), format_args!("the machine has no device {identity:#x}"))
+}
