@@ -4,6 +4,10 @@
 //!
 //! Where to begin: [`start`] for the order of the boot, [`trap`] for the road that every trap takes.
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests on the host may allocate")
+)]
 
 extern crate alloc;
 

@@ -9,6 +9,7 @@ use smp::icr::{Command, Destination};
 use crate::arch::Frame;
 use crate::arch::x86_64::{raise, vectors};
 use crate::cpu::{self, ThisCpu};
+use crate::memory::filled_heap;
 use crate::sched::Next;
 use crate::time;
 use crate::trap::TrapFrame as _;
@@ -40,6 +41,9 @@ fn raise(cpu: &ThisCpu, frame: &mut Frame, hook: TestHook, argument: u64) -> Res
         TestHook::Breakpoint => raise::breakpoint(),
         TestHook::DivideError => raise::divide_error(),
         TestHook::SingleStep => raise::single_step(),
+        TestHook::RefuseAllocation => return Ok(cpu.local().set_aside.refuse(argument)),
+        TestHook::FillHeap if argument == 0 => filled_heap::empty(),
+        TestHook::FillHeap => filled_heap::fill(),
         TestHook::SpuriousInterrupt => raise::spurious_interrupt(),
         TestHook::ExceptionInKernel => raise::exception_in_kernel(cpu, exception(argument)?, argument >> 32),
         TestHook::ExceptionInProgram => raise::exception_in_program(cpu, frame, exception(argument)?, argument >> 32),

@@ -1,5 +1,6 @@
 //! A set of CPUs.
 
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -27,6 +28,15 @@ impl CpuSet {
     #[must_use]
     pub fn first(count: u32) -> Self {
         (0..count).map(CpuIndex::new).collect()
+    }
+
+    /// Makes room for the CPUs `0..count`: to add one of them allocates nothing then.
+    ///
+    /// # Errors
+    /// [`TryReserveError`] if there is no memory.
+    pub fn try_reserve(&mut self, count: u32) -> Result<(), TryReserveError> {
+        let words = (count as usize).div_ceil(WORD_BITS);
+        self.words.try_reserve_exact(words.saturating_sub(self.words.len()))
     }
 
     /// Adds a CPU; tells whether it is new in the set. Allocates when the index is higher than any before.

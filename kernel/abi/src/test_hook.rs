@@ -45,6 +45,11 @@ pub enum TestHook {
     DumpCpu = 16,
     /// The kernel executes an `int` instruction with the vector of spurious interrupts, whose handler counts it and goes back.
     SpuriousInterrupt = 17,
+    /// On this CPU, of the allocations that can be refused the one with this number is, counted from 1 for the next; 0 for none.
+    /// Answers what was left of the number before: 0 if that one was refused.
+    RefuseAllocation = 18,
+    /// The kernel's heap becomes full, and grows no more; with the argument 0 it has all again.
+    FillHeap = 19,
 }
 
 impl TestHook {
@@ -52,7 +57,7 @@ impl TestHook {
     pub const WORD: &'static str = "test-hooks";
 
     /// Every hook, in the order of the numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Load,
         Self::Store,
         Self::Execute,
@@ -71,6 +76,8 @@ impl TestHook {
         Self::OverflowNextHandler,
         Self::DumpCpu,
         Self::SpuriousInterrupt,
+        Self::RefuseAllocation,
+        Self::FillHeap,
     ];
 
     /// The hook with this number.

@@ -7,6 +7,7 @@ use core::mem;
 
 use super::tree::NodeId;
 use super::{Capability, Destination, Error, Slot};
+use crate::memory::fallible;
 
 /// A capability with its node in the forest.
 #[derive(Debug)]
@@ -124,7 +125,8 @@ impl<O> SlotTable<O> {
     fn grow(&mut self, last: Slot) -> Result<(), Error> {
         let old = self.cells.len();
         let Some(more) = (last.index() + 1).checked_sub(old) else { return Ok(()) };
-        self.cells.try_reserve(more).map_err(|_| Error::Exhausted)?;
+        fallible::reserve(&mut self.cells, more).map_err(|_| Error::Exhausted)?;
+        #[expect(clippy::disallowed_methods, reason = "there is room for them")]
         self.cells.extend((0..more).map(|_| Cell::Free { previous: None, next: None }));
         for slot in (old..old + more).rev().filter_map(Slot::from_index) {
             self.link(slot);

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use super::Error;
+use crate::memory::fallible;
 
 /// The number of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +52,7 @@ impl<C> Tree<C> {
     /// Makes room for so many nodes in all, so that the table does not grow until there are more.
     pub fn prepare(&mut self, nodes: usize) -> Result<(), Error> {
         let more = nodes.saturating_sub(self.nodes.len());
-        self.nodes.try_reserve(more).map_err(|_| Error::Exhausted)
+        fallible::reserve(&mut self.nodes, more).map_err(|_| Error::Exhausted)
     }
 
     /// Makes sure that the next [`Self::add`] succeeds.
@@ -60,7 +61,7 @@ impl<C> Tree<C> {
             return Ok(());
         }
         NodeId::from_index(self.nodes.len()).ok_or(Error::Exhausted)?;
-        self.nodes.try_reserve(1).map_err(|_| Error::Exhausted)
+        fallible::reserve(&mut self.nodes, 1).map_err(|_| Error::Exhausted)
     }
 
     /// A new node: a child, or a root.
@@ -78,6 +79,7 @@ impl<C> Tree<C> {
             }
             None => {
                 let id = NodeId::from_index(self.nodes.len()).ok_or(Error::Exhausted)?;
+                #[expect(clippy::disallowed_methods, reason = "there is room for it")]
                 self.nodes.push(node);
                 id
             }

@@ -12,6 +12,7 @@ use super::ThisCpu;
 use crate::arch::{self, Frame, InstructionInfo};
 use crate::irq::Rate;
 use crate::irq::watchdog::Watchdog;
+use crate::memory::set_aside::SetAside;
 use crate::program::Departures;
 use crate::sched::{Audit, RunQueue};
 use crate::swap::Trouble;
@@ -55,6 +56,8 @@ pub struct Local {
     pub contained: Cell<ProgramEnd>,
     /// How often interrupts come that nobody asked for.
     pub unexpected_rate: Cell<Rate>,
+    /// What the next allocation that must not fail can have.
+    pub set_aside: SetAside,
     idle_frame: UnsafeCell<Frame>,
 }
 
@@ -83,6 +86,7 @@ impl Local {
             swap_trouble: RefCell::new(None),
             contained: Cell::new(ProgramEnd::default()),
             unexpected_rate: Cell::new(Rate::new(0)),
+            set_aside: SetAside::default(),
             idle_frame: UnsafeCell::new(idle_frame),
         }
     }

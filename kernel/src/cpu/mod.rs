@@ -17,5 +17,5 @@ pub use placement::Placement;
 use remote::OwnLine;
 pub use remote::{GIVE, NMI_DUMP, NMI_STOP, PARK, REAP, Remote};
 pub use rounds::Rounds;
-pub use table::{all, by_index, find_frame_cache, install, next_in_turn};
+pub use table::{all, are_known, by_index, find_frame_cache, install, next_in_turn};
 pub use this_cpu::{Block, CURRENT_THREAD, KernelCpu, ThisCpu, this, try_this};

@@ -27,6 +27,12 @@ pub fn all() -> &'static [&'static Block] {
     TABLE.get().map_or(&[], |table| table)
 }
 
+/// Whether the table is known, and this CPU's block in use.
+#[must_use]
+pub fn are_known() -> bool {
+    TABLE.is_completed()
+}
+
 /// A CPU that is online.
 #[must_use]
 pub fn by_index(index: CpuIndex) -> Option<&'static Block> {

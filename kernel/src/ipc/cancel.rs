@@ -4,29 +4,29 @@
 //! going away while somebody looks. Whoever frees either takes the lock first.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use gatehouse_abi::Error;
+use intrusive_collections::LinkedList;
 
 use super::breakpoint::leave_paused;
 use super::endpoint::Endpoint;
 use crate::cpu::ThisCpu;
-use crate::program::{self, Program};
+use crate::program::{self, EndingAdapter, Program};
 use crate::sched;
 use crate::sync::Mutex;
-use crate::thread::{Thread, Wait};
+use crate::thread::{Thread, ThreadList, Wait};
 use crate::trap::TrapFrame as _;
 
 /// Held while pointers from waiting threads to what they wait for are followed.
 pub(super) static CANCEL: Mutex<()> = Mutex::new(());
 
 /// Programs that are ending and still have threads.
-static ENDING: Mutex<Vec<Arc<Program>>> = Mutex::new(Vec::new());
+static ENDING: Mutex<LinkedList<EndingAdapter>> = Mutex::new(LinkedList::new(EndingAdapter::NEW));
 
 /// Takes every thread of an ending program out of its wait, if it is in one, and ends it. A thread that is about to wait, on
 /// another CPU, is taken by [`cancel_again`] there.
 pub fn cancel(cpu: &ThisCpu, program: &Arc<Program>) {
-    ENDING.lock().push(Arc::clone(program));
+    ENDING.lock().push_back(Arc::clone(program));
     if program.life().threads.is_empty() {
         // Its last thread went before it was noted, and nobody will say so again.
         cancelled(program);
@@ -39,12 +39,11 @@ pub fn cancelled(program: &Program) {
     // Dropped behind the lock.
     let _program = {
         let mut ending = ENDING.lock();
-        let found = ending.iter().position(|other| core::ptr::eq(&raw const **other, program));
-        let program = found.map(|index| ending.swap_remove(index));
-        if ending.is_empty() {
-            *ending = Vec::new();
+        let mut cursor = ending.front_mut();
+        while cursor.get().is_some_and(|other| !core::ptr::eq(other, program)) {
+            cursor.move_next();
         }
-        program
+        cursor.remove()
     };
 }
 
@@ -52,26 +51,41 @@ pub fn cancelled(program: &Program) {
 /// running here when the end was decided has gone on, or waits where it can be found. So no way into a wait has to ask
 /// whether the thread's program is ending.
 pub fn cancel_again(cpu: &ThisCpu) {
-    let mut waiting = Vec::new();
+    let mut waiting = ThreadList::default();
     // No reference to a program outlives the lock: one that is gone must not be kept by somebody who only looks.
     ENDING.lock().iter().for_each(|program| take_all_out(program, &mut waiting));
-    waiting.into_iter().for_each(|thread| program::thread_gone(cpu, thread));
+    end_all(cpu, waiting);
 }
 
 fn cancel_blocked_threads(cpu: &ThisCpu, program: &Program) {
-    let mut waiting = Vec::new();
+    let mut waiting = ThreadList::default();
     take_all_out(program, &mut waiting);
-    waiting.into_iter().for_each(|thread| program::thread_gone(cpu, thread));
+    end_all(cpu, waiting);
+}
+
+fn end_all(cpu: &ThisCpu, mut threads: ThreadList) {
+    while let Some(thread) = threads.take_first() {
+        program::thread_gone(cpu, thread);
+    }
 }
 
 /// The owners of all threads of the program that wait for a message or a reply.
-fn take_all_out(program: &Program, waiting: &mut Vec<Arc<Thread>>) {
-    let threads: Vec<Arc<Thread>> = program.life().threads.iter().filter_map(|(_, thread)| thread.upgrade()).collect();
-    for thread in threads {
+fn take_all_out(program: &Program, waiting: &mut ThreadList) {
+    // From the last to the first: none is added any more, and whichever goes meanwhile moves only those behind it.
+    let mut left = usize::MAX;
+    loop {
+        let thread = {
+            let life = program.life();
+            left = left.min(life.threads.len());
+            let Some(index) = left.checked_sub(1) else { return };
+            left = index;
+            life.threads[index].1.upgrade()
+        };
+        let Some(thread) = thread else { continue };
         let taken = take_out(&thread);
         // The list's reference goes first, so that the owner is the last one.
         drop(thread);
-        waiting.extend(taken);
+        taken.into_iter().for_each(|thread| waiting.put(thread));
     }
 }
 
@@ -129,12 +143,14 @@ pub fn release_clients(cpu: &ThisCpu, server: &Thread) {
 
 /// The last capability of an endpoint is gone: nobody waits there any more.
 pub(super) fn close(cpu: &ThisCpu, endpoint: &Endpoint) {
-    let mut waiting = Vec::new();
+    let mut waiting = ThreadList::default();
     {
         let _stable = CANCEL.lock();
-        endpoint.queues.lock().close(|thread| waiting.push(thread));
+        endpoint.queues.lock().close(|thread| waiting.put(thread));
     }
-    waiting.into_iter().for_each(|thread| abandon(cpu, thread));
+    while let Some(thread) = waiting.take_first() {
+        abandon(cpu, thread);
+    }
 }
 
 /// Ends the wait of a thread that nobody will answer: a breakpoint becomes one without a debugger, a fault that nobody

@@ -29,6 +29,7 @@ pub fn initialize(topology: &Topology) {
                 // SAFETY: mapped uncached, for ever, in the kernel's half; the MADT says that an I/O APIC is there, and this
                 // is its only user.
                 let window = unsafe { Window::new(registers.as_mut_ptr()) };
+                #[expect(clippy::disallowed_methods, reason = "before any program runs")]
                 IO_APICS.lock().push(IoApic::new(window, listed.first_interrupt));
             }
             Err(error) => {

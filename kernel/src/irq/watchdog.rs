@@ -113,9 +113,15 @@ pub fn set_limit(seconds: u64) {
 pub fn start(cpu: &ThisCpu) {
     let Some(limit) = LIMIT.get().copied().filter(|limit| *limit > 0) else { return };
     if cpu::all().len() > 1 {
-        let timer = cpu.local().watchdog.timer.get_or_init(|| Timer::new(cpu.index(), Action::Call(look, limit)));
+        let timer = cpu.local().watchdog.timer.get_or_init(|| new_timer(cpu, limit));
         timer.set(cpu, moment_after(limit / u64::from(LOOKS)));
     }
+}
+
+/// What a CPU looks by: made when it starts.
+fn new_timer(cpu: &ThisCpu, limit: u64) -> Arc<Timer> {
+    Timer::new(cpu.index(), Action::Call(look, limit))
+        .unwrap_or_else(|error| panic!("cannot start the watchdog of CPU {}: {error}", cpu.index()))
 }
 
 /// Interrupts that a CPU has taken.

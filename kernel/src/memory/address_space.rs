@@ -6,23 +6,21 @@
 //!
 //! Whatever takes a translation away answers a value that keeps the frame until the caller has told the other CPUs.
 
-use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use core::fmt;
 
 use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
+use super::fallible::OutOfHeap;
 use super::frame::{Frame, OutOfFrames};
 use super::kernel_space;
 use super::layout::{PAGE_SIZE, USER_END, USER_START};
 use super::page_tables::{PageTableEntry, PageTables};
 use super::rights::Rights;
-use super::shared_frame::SharedFrame;
 use super::user_range::UserRange;
 
-use shared::SHARED;
 pub use shared::StaleShare;
+use shared::{SHARED, SharedPages};
 pub use unmapped::{Removed, StaleFrame, Unmapped};
 
 /// In an entry that is not present: the address bits hold a token. The processor ignores all bits of such an entry.
@@ -44,6 +42,8 @@ pub enum MapError {
     NotMapped(VirtAddr),
     /// No frame is left for a page table.
     OutOfFrames,
+    /// The kernel heap has no room to remember a frame that is shared.
+    OutOfHeap,
 }
 
 impl fmt::Display for MapError {
@@ -56,11 +56,18 @@ impl fmt::Display for MapError {
             Self::AlreadyMapped(page) => write!(formatter, "{page:#x} is mapped already"),
             Self::NotMapped(page) => write!(formatter, "{page:#x} is not mapped"),
             Self::OutOfFrames => OutOfFrames.fmt(formatter),
+            Self::OutOfHeap => OutOfHeap.fmt(formatter),
         }
     }
 }
 
 impl core::error::Error for MapError {}
+
+impl From<OutOfHeap> for MapError {
+    fn from(_: OutOfHeap) -> Self {
+        Self::OutOfHeap
+    }
+}
 
 impl From<OutOfFrames> for MapError {
     fn from(_: OutOfFrames) -> Self {
@@ -110,7 +117,7 @@ pub struct AddressSpace {
     mapped: u64,
     away: u64,
     /// Frames that are shared, by the addresses of their pages.
-    shared: BTreeMap<u64, Arc<SharedFrame>>,
+    shared: SharedPages,
 }
 
 impl AddressSpace {
@@ -121,13 +128,18 @@ impl AddressSpace {
     pub fn new() -> Result<Self, OutOfFrames> {
         let mut tables = PageTables::new(Frame::allocate_zeroed)?;
         kernel_space::share_kernel_half(&mut tables);
-        Ok(Self { tables, mapped: 0, away: 0, shared: BTreeMap::new() })
+        Ok(Self { tables, mapped: 0, away: 0, shared: SharedPages::default() })
     }
 
     /// An address space that no processor could run, for host tests.
     #[cfg(test)]
     pub(crate) fn new_without_kernel() -> Result<Self, OutOfFrames> {
-        Ok(Self { tables: PageTables::new(Frame::allocate_zeroed)?, mapped: 0, away: 0, shared: BTreeMap::new() })
+        Ok(Self {
+            tables: PageTables::new(Frame::allocate_zeroed)?,
+            mapped: 0,
+            away: 0,
+            shared: SharedPages::default(),
+        })
     }
 
     /// Physical address of the top-level table, for [`activate`](super::activate).
@@ -151,7 +163,7 @@ impl AddressSpace {
     /// Frames that this address space holds: pages and page tables.
     #[must_use]
     pub fn frames(&self) -> u64 {
-        self.mapped + self.shared.len() as u64 + self.tables.frames()
+        self.mapped + self.shared.count() + self.tables.frames()
     }
 
     /// Frames that it would hold if no page were away: what a quota counts.

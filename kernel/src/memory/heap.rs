@@ -1,19 +1,20 @@
 //! The kernel heap: the global allocator.
 //!
 //! `talc` under a spin lock, usable on every CPU with interrupts off. It grows in the kernel's area when it is
-//! full and does not shrink; its frames are counted apart from frames in use.
+//! full and does not shrink; its frames are counted apart from frames in use. Where it can neither serve nor grow, the
+//! block that the CPU has [set aside](super::set_aside) serves what was promised.
 
-use core::alloc::Layout;
+use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use talc::base::Talc;
 use talc::base::binning::Binning;
 use talc::source::Source;
 use talc::{TalcLock, min_first_heap_size};
 
-use super::kernel_space;
 use super::layout::{HEAP_BASE, HEAP_SIZE, PAGE_SIZE};
+use super::{kernel_space, set_aside};
 use crate::sync::CountedLock;
 
 /// The least that the heap grows by.
@@ -24,9 +25,40 @@ const BLOCK_OVERHEAD: u64 = 128;
 
 type Heap = TalcLock<CountedLock, KernelArea>;
 
+static HEAP: Heap = TalcLock::new(KernelArea { end: None, mapped: 0 });
+
 // On the host the standard library's allocator serves tests.
 #[cfg_attr(target_os = "none", global_allocator)]
-static HEAP: Heap = TalcLock::new(KernelArea { end: None, mapped: 0 });
+#[cfg_attr(not(target_os = "none"), expect(dead_code, reason = "see above"))]
+static ALLOCATOR: Allocator = Allocator;
+
+/// The heap, and behind it what the CPU has set aside.
+struct Allocator;
+
+// SAFETY: blocks come from the heap alone, whose contract this is; one that was set aside has gone back to it before.
+unsafe impl GlobalAlloc for Allocator {
+    #[inline(always)]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        let block = unsafe { HEAP.alloc(layout) };
+        if block.is_null() { set_aside::use_block(layout) } else { block }
+    }
+
+    #[inline(always)]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { HEAP.dealloc(block, layout) };
+    }
+
+    #[inline(always)]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { HEAP.realloc(block, layout, size) }
+    }
+}
+
+/// The heap does not grow: see [`stop_growing`].
+static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// Bytes mapped from [`HEAP_BASE`].
 static MAPPED: AtomicU64 = AtomicU64::new(0);
@@ -36,7 +68,7 @@ static FRAMES: AtomicU64 = AtomicU64::new(0);
 /// What the heap holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapCounters {
-    /// Bytes of live allocations, as they were asked for.
+    /// Bytes of live allocations, as they were asked for. What CPUs have set aside does not count.
     pub bytes_in_use: u64,
     /// Frames that the heap took from the frame allocator, page tables for it included.
     pub frames: u64,
@@ -45,7 +77,45 @@ pub struct HeapCounters {
 /// The counters, of this moment.
 #[must_use]
 pub fn counters() -> HeapCounters {
-    HeapCounters { bytes_in_use: HEAP.lock().counters().allocated_bytes as u64, frames: FRAMES.load(Ordering::Relaxed) }
+    let (allocated, set_aside) = {
+        let heap = HEAP.lock();
+        (heap.counters().allocated_bytes as u64, set_aside::bytes())
+    };
+    HeapCounters { bytes_in_use: allocated - set_aside, frames: FRAMES.load(Ordering::Relaxed) }
+}
+
+/// A block of the heap itself, counted by `count` before anybody sees the counters.
+pub(super) fn take_block(layout: Layout, count: impl FnOnce()) -> Option<NonNull<u8>> {
+    assert_ne!(layout.size(), 0, "a block has bytes");
+    let mut heap = HEAP.lock();
+    // SAFETY: the size is not 0.
+    let block = unsafe { heap.allocate(layout) }?;
+    count();
+    Some(block)
+}
+
+/// Puts a block back, counted by `count` before anybody sees the counters, and takes one for `wanted` in the same moment:
+/// nobody else gets what comes free. `None` if that does not fit in, nor anywhere else.
+///
+/// # Safety
+/// The block is of [`take_block`] with this layout, and nobody uses it.
+pub(super) unsafe fn exchange_block(
+    block: NonNull<u8>,
+    layout: Layout,
+    wanted: Option<Layout>,
+    count: impl FnOnce(),
+) -> Option<NonNull<u8>> {
+    let mut heap = HEAP.lock();
+    // SAFETY: the caller's promise.
+    unsafe { heap.deallocate(block.as_ptr(), layout) };
+    count();
+    // SAFETY: the size is not 0.
+    wanted.filter(|wanted| wanted.size() != 0).and_then(|wanted| unsafe { heap.allocate(wanted) })
+}
+
+/// Says whether the heap stays as large as it is. For tests of what becomes of a full one.
+pub fn stop_growing(stopped: bool) {
+    STOPPED.store(stopped, Ordering::Relaxed);
 }
 
 /// The addresses that the heap has mapped, first and one past the last; they stay mapped for ever.
@@ -70,6 +140,9 @@ unsafe impl Send for KernelArea {}
 // SAFETY: `acquire` allocates nothing from the heap: `map_heap` takes frames and page tables only.
 unsafe impl Source for KernelArea {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
+        if STOPPED.load(Ordering::Relaxed) {
+            return Err(());
+        }
         let asked = layout.size() as u64;
         let wanted =
             asked.checked_add(layout.align() as u64).and_then(|sum| sum.checked_add(BLOCK_OVERHEAD)).ok_or(())?;

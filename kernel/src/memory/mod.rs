@@ -2,7 +2,7 @@
 //!
 //! [`initialize`] takes over from the loader. [`frame`] gives out physical memory, [`kernel_space`] holds the half of
 //! the addresses that is the same everywhere ([`layout`] draws it), [`AddressSpace`] is one program's half, and [`heap`]
-//! serves `alloc`.
+//! serves `alloc`, by way of [`fallible`].
 //!
 //! Locks, outermost first: an address space (its owner's), the addresses of the kernel's area, the heap, the
 //! kernel's page tables, the frame pool. Interrupts are off while any of them is held.
@@ -10,11 +10,14 @@
 pub mod address_space;
 pub mod control_registers;
 pub mod direct_map;
+pub mod fallible;
+pub mod filled_heap;
 pub mod frame;
 pub mod heap;
 pub mod kernel_space;
 pub mod layout;
 pub mod rights;
+pub mod set_aside;
 pub mod shared_frame;
 
 mod frame_cache;

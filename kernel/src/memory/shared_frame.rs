@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::PhysAddr;
 
 use super::Frame;
+use super::fallible::{self, OutOfHeap};
 use super::frame::OutOfFrames;
 
 /// How many shared frames a program has made that still exist, wherever they are mapped.
@@ -40,6 +41,14 @@ pub enum NoSharedFrame {
     QuotaReached,
     /// No frame is left.
     OutOfFrames,
+    /// The kernel heap is full.
+    OutOfHeap,
+}
+
+impl From<OutOfHeap> for NoSharedFrame {
+    fn from(_: OutOfHeap) -> Self {
+        Self::OutOfHeap
+    }
 }
 
 impl From<OutOfFrames> for NoSharedFrame {
@@ -70,13 +79,15 @@ impl SharedFrame {
     /// [`NoSharedFrame`].
     pub fn new(quota: &Arc<FrameQuota>) -> Result<Arc<Self>, NoSharedFrame> {
         let share = quota.take().ok_or(NoSharedFrame::QuotaReached)?;
-        Ok(Arc::new(Self(Backing::Memory { frame: Frame::allocate_zeroed()?, _share: share })))
+        Ok(fallible::new_arc(Self(Backing::Memory { frame: Frame::allocate_zeroed()?, _share: share }))?)
     }
 
     /// A page of a device's registers, at an address that is a multiple of the page size and no memory's.
-    #[must_use]
-    pub fn registers(address: PhysAddr, owner: Arc<dyn Owner>) -> Arc<Self> {
-        Arc::new(Self(Backing::Registers { address, _owner: owner }))
+    ///
+    /// # Errors
+    /// [`OutOfHeap`].
+    pub fn registers(address: PhysAddr, owner: Arc<dyn Owner>) -> Result<Arc<Self>, OutOfHeap> {
+        fallible::new_arc(Self(Backing::Registers { address, _owner: owner }))
     }
 
     /// Whether it is registers and no memory.
@@ -95,7 +106,7 @@ impl SharedFrame {
         let mut frame = Frame::allocate()?;
         // SAFETY: `source` owns its frame, which is memory, and is borrowed.
         unsafe { frame.fill_from(source.address()) };
-        Ok(Arc::new(Self(Backing::Memory { frame, _share: share })))
+        Ok(fallible::new_arc(Self(Backing::Memory { frame, _share: share }))?)
     }
 
     /// Its physical address.

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cpu::{self, ThisCpu};
+use crate::memory::fallible::{self, OutOfHeap};
 
 /// An object where threads wait. Other references than capabilities do not keep it open.
 pub trait Close {
@@ -21,10 +22,12 @@ pub struct Counted<T: Close>(Arc<T>);
 
 impl<T: Close> Counted<T> {
     /// The first capability of a new object, which counts one already.
-    #[must_use]
-    pub fn first(object: T) -> Self {
+    ///
+    /// # Errors
+    /// [`OutOfHeap`].
+    pub fn first(object: T) -> Result<Self, OutOfHeap> {
         debug_assert_eq!(object.capabilities().load(Ordering::Relaxed), 1);
-        Self(Arc::new(object))
+        fallible::new_arc(object).map(Self)
     }
 
     /// Another capability of the same object.

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use super::KernelObject;
 use crate::capability::{CapabilitySpace, Forest};
+use crate::memory::fallible::{self, OutOfHeap};
 
 /// A program's capabilities.
 pub type Space = Arc<CapabilitySpace<KernelObject>>;
@@ -15,7 +16,9 @@ pub static FOREST: Forest<KernelObject> = Forest::new();
 const QUOTA: u32 = 4096;
 
 /// An empty space.
-#[must_use]
-pub fn new_space() -> Space {
-    Arc::new(CapabilitySpace::new(QUOTA))
+///
+/// # Errors
+/// [`OutOfHeap`].
+pub fn new_space() -> Result<Space, OutOfHeap> {
+    fallible::new_arc(CapabilitySpace::new(QUOTA))
 }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::cpu;
+use crate::memory::fallible::{self, OutOfHeap};
 use crate::time::Timer;
 
 /// A capability of a timer. With the last one the timer is cleared.
@@ -16,9 +17,11 @@ struct Held(Arc<Timer>);
 
 impl TimerCapability {
     /// The first capability of a timer.
-    #[must_use]
-    pub fn new(timer: Arc<Timer>) -> Self {
-        Self(Arc::new(Held(timer)))
+    ///
+    /// # Errors
+    /// [`OutOfHeap`].
+    pub fn new(timer: Arc<Timer>) -> Result<Self, OutOfHeap> {
+        fallible::new_arc(Held(timer)).map(Self)
     }
 
     /// The timer.

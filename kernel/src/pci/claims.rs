@@ -6,6 +6,7 @@ use gatehouse_abi::Error;
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess as _, DeviceFunction, PciRoot};
 
 use super::ports::Ports;
+use crate::memory::fallible;
 use crate::sync::Mutex;
 
 /// Functions that somebody has; the lock is also that of configuration space.
@@ -32,6 +33,7 @@ fn locked_root() -> PciRoot<Ports> {
 
 /// Takes a function for a driver in the kernel, for good.
 pub fn claim_for_kernel(function: DeviceFunction) {
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     CLAIMED.lock().push(function);
 }
 
@@ -51,9 +53,7 @@ pub(super) fn claim(function: DeviceFunction) -> Result<(), Error> {
     if claimed.contains(&function) {
         return Err(Error::WrongState);
     }
-    claimed.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-    claimed.push(function);
-    Ok(())
+    Ok(fallible::push(&mut claimed, function)?)
 }
 
 /// Gives a function back.

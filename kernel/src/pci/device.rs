@@ -11,6 +11,7 @@ use x86_64::PhysAddr;
 use super::claims::{claim, release, with_ports, with_root};
 use super::protection::is_writable;
 use super::{msi, msi_x};
+use crate::memory::fallible;
 use crate::memory::frame;
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::shared_frame::{Owner, SharedFrame};
@@ -45,7 +46,8 @@ impl Device {
         let (bus, device, function) = ((address >> 8) as u8, (address >> 3 & 31) as u8, (address & 7) as u8);
         let function = DeviceFunction { bus, device, function };
         claim(function)?;
-        Ok(Arc::new(Self { function, touched: AtomicBool::new(false) }))
+        // Refused, it is dropped, which gives the function back.
+        Ok(fallible::new_arc(Self { function, touched: AtomicBool::new(false) })?)
     }
 
     /// Which it is.
@@ -104,7 +106,7 @@ impl Device {
         if !address.is_multiple_of(PAGE_SIZE) || frame::is_memory(address, PAGE_SIZE) {
             return Err(Error::NotPermitted);
         }
-        Ok(SharedFrame::registers(PhysAddr::new(address), Arc::clone(self) as Arc<dyn Owner>))
+        Ok(SharedFrame::registers(PhysAddr::new(address), Arc::clone(self) as Arc<dyn Owner>)?)
     }
 
     /// Where a region of its memory lies, and how many bytes it has.

@@ -47,15 +47,20 @@ impl Departures {
         Self { gone: list(), unhandled: list(), timed_out: list(), under_way: false }
     }
 
-    /// Puts a thread in. The answer is whether the caller is the one to go through all, by [`Self::take`].
+    /// Puts a thread in, if somebody is going through them. Else it comes back, as the first for the caller, who then goes
+    /// through all, by [`Self::take`].
     #[must_use]
-    pub fn put(&mut self, departure: Departure, thread: Arc<Thread>) -> bool {
+    #[inline(always)]
+    pub fn begin(&mut self, departure: Departure, thread: Arc<Thread>) -> Option<(Departure, Arc<Thread>)> {
+        if !core::mem::replace(&mut self.under_way, true) {
+            return Some((departure, thread));
+        }
         match departure {
             Departure::Gone => self.gone.push_back(thread),
             Departure::Unhandled => self.unhandled.push_back(thread),
             Departure::TimedOut => self.timed_out.push_back(thread),
         }
-        !core::mem::replace(&mut self.under_way, true)
+        None
     }
 
     /// Whether somebody is going through them.

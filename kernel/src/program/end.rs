@@ -85,17 +85,14 @@ pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
 }
 
 fn depart(cpu: &ThisCpu, departure: Departure, thread: Arc<Thread>) {
-    if !cpu.local().departures.borrow_mut().put(departure, thread) {
-        return;
-    }
-    loop {
-        let next = cpu.local().departures.borrow_mut().take();
-        match next {
-            Some((Departure::Gone, thread)) => free_thread(cpu, thread),
-            Some((Departure::Unhandled, thread)) => end_for_fault(cpu, thread, EndCause::Trap),
-            Some((Departure::TimedOut, thread)) => end_for_fault(cpu, thread, EndCause::HandlerTimeout),
-            None => return,
+    let mut next = cpu.local().departures.borrow_mut().begin(departure, thread);
+    while let Some((departure, thread)) = next {
+        match departure {
+            Departure::Gone => free_thread(cpu, thread),
+            Departure::Unhandled => end_for_fault(cpu, thread, EndCause::Trap),
+            Departure::TimedOut => end_for_fault(cpu, thread, EndCause::HandlerTimeout),
         }
+        next = cpu.local().departures.borrow_mut().take();
     }
 }
 
@@ -170,8 +167,10 @@ fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
     }
     // First it is noted as ending: with the suspended threads it may be gone, which takes the note back.
     ipc::cancel(cpu, program);
-    let suspended = core::mem::take(&mut program.life().suspended);
-    suspended.into_iter().for_each(|thread| thread_gone(cpu, thread));
+    let mut suspended = core::mem::take(&mut program.life().suspended);
+    while let Some(thread) = suspended.take_first() {
+        thread_gone(cpu, thread);
+    }
     // From here on no thread is paused any more: see `pause`.
     loop {
         let paused = program.life().paused.take_first();
@@ -219,6 +218,7 @@ fn program_gone(cpu: &ThisCpu, program: Arc<Program>) {
     let Some(parent) = parent else { return };
     let mut life = parent.life();
     life.children -= 1;
+    #[expect(clippy::disallowed_methods, reason = "there has been room for it since the child began")]
     life.ended.push_back(end);
     let waiter = life.waiter.take();
     drop(life);

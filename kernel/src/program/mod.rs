@@ -17,8 +17,8 @@ pub use end::{
     end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, lose_page,
     thread_gone,
 };
-pub use paused::{PausedThreads, pause, pause_current, unpause};
-pub use program::{Life, NoThread, Program, THREAD_QUOTA, count};
+pub use paused::{pause, pause_current, unpause};
+pub use program::{EndingAdapter, Life, NoThread, Program, THREAD_QUOTA, count};
 pub use spawn::{SpawnError, Start, spawn_program, spawn_thread, spawn_thread_among};
 pub use stopped::with_stopped;
 pub use utcbs::{UTCB_END, UtcbSlot};

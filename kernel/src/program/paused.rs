@@ -1,66 +1,15 @@
 //! Threads that stand at a breakpoint that nobody handles.
 //!
 //! The seed of this policy: a breakpoint pauses the thread, and `clear_breakpoint` lets it go on. The program owns its
-//! paused threads, so that whoever clears, attaches or ends finds them under one lock. They are linked through the
-//! thread itself: to pause allocates nothing and cannot fail.
+//! paused threads, so that whoever clears, attaches or ends finds them under one lock. To pause allocates nothing and
+//! cannot fail.
 
 use alloc::sync::Arc;
-use core::fmt;
-
-use intrusive_collections::LinkedList;
 
 use super::{Program, thread_gone};
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
-use crate::thread::{QueueAdapter, Thread, Wait};
-
-/// The paused threads of one program, in the order in which they came.
-pub struct PausedThreads(LinkedList<QueueAdapter>);
-
-impl PausedThreads {
-    /// How many there are. Walks the list.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.iter().count()
-    }
-
-    /// The thread with this number, if it is paused. It stays so, and stays where it is, while the list is borrowed.
-    #[must_use]
-    pub fn find(&self, number: u64) -> Option<&Thread> {
-        self.0.iter().find(|thread| thread.number() == number)
-    }
-
-    /// Takes a thread out: the caller owns it then.
-    #[must_use]
-    pub fn take(&mut self, number: u64) -> Option<Arc<Thread>> {
-        let mut cursor = self.0.front_mut();
-        while let Some(thread) = cursor.get() {
-            if thread.number() == number {
-                return cursor.remove();
-            }
-            cursor.move_next();
-        }
-        None
-    }
-
-    /// Takes the thread out that came first.
-    #[must_use]
-    pub fn take_first(&mut self) -> Option<Arc<Thread>> {
-        self.0.pop_front()
-    }
-}
-
-impl Default for PausedThreads {
-    fn default() -> Self {
-        Self(LinkedList::new(QueueAdapter::new()))
-    }
-}
-
-impl fmt::Debug for PausedThreads {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "PausedThreads({})", self.count())
-    }
-}
+use crate::thread::{Thread, Wait};
 
 /// Takes the running thread off the CPU, to stand where it is until somebody clears its breakpoint. `None`, and it still
 /// runs, if it is the last thread of the first program that could: nobody would be left who could clear anything.
@@ -74,7 +23,7 @@ pub fn pause_current(cpu: &ThisCpu) -> Option<Next> {
     let thread = sched::detach_current(cpu)?;
     thread.set_wait(Wait::Paused);
     if life.end.is_none() {
-        life.paused.0.push_back(thread);
+        life.paused.put(thread);
     } else {
         drop(life);
         thread_gone(cpu, thread);
@@ -88,7 +37,7 @@ pub fn pause(cpu: &ThisCpu, thread: Arc<Thread>) {
     thread.set_wait(Wait::Paused);
     let mut life = program.life();
     if life.end.is_none() {
-        life.paused.0.push_back(thread);
+        life.paused.put(thread);
         return;
     }
     drop(life);

@@ -1,21 +1,23 @@
 //! What a program is.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_abi::ProgramEnd;
+use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
 use percpu::CpuIndex;
 
-use super::{PausedThreads, UtcbSlot};
+use super::UtcbSlot;
 use crate::memory::AddressSpace;
+use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::shared_frame::FrameQuota;
 use crate::object::{Space, new_space};
 use crate::swap::{self, Residence};
 use crate::sync::{Mutex, MutexGuard};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadList};
 
 /// Numbers that were given out.
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -47,7 +49,7 @@ pub enum NoThread {
 #[derive(Debug)]
 pub struct Program {
     number: u64,
-    name: String,
+    name: Box<str>,
     parent: Weak<Program>,
     quiet: bool,
     root: u64,
@@ -58,7 +60,18 @@ pub struct Program {
     residence: Residence,
     /// Shared frames that it has made.
     frame_quota: Arc<FrameQuota>,
+    /// In the list of programs that are ending.
+    ending_link: LinkedListAtomicLink,
 }
+
+mod adapter {
+    #![expect(missing_docs, reason = "the macro documents neither the type nor its items")]
+    use super::{Arc, LinkedListAtomicLink, Program, intrusive_adapter};
+
+    intrusive_adapter!(pub EndingAdapter = Arc<Program>: Program { ending_link => LinkedListAtomicLink });
+}
+
+pub use adapter::EndingAdapter;
 
 /// What changes while a program lives.
 #[derive(Debug, Default)]
@@ -76,9 +89,9 @@ pub struct Life {
     /// Its thread that waits to be told.
     pub waiter: Option<Arc<Thread>>,
     /// Threads that have not been let run yet.
-    pub suspended: Vec<Arc<Thread>>,
+    pub suspended: ThreadList,
     /// Threads that stand at a breakpoint that nobody handles.
-    pub paused: PausedThreads,
+    pub paused: ThreadList,
     /// Message buffers that were made.
     pub utcbs: u64,
     /// Message buffers that ended threads have left.
@@ -87,21 +100,32 @@ pub struct Life {
 
 impl Program {
     /// A program without threads.
-    #[must_use]
-    pub fn new(name: &str, parent: Option<&Arc<Self>>, quiet: bool, space: AddressSpace) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// [`OutOfHeap`].
+    pub fn new(
+        name: &str,
+        parent: Option<&Arc<Self>>,
+        quiet: bool,
+        space: AddressSpace,
+    ) -> Result<Arc<Self>, OutOfHeap> {
+        let name = fallible::copy_text(name)?;
+        let capabilities = new_space()?;
+        let frame_quota = fallible::new_arc(FrameQuota::default())?;
         EXISTING.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self {
+        fallible::new_arc(Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
-            name: String::from(name),
+            name,
             parent: parent.map_or_else(Weak::new, Arc::downgrade),
             quiet,
             root: space.root().as_u64(),
             space: Mutex::new(Some(space)),
             ending: AtomicBool::new(false),
             life: Mutex::new(Life::default()),
-            capabilities: new_space(),
+            capabilities,
             residence: Residence::default(),
-            frame_quota: Arc::new(FrameQuota::default()),
+            frame_quota,
+            ending_link: LinkedListAtomicLink::new(),
         })
     }
 
@@ -207,6 +231,7 @@ impl Program {
         if life.threads.len() == life.threads.capacity() {
             make_room(&mut life.threads)?;
         }
+        #[expect(clippy::disallowed_methods, reason = "there is room for it")]
         life.threads.push((thread.number(), Arc::downgrade(thread)));
         Ok(())
     }
@@ -231,7 +256,7 @@ impl Program {
 fn make_room(threads: &mut Vec<(u64, Weak<Thread>)>) -> Result<(), NoThread> {
     let count = threads.len();
     let left = THREAD_QUOTA.checked_sub(count).filter(|left| *left > 0).ok_or(NoThread::QuotaReached)?;
-    threads.try_reserve_exact(count.max(4).min(left)).map_err(|_| NoThread::OutOfMemory)
+    fallible::reserve_exact(threads, count.max(4).min(left)).map_err(|_| NoThread::OutOfMemory)
 }
 
 impl Drop for Program {

@@ -1,5 +1,6 @@
 //! Starting programs and threads.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -13,6 +14,7 @@ use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::handler;
 use crate::memory::Rights as PageRights;
+use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::frame::Frame as PageFrame;
 use crate::memory::layout::{PAGE_SIZE, USER_END};
 use crate::memory::{AddressSpace, UserRange};
@@ -70,6 +72,12 @@ impl From<NoThread> for SpawnError {
     }
 }
 
+impl From<OutOfHeap> for SpawnError {
+    fn from(_: OutOfHeap) -> Self {
+        Self::OutOfMemory
+    }
+}
+
 impl From<elf::LoadError> for SpawnError {
     fn from(error: elf::LoadError) -> Self {
         match error {
@@ -111,13 +119,13 @@ pub fn spawn_program(
     let mut space = AddressSpace::new().map_err(|_| SpawnError::OutOfMemory)?;
     let entry = elf::load(file, &mut space)?;
     map_stack(&mut space)?;
-    let program = Program::new(start.name, parent, start.quiet, space);
+    let program = Program::new(start.name, parent, start.quiet, space)?;
     let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu)?;
-    if start.roams {
-        thread.set_affinity(Affinity::All);
-    }
+    let roams = if start.roams { fallible::new_box(Affinity::All).map(|all| thread.set_affinity(all)) } else { Ok(()) };
     let listed = if swap::add_program(&program) { Ok(()) } else { Err(SpawnError::OutOfMemory) };
-    let prepared = listed
+    let prepared = roams
+        .map_err(SpawnError::from)
+        .and(listed)
         .and_then(|()| give_own_capabilities(&program, &thread))
         .and_then(|()| Ok(program.add_thread(&thread)?))
         .and_then(|()| parent.map_or(Ok(()), expect_child));
@@ -127,7 +135,7 @@ pub fn spawn_program(
         return Err(error);
     }
     if start.suspended {
-        program.life().suspended.push(thread);
+        program.life().suspended.put(thread);
         return Ok((program, Next::Stay));
     }
     let next = sched::start(cpu, thread);
@@ -141,7 +149,7 @@ fn expect_child(parent: &Arc<Program>) -> Result<(), SpawnError> {
         return Err(SpawnError::Ending);
     }
     let waiting = life.children as usize + 1;
-    life.ended.try_reserve(waiting).map_err(|_| SpawnError::OutOfMemory)?;
+    fallible::reserve_ends(&mut life.ended, waiting)?;
     life.children += 1;
     Ok(())
 }
@@ -172,7 +180,10 @@ fn make_thread(
     let utcb = program.take_utcb().ok_or(SpawnError::OutOfMemory)?;
     let mut frame = Frame::user(entry, stack_pointer);
     frame.set_thread_arguments([argument, program.number(), utcb.address()]);
-    Ok(Thread::new(Arc::clone(program), frame, target, utcb))
+    Thread::new(Arc::clone(program), frame, target, utcb).map_err(|error| {
+        program.give_back_utcb(utcb);
+        error.into()
+    })
 }
 
 fn map_stack(space: &mut AddressSpace) -> Result<(), SpawnError> {
@@ -209,7 +220,7 @@ pub fn spawn_thread_among(
     program: &Arc<Program>,
     [entry, stack_pointer, argument]: [u64; 3],
     target: CpuIndex,
-    affinity: Affinity,
+    affinity: Box<Affinity>,
 ) -> Result<(u64, Next), SpawnError> {
     let thread = add_thread(cpu, program, entry, stack_pointer, argument, target)?;
     thread.set_affinity(affinity);

@@ -14,8 +14,7 @@ pub fn with_stopped<Answer>(
     show: impl FnOnce(&Thread) -> Answer,
 ) -> Option<Answer> {
     let life = target.program().life();
-    let suspended = life.suspended.iter().find(|waiting| waiting.number() == target.number());
-    if let Some(stopped) = suspended.map(|waiting| &**waiting).or_else(|| life.paused.find(target.number())) {
+    if let Some(stopped) = life.suspended.find(target.number()).or_else(|| life.paused.find(target.number())) {
         return Some(show(stopped));
     }
     drop(life);

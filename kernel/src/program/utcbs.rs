@@ -4,6 +4,7 @@ use gatehouse_abi::UTCB_BASE;
 use x86_64::VirtAddr;
 
 use super::Program;
+use crate::memory::fallible;
 use crate::memory::layout::{PAGE_SIZE, USER_END};
 use crate::memory::{Frame, Rights, direct_map};
 use crate::thread::Utcb;
@@ -37,13 +38,14 @@ impl Program {
     pub fn take_utcb(&self) -> Option<UtcbSlot> {
         let left = self.life().left_utcbs.pop();
         if let Some(slot) = left {
-            (0..PAGE_SIZE as usize / 8).for_each(|word| slot.utcb.set(word, 0));
+            slot.utcb.clear();
             return Some(slot);
         }
         let mut life = self.life();
         let index = life.utcbs;
         // Room to take it back is made now, so that a thread can always end.
-        life.left_utcbs.try_reserve(index as usize + 1).ok()?;
+        let more = index as usize + 1 - life.left_utcbs.len();
+        fallible::reserve(&mut life.left_utcbs, more).ok()?;
         let frame = Frame::allocate_zeroed().ok()?;
         let page = direct_map::pointer(frame.address().as_u64());
         let address = VirtAddr::new(UTCB_BASE + index * PAGE_SIZE);
@@ -55,6 +57,7 @@ impl Program {
 
     /// Takes a buffer back from a thread that is gone.
     pub fn give_back_utcb(&self, slot: UtcbSlot) {
+        #[expect(clippy::disallowed_methods, reason = "there has been room for it since it was made")]
         self.life().left_utcbs.push(slot);
     }
 }

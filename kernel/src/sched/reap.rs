@@ -1,34 +1,43 @@
 //! Getting rid of the threads of programs that end.
 
-use alloc::vec::Vec;
-
 use smp::ipi::Kind;
 
 use super::switch::leave_address_space;
 use super::{Next, forget_current, poke};
 use crate::cpu::{self, ThisCpu};
 use crate::program::{self, Program};
-use crate::thread::Thread;
+use crate::thread::{Thread, ThreadList, ThreadTimerAdapter};
+use crate::time::DeadlineTree;
 use crate::{ipc, irq, lockdown, time};
 
 /// Ends every thread of an ending program that this CPU holds.
 pub fn reap(cpu: &ThisCpu) -> Next {
     let local = cpu.local();
     let ending = |thread: &Thread| thread.program().is_ending();
-    let mut gone = Vec::new();
-    local.run_queue.take_matching(ending, |thread| gone.push(thread));
-    local.timers.take_matching(ending, |thread| gone.push(thread));
+    let mut ready = ThreadList::default();
+    local.run_queue.take_matching(ending, |thread| ready.put(thread));
     let mut next = Next::Stay;
     if cpu.current().is_some_and(ending) {
-        gone.extend(forget_current(cpu));
+        forget_current(cpu).into_iter().for_each(|thread| ready.put(thread));
         next = Next::Choose;
     }
-    gone.retain(|thread| match thread {
-        _ if thread.waits_for_program().get() => program::stop_waiting(thread),
-        _ if thread.attention().is_wait_limited() => ipc::stop_waiting(thread),
-        _ => true,
-    });
-    gone.into_iter().for_each(|thread| program::thread_gone(cpu, thread));
+    // Those may be in another list besides, so they stay in the order of their deadlines, in a tree of their own.
+    let mut timed = DeadlineTree::<Thread, ThreadTimerAdapter>::default();
+    local.timers.take_matching(ending, |thread| timed.insert(thread));
+    let mut gone = ThreadList::default();
+    while let Some(thread) = ready.take_first().or_else(|| timed.pop_due(u64::MAX)) {
+        let owned = match &thread {
+            _ if thread.waits_for_program().get() => program::stop_waiting(&thread),
+            _ if thread.attention().is_wait_limited() => ipc::stop_waiting(&thread),
+            _ => true,
+        };
+        if owned {
+            gone.put(thread);
+        }
+    }
+    while let Some(thread) = gone.take_first() {
+        program::thread_gone(cpu, thread);
+    }
     ipc::cancel_again(cpu);
     next
 }

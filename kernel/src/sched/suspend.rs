@@ -4,6 +4,7 @@
 //! go on waiting, and stop when the wait is over, because nobody is made ready with the flag set. A stopped thread is in
 //! its program's list of suspended ones; flag and list change under the lock of the program's life.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use gatehouse_abi::Error;
@@ -13,7 +14,7 @@ use super::placement::spread;
 use super::{Next, detach_current, poke, start};
 use crate::cpu::{self, ThisCpu};
 use crate::program;
-use crate::thread::{Affinity, Thread};
+use crate::thread::{Affinity, Thread, ThreadList};
 
 /// How far the thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> 
         if life.end.is_some() {
             return Err(Error::Gone);
         }
-        if life.suspended.iter().any(|other| Arc::ptr_eq(other, thread)) {
+        if life.suspended.find(thread.number()).is_some() {
             return Ok(Suspended::Stopped(Next::Stay));
         }
         if thread.attention().is_stop_wanted() {
@@ -60,7 +61,7 @@ pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> 
 
 /// Says on which CPUs a thread may run. One that is ready or runs where it may not any more leaves as soon as its CPU has
 /// heard of it.
-pub fn set_affinity(cpu: &ThisCpu, thread: &Thread, affinity: Affinity) -> Next {
+pub fn set_affinity(cpu: &ThisCpu, thread: &Thread, affinity: Box<Affinity>) -> Next {
     thread.set_affinity(affinity);
     // Only now: where it arrives later, it is seen.
     let on = thread.cpu();
@@ -78,18 +79,18 @@ pub fn set_affinity(cpu: &ThisCpu, thread: &Thread, affinity: Affinity) -> Next 
 /// Parks the threads of this CPU that are to stop and are ready to run, or run; sends away those that may not be here, and those
 /// that need not and can run elsewhere at once.
 pub fn park_ready(cpu: &ThisCpu) -> Next {
-    let mut stopped = alloc::vec::Vec::new();
+    let mut stopped = ThreadList::default();
     let wanted = |thread: &Thread| thread.attention().is_stop_wanted() || thread.attention().is_misplaced();
-    cpu.local().run_queue.take_matching(wanted, |thread| stopped.push(thread));
+    cpu.local().run_queue.take_matching(wanted, |thread| stopped.put(thread));
     let mut next = Next::Stay;
     if cpu.current().is_some_and(wanted) {
-        stopped.extend(detach_current(cpu));
+        detach_current(cpu).into_iter().for_each(|thread| stopped.put(thread));
         next = Next::Choose;
     }
-    let next = stopped.into_iter().fold(next, |next, thread| {
+    while let Some(thread) = stopped.take_first() {
         let stops = thread.attention().is_stop_wanted();
-        next.and(if stops { park(cpu, thread) } else { start(cpu, thread) })
-    });
+        next = next.and(if stops { park(cpu, thread) } else { start(cpu, thread) });
+    }
     spread(cpu);
     next
 }
@@ -107,7 +108,7 @@ pub(super) fn park(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         drop(life);
         return start(cpu, thread);
     }
-    life.suspended.push(thread);
+    life.suspended.put(thread);
     Next::Stay
 }
 
@@ -121,12 +122,12 @@ pub fn resume(cpu: &ThisCpu, thread: &Thread) -> Result<Next, Error> {
         if life.end.is_some() {
             return Err(Error::Gone);
         }
-        let found = life.suspended.iter().position(|waiting| waiting.number() == thread.number());
+        let found = life.suspended.take(thread.number());
         if found.is_none() && !thread.attention().is_stop_wanted() {
             return Err(Error::WrongState);
         }
         thread.attention().want_stop(false);
-        found.map(|index| life.suspended.swap_remove(index))
+        found
     };
     Ok(waiting.map_or(Next::Stay, |waiting| super::wake(cpu, waiting)))
 }

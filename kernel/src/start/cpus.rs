@@ -23,8 +23,10 @@ const FALLBACK_STACK_BYTES: u64 = 4 * 1024;
 /// # Panics
 /// If memory runs out: says how much each CPU needs.
 pub(super) fn make_blocks(ids: impl Iterator<Item = ApicId>, apic: LocalApic, idle: Idle) -> Box<[&'static Block]> {
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     let ids: Vec<_> = ids.collect();
     let before = bytes_in_use();
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     let blocks: Vec<_> = ids
         .iter()
         .enumerate()
@@ -40,6 +42,7 @@ fn bytes_in_use() -> u64 {
     (frames.total - frames.free - heap.frames) * PAGE_SIZE + heap.bytes_in_use
 }
 
+#[expect(clippy::disallowed_methods, reason = "before any program runs")]
 fn make_block(index: CpuIndex, apic_id: ApicId, (apic, idle): (LocalApic, Idle), cpus: usize) -> &'static Block {
     let interrupt_stack = stack(index, INTERRUPT_STACK_BYTES);
     let stacks = IstStacks {

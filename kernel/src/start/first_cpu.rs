@@ -79,6 +79,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     test_overflow::overflow_if_wanted_at("boot-stack");
 
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     let ids: Vec<_> = cpu::all().iter().map(|block| block.apic_id()).collect();
     other_cpus::start(&this, hardware_timer, &SilentCpus::from_command_line(&boot.command_line, &ids));
     // SAFETY: the command line was copied, the archive is no loader memory, and the tables of the start are gone.
@@ -101,6 +102,7 @@ fn read_archive(boot: &BootInfo) {
 
 /// A misspelt word shows here.
 fn tell_words_for_programs(line: &CommandLine) {
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     let words: Vec<_> = line.words_for_programs().collect();
     if !words.is_empty() {
         console::line(format_args!("command line, for programs: {}", words.join(" ")));

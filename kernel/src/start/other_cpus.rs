@@ -67,6 +67,7 @@ pub(super) fn start(cpu: &ThisCpu, timer: HardwareTimer, silent: &SilentCpus) {
     if others.is_empty() {
         return;
     }
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     let records: &'static [StartRecord] = Box::leak(others.iter().copied().map(record).collect::<Vec<_>>().into());
     let Some(page) = frame::low_page() else { panic!("cannot start: no free page below 1 MiB to start CPUs from") };
     let root = trampoline_root(page.address())

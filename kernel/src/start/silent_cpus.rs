@@ -18,6 +18,7 @@ impl SilentCpus {
     ///
     /// # Panics
     /// If a word is no number, or the number is that of no CPU or of the first, which runs already: names it.
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     pub(super) fn from_command_line(line: &CommandLine, ids: &[ApicId]) -> Self {
         let words = line.value(KEY).into_iter().flat_map(|value| value.split(','));
         let silent = words.map(|word| {

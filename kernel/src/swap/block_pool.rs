@@ -64,6 +64,7 @@ impl BlockPool {
     ///
     /// # Errors
     /// When the heap has no room for its lists, 24 bytes a frame.
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     pub fn new(frames: u32) -> Result<Self, TryReserveError> {
         let frames = frames.min(Self::MOST_FRAMES);
         let mut pool = Self { places: Vec::new(), partial: Vec::new(), vacant: Vec::new(), frames: 0, free_blocks: 0 };
@@ -156,6 +157,7 @@ impl BlockPool {
         let place = &mut self.places[number as usize];
         if !core::mem::replace(&mut place.listed, true) {
             // Each place is in the list once at most, so that there is room.
+            #[expect(clippy::disallowed_methods, reason = "there is room for each")]
             self.partial.push(number);
         }
     }
@@ -188,6 +190,7 @@ impl BlockPool {
             drop(place.frame.take());
             self.frames -= 1;
             self.free_blocks -= BLOCKS as u32;
+            #[expect(clippy::disallowed_methods, reason = "there is room for each")]
             self.vacant.push(number);
         } else {
             self.list(number);

@@ -3,6 +3,7 @@
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
+use crate::memory::fallible;
 use crate::program::Program;
 use crate::sync::Mutex;
 
@@ -17,12 +18,7 @@ static PROGRAMS: Mutex<Programs> = Mutex::new(Programs { list: Vec::new(), turn:
 /// Takes a program in; `false` if the heap has no room for it.
 #[must_use]
 pub fn add(program: &Arc<Program>) -> bool {
-    let mut programs = PROGRAMS.lock();
-    if programs.list.try_reserve_exact(1).is_err() {
-        return false;
-    }
-    programs.list.push((program.number(), Arc::downgrade(program)));
-    true
+    fallible::push(&mut PROGRAMS.lock().list, (program.number(), Arc::downgrade(program))).is_ok()
 }
 
 /// A program is gone. The list shrinks with it, so that nothing stays behind in the heap.

@@ -77,6 +77,7 @@ impl SlotTable {
     ///
     /// # Errors
     /// When the heap has no room for it, 16 bytes a slot.
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     pub fn new(count: u32) -> Result<Self, TryReserveError> {
         let count = count.min(Self::MOST);
         let mut slots = Vec::new();

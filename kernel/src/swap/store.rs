@@ -130,6 +130,7 @@ impl Store {
 
     /// A store of at most so many pages on a disk; `None` if the heap has no room for its tables.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     pub fn on_disk(disk: Disk, most: u64, damage: u64) -> Option<Self> {
         let slots = u32::try_from(disk.slots().min(most)).unwrap_or(SlotTable::MOST);
         Self::new(slots, Backing::Disk(Box::new(disk)), damage)

@@ -59,7 +59,12 @@ static WATCH: Once<Watch> = Once::new();
 
 /// Makes what transfers need, while there is memory for it: the disk may take so many seconds for each.
 pub(super) fn prepare(deadline: u64) {
-    WATCH.call_once(|| Watch { timer: Timer::new(CpuIndex::BOOT, Action::Call(look, 0)), deadline });
+    WATCH.call_once(|| {
+        let Ok(timer) = Timer::new(CpuIndex::BOOT, Action::Call(look, 0)) else {
+            panic!("cannot start: no memory for the timer that watches the disk")
+        };
+        Watch { timer, deadline }
+    });
 }
 
 /// Has the first CPU look at the disk after a while.

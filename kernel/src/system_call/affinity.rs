@@ -1,7 +1,6 @@
 //! Calls about the CPUs on which a thread may run.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use gatehouse_abi::{AFFINITY_LIMIT, ANY_CPU, Error, SLOT_NONE, SystemCall};
 use percpu::CpuIndex;
@@ -11,6 +10,7 @@ use super::capabilities::other_thread;
 use crate::arch::Frame;
 use crate::capability::Rights;
 use crate::cpu::{self, ThisCpu};
+use crate::memory::fallible;
 use crate::sched::{self, Next};
 use crate::swap;
 use crate::thread::{Affinity, AffinityError, Thread};
@@ -36,6 +36,7 @@ fn set(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, arguments: &[u64; 6]) 
     let [target, address, length, ..] = *arguments;
     let target = find(cpu, thread, target, Rights::CONTROL)?;
     let affinity = if address == ANY_CPU { Affinity::All } else { read_affinity(thread, address, length)? };
+    let affinity = fallible::new_box(affinity)?;
     // Of a caller that leaves this CPU the frame belongs to whoever gets it.
     frame.set_system_call_result(0);
     Ok(sched::set_affinity(cpu, &target, affinity))
@@ -45,13 +46,11 @@ fn set(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, arguments: &[u64; 6]) 
 fn get(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [target, buffer, length, ..] = *arguments;
     let target = find(cpu, thread, target, Rights::READ)?;
-    let mut bytes = Vec::new();
     let count = cpu::all().len().div_ceil(64) * 8;
     if length < count as u64 {
         return Err(Error::BufferTooSmall);
     }
-    bytes.try_reserve_exact(count).map_err(|_| Error::OutOfMemory)?;
-    bytes.resize(count, 0_u8);
+    let mut bytes = fallible::filled(0_u8, count)?;
     target.with_affinity(|affinity| {
         let online = cpu::all().iter().map(|block| block.index()).filter(|index| cpu::by_index(*index).is_some());
         for index in online.filter(|index| affinity.contains(*index)) {
@@ -74,6 +73,7 @@ pub(super) fn read_affinity(thread: &Thread, address: u64, length: u64) -> Resul
         return Err(Error::InvalidArgument);
     }
     let mut set = CpuSet::new();
+    fallible::growth(|| set.try_reserve(cpu::all().len() as u32))?;
     let mut chunk = [0; 64];
     for offset in (0..length).step_by(chunk.len()) {
         let bytes = &mut chunk[..(length - offset).min(64) as usize];
@@ -82,7 +82,7 @@ pub(super) fn read_affinity(thread: &Thread, address: u64, length: u64) -> Resul
             let first = (offset as u32 + place as u32) * 8;
             let members = (0..8).filter(|bit| byte >> bit & 1 != 0).map(|bit| CpuIndex::new(first + bit));
             for index in members {
-                // Before it goes into the set, which grows with its highest member.
+                // Before it goes into the set, which has room for those that exist.
                 cpu::by_index(index).ok_or(Error::NoSuchCpu)?;
                 set.insert(index);
             }
@@ -91,5 +91,6 @@ pub(super) fn read_affinity(thread: &Thread, address: u64, length: u64) -> Resul
     Affinity::new(set, |index| cpu::by_index(index).is_some()).map_err(|error| match error {
         AffinityError::Empty => Error::InvalidArgument,
         AffinityError::NotOnline(_) => Error::NoSuchCpu,
+        AffinityError::OutOfHeap => Error::OutOfMemory,
     })
 }

@@ -5,7 +5,7 @@ use percpu::CpuIndex;
 
 use crate::arch::{Frame, Verdict, exit};
 use crate::cpu::{self, ThisCpu};
-use crate::memory::layout::PAGE_SIZE;
+use crate::memory::fallible;
 use crate::sched::{self, Next};
 use crate::thread::Thread;
 use crate::time;
@@ -47,14 +47,8 @@ pub(super) fn record(thread: &Thread, address: u64, length: u64) -> Result<u64, 
         return Err(Error::InvalidArgument);
     }
     // The whole is read before a byte of it is written, so that a bad address leaves no half record behind.
-    let mut text = alloc::vec::Vec::new();
-    text.try_reserve_exact(length as usize).map_err(|_| Error::OutOfMemory)?;
-    let mut page = [0; PAGE_SIZE as usize];
-    while (text.len() as u64) < length {
-        let piece = (length as usize - text.len()).min(page.len());
-        user_copy::read(thread.program(), address + text.len() as u64, &mut page[..piece])?;
-        text.extend_from_slice(&page[..piece]);
-    }
+    let mut text = fallible::filled(0, length as usize)?;
+    user_copy::read(thread.program(), address, &mut text)?;
     console::record(&[&text]);
     Ok(length)
 }

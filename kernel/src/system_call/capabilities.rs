@@ -1,7 +1,6 @@
 //! Calls about capabilities, and about the threads and programs behind them.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use gatehouse_abi::{Error, SLOT_ANY, SLOT_NONE};
 
@@ -9,6 +8,7 @@ use super::memory::{map_in, swap_out_pages};
 use crate::capability::{self, Capability, Destination, Rights, Slot};
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, Endpoint, handler};
+use crate::memory::fallible;
 use crate::object::{Counted, FOREST, KernelObject, drop_removed};
 use crate::program::Program;
 use crate::sched::Next;
@@ -39,7 +39,7 @@ pub(super) fn insert(program: &Program, object: KernelObject) -> Result<u64, Err
 }
 
 pub(super) fn create_endpoint(thread: &Thread) -> Result<u64, Error> {
-    insert(thread.program(), KernelObject::Endpoint(Counted::first(Endpoint::new())))
+    insert(thread.program(), KernelObject::Endpoint(Counted::first(Endpoint::new())?))
 }
 
 /// Puts an object into the caller's space, derived from the capability in a slot there, with no more rights than that one
@@ -127,7 +127,7 @@ pub(super) fn set_fault_handler(cpu: &ThisCpu, thread: &Thread, arguments: &[u64
     let target = other_thread(thread, target, Rights::CONTROL)?;
     let replaced = {
         let life = target.program().life();
-        let is_suspended = life.suspended.iter().any(|waiting| waiting.number() == target.number());
+        let is_suspended = life.suspended.find(target.number()).is_some();
         if !is_suspended && life.paused.find(target.number()).is_none() {
             return Err(Error::WrongState);
         }
@@ -183,9 +183,7 @@ pub(super) fn copy_memory(thread: &Thread, arguments: &[u64; 6], writes: bool) -
         false => (&target, address, thread.program(), buffer),
     };
     // Through kernel memory, so that only one address space is locked at a time.
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length as usize).map_err(|_| Error::OutOfMemory)?;
-    bytes.resize(length as usize, 0);
+    let mut bytes = fallible::filled(0, length as usize)?;
     user_copy::read(from, source, &mut bytes)?;
     user_copy::write(to, destination, &bytes)?;
     Ok(length)

@@ -74,7 +74,7 @@ pub(super) fn set_priority(cpu: &ThisCpu, thread: &Thread, target: u64, priority
     }
     let target = other_thread(thread, target, Rights::CONTROL)?;
     let life = target.program().life();
-    let is_suspended = life.suspended.iter().any(|waiting| waiting.number() == target.number());
+    let is_suspended = life.suspended.find(target.number()).is_some();
     if !is_suspended && life.paused.find(target.number()).is_none() {
         return Err(Error::WrongState);
     }

@@ -14,6 +14,7 @@ use crate::arch::{BreakpointAccess, Frame, HardwareBreakpoint};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc;
+use crate::memory::fallible;
 use crate::object::KernelObject;
 use crate::program::{self as programs, Program, with_stopped};
 use crate::sched::{self, Next};
@@ -93,9 +94,7 @@ fn patch_memory(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     if length > COPY_LIMIT {
         return Err(Error::InvalidArgument);
     }
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length as usize).map_err(|_| Error::OutOfMemory)?;
-    bytes.resize(length as usize, 0);
+    let mut bytes = fallible::filled(0, length as usize)?;
     user_copy::read(thread.program(), buffer, &mut bytes)?;
     user_copy::patch(&target, address, &bytes)?;
     Ok(length)
@@ -105,7 +104,7 @@ fn patch_memory(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
 fn state(program: &Program, thread: &Arc<Thread>) -> ThreadState {
     let life = program.life();
     let number = thread.number();
-    if life.suspended.iter().any(|waiting| waiting.number() == number) {
+    if life.suspended.find(number).is_some() {
         ThreadState::Suspended
     } else if life.paused.find(number).is_some() {
         ThreadState::Paused
@@ -125,7 +124,8 @@ fn list_threads(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let mut threads = Vec::new();
     {
         let life = target.life();
-        threads.try_reserve_exact(life.threads.len()).map_err(|_| Error::OutOfMemory)?;
+        fallible::reserve_exact(&mut threads, life.threads.len())?;
+        #[expect(clippy::disallowed_methods, reason = "there is room for all")]
         threads.extend(life.threads.iter().filter_map(|(_, thread)| thread.upgrade()));
     }
     let room = length as usize / size_of::<ThreadInformation>();

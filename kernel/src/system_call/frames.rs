@@ -31,7 +31,7 @@ pub(super) fn create(thread: &Thread, source: u64) -> Result<u64, Error> {
     };
     let frame = frame.map_err(|refused| match refused {
         NoSharedFrame::QuotaReached => Error::QuotaReached,
-        NoSharedFrame::OutOfFrames => Error::OutOfMemory,
+        NoSharedFrame::OutOfFrames | NoSharedFrame::OutOfHeap => Error::OutOfMemory,
     })?;
     insert(thread.program(), KernelObject::Frame(frame))
 }
@@ -66,7 +66,7 @@ pub(super) fn map(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     }
     match space.map_shared(VirtAddr::new(address), frame, page_rights) {
         Ok(()) => Ok(address),
-        Err(MapError::OutOfFrames) => Err(Error::OutOfMemory),
+        Err(MapError::OutOfFrames | MapError::OutOfHeap) => Err(Error::OutOfMemory),
         Err(MapError::AlreadyMapped(_)) => Err(Error::AlreadyMapped),
         Err(_) => Err(Error::InvalidArgument),
     }

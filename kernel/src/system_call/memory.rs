@@ -9,8 +9,9 @@ use x86_64::VirtAddr;
 use crate::cpu::ThisCpu;
 use crate::irq::{flush_program_page, flush_program_range};
 use crate::memory::address_space::{MapError, PageState, Removed, StaleShare, Unmapped};
+use crate::memory::fallible;
 use crate::memory::layout::PAGE_SIZE;
-use crate::memory::{AddressSpace, Frame, Rights};
+use crate::memory::{AddressSpace, Frame, Rights, UserRange};
 use crate::program::{Program, UTCB_END};
 use crate::swap;
 use crate::thread::Thread;
@@ -20,18 +21,19 @@ pub(super) const FRAME_QUOTA: u64 = 32 * 1024;
 
 #[inline(always)]
 pub(super) fn check(address: u64, length: u64) -> Result<(), Error> {
-    // A longer range would keep the CPU busy with pages that cannot be there.
-    if length == 0
-        || length > FRAME_QUOTA * PAGE_SIZE
-        || !address.is_multiple_of(PAGE_SIZE)
-        || !length.is_multiple_of(PAGE_SIZE)
-    {
+    // A longer range would keep the CPU busy with pages that cannot be there. None becomes the longest.
+    if length.wrapping_sub(1) >= FRAME_QUOTA * PAGE_SIZE || !(address | length).is_multiple_of(PAGE_SIZE) {
         return Err(Error::InvalidArgument);
     }
-    if address < UTCB_END && address + length.min(UTCB_END) > UTCB_BASE {
-        return Err(Error::InvalidArgument);
-    }
-    AddressSpace::check_user_range(address, length).map_err(|_| Error::InvalidArgument)
+    let range = UserRange::new(address, length).ok_or(Error::InvalidArgument)?;
+    if range.end() <= UTCB_BASE { Ok(()) } else { check_high(range) }
+}
+
+/// Where message buffers lie nothing is mapped or unmapped by a program.
+#[cold]
+#[inline(never)]
+fn check_high(range: UserRange) -> Result<(), Error> {
+    if range.start() < UTCB_END && range.end() > UTCB_BASE { Err(Error::InvalidArgument) } else { Ok(()) }
 }
 
 fn pages(address: u64, length: u64) -> impl Iterator<Item = VirtAddr> {
@@ -55,7 +57,10 @@ fn take(program: &Program, address: u64, length: u64) -> Result<Taken, Error> {
     let mut space = program.space();
     let space = space.as_mut().ok_or(Error::NotPermitted)?;
     let mut taken = Taken { own: Vec::new(), shared: Vec::new() };
-    taken.own.try_reserve((length / PAGE_SIZE).min(space.size()) as usize).map_err(|_| Error::OutOfMemory)?;
+    let pages_at_most = |pages: u64| pages.min(length / PAGE_SIZE) as usize;
+    fallible::reserve(&mut taken.own, pages_at_most(space.size()))?;
+    fallible::reserve(&mut taken.shared, pages_at_most(space.shared_pages()))?;
+    #[expect(clippy::disallowed_methods, reason = "there is room for all")]
     for page in pages(address, length) {
         match space.remove(page) {
             Some(Removed::Own(own)) => taken.own.push(own),
@@ -102,7 +107,7 @@ pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64
     let scarce = swap::make_room(cpu, 0);
     if length == PAGE_SIZE
         && !scarce
-        && let Some(result) = map_fresh_page(program, VirtAddr::new(address))
+        && let Some(result) = map_fresh_page(program, VirtAddr::new_truncate(address))
     {
         return result;
     }

@@ -15,7 +15,7 @@ use crate::thread::Thread;
 use crate::trap::TrapFrame as _;
 
 pub(super) fn create(thread: &Thread) -> Result<u64, Error> {
-    insert(thread.program(), KernelObject::Notification(Counted::first(Notification::new())))
+    insert(thread.program(), KernelObject::Notification(Counted::first(Notification::new())?))
 }
 
 /// The notification behind a slot of the thread's program, and the capability's badge.

@@ -11,6 +11,7 @@ use super::dispatch::Outcome;
 use crate::arch::Frame;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
+use crate::memory::fallible;
 use crate::object::KernelObject;
 use crate::program::{self, SpawnError, Start, Waited};
 use crate::sched::Next;
@@ -76,10 +77,11 @@ pub(super) fn spawn_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) ->
 #[inline(never)]
 fn spawn_thread_among(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -> Outcome {
     let [entry, stack_pointer, argument, wanted, set, length] = frame.system_call_arguments();
-    let (target, affinity) = match place_among(thread, wanted, set, length) {
-        Ok(place) => place,
-        Err(error) => return Outcome::Refused(error),
-    };
+    let (target, affinity) =
+        match place_among(thread, wanted, set, length).and_then(|(cpu, set)| Ok((cpu, fallible::new_box(set)?))) {
+            Ok(place) => place,
+            Err(error) => return Outcome::Refused(error),
+        };
     let arguments = [entry, stack_pointer, argument];
     match program::spawn_thread_among(cpu, thread.program(), arguments, target, affinity) {
         Ok((number, next)) => answer(frame, number, next),
@@ -140,7 +142,7 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
 
 /// Gives the parent of a suspended program capabilities of it and of its first thread, by way of its UTCB.
 fn tell_slots(cpu: &ThisCpu, parent: &Thread, child: &Arc<program::Program>) -> Result<(), Error> {
-    let first = child.life().suspended.first().map(Arc::clone).ok_or(Error::Gone)?;
+    let first = child.life().suspended.first().ok_or(Error::Gone)?;
     let program_slot = insert(parent.program(), KernelObject::Program(Arc::clone(child)))?;
     let thread_slot = insert(parent.program(), KernelObject::Thread(first)).inspect_err(|_| {
         // The caller is told of neither.
@@ -173,6 +175,7 @@ pub(super) fn wait_program(cpu: &ThisCpu, thread: &Thread, buffer: u64, nanoseco
             Ok(()) => Outcome::Value(end.program),
             Err(error) => {
                 // The buffer went away after it was checked: the news is kept for the next call.
+                #[expect(clippy::disallowed_methods, reason = "it has just left its place")]
                 program.life().ended.push_front(end);
                 Outcome::Refused(error)
             }

@@ -10,13 +10,14 @@ use crate::arch::Frame;
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, SavedReply, capability_transfer};
+use crate::memory::fallible;
 use crate::object::{FOREST, KernelObject, drop_removed};
 use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 
 /// Puts the caller's right to reply into a slot.
 pub(super) fn save(cpu: &ThisCpu, thread: &Thread) -> Result<u64, Error> {
-    let saved = Arc::new(SavedReply::new());
+    let saved = fallible::new_arc(SavedReply::new())?;
     let number = insert(thread.program(), KernelObject::Reply(Arc::clone(&saved)))?;
     let result = saved.save(thread);
     if result.is_err() {

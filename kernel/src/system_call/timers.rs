@@ -39,7 +39,7 @@ pub(super) fn create(cpu: &ThisCpu, thread: &Thread, home: u64, notification: u6
             Action::Signal(notification, badge)
         }
     };
-    insert(thread.program(), KernelObject::Timer(TimerCapability::new(Timer::new(home, action))))
+    insert(thread.program(), KernelObject::Timer(TimerCapability::new(Timer::new(home, action)?)?))
 }
 
 pub(super) fn set(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {

@@ -5,6 +5,8 @@ use alloc::boxed::Box;
 use percpu::CpuIndex;
 use smp::CpuSet;
 
+use crate::memory::fallible;
+
 /// A set of CPUs, at least one of which is online.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Affinity {
@@ -23,6 +25,8 @@ pub enum AffinityError {
     Empty,
     /// This CPU is not online.
     NotOnline(CpuIndex),
+    /// There is no memory for it.
+    OutOfHeap,
 }
 
 impl Affinity {
@@ -40,7 +44,7 @@ impl Affinity {
             (Some(only), None) => Ok(Self::One(only)),
             _ => {
                 drop(members);
-                Ok(Self::Some(Box::new(set)))
+                fallible::new_box(set).map(Self::Some).map_err(|_| AffinityError::OutOfHeap)
             }
         }
     }

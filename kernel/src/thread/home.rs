@@ -23,8 +23,7 @@ impl Thread {
     }
 
     /// Says on which CPUs it may run. Where it is, is for its owner to change: see [`sched::set_affinity`].
-    pub fn set_affinity(&self, affinity: Affinity) {
-        let affinity = Box::new(affinity);
+    pub fn set_affinity(&self, affinity: Box<Affinity>) {
         let _before = {
             let mut own = self.affinity.lock();
             self.note_roaming(affinity.roams());

@@ -7,6 +7,7 @@ mod affinity;
 mod attention;
 mod debug;
 mod home;
+mod list;
 mod messages;
 mod suspension;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
@@ -16,6 +17,7 @@ mod wait;
 
 pub use affinity::{Affinity, AffinityError};
 pub use attention::{Attention, Special};
+pub use list::ThreadList;
 pub use suspension::Suspension;
 pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Thread, ThreadTimerAdapter, count};
 pub use utcb::Utcb;

@@ -14,6 +14,7 @@ use percpu::{CpuIndex, EntryTop};
 use super::{Affinity, Attention, Special, Suspension, Wait};
 use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
 use crate::ipc::{Endpoint, FaultHandler, Notification, ReplyRight, SavedReply};
+use crate::memory::fallible::{self, OutOfHeap};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
 use crate::sched::InboxEntry;
@@ -156,12 +157,15 @@ unsafe impl InboxEntry for Thread {
 
 impl Thread {
     /// A thread of the program that will enter ring 3 through `frame`, on this CPU and no other.
-    #[must_use]
-    pub fn new(program: Arc<Program>, frame: Frame, cpu: CpuIndex, utcb: UtcbSlot) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// [`OutOfHeap`].
+    #[inline(always)]
+    pub fn new(program: Arc<Program>, frame: Frame, cpu: CpuIndex, utcb: UtcbSlot) -> Result<Arc<Self>, OutOfHeap> {
         EXISTING.fetch_add(1, Ordering::Relaxed);
         let attention = Attention::new(cpu);
         attention.put(Special::BasesByMsr, !UserBases::have_instructions());
-        Arc::new(Self {
+        fallible::new_arc(Self {
             save_area: SaveArea { spare: UnsafeCell::new([0; 8]), frame: UnsafeCell::new(frame) },
             root: program.root(),
             bases: UserBases::default(),

@@ -15,6 +15,7 @@ use super::{arm, clock};
 use crate::arch::ticks;
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::Notification;
+use crate::memory::fallible::{self, OutOfHeap};
 use crate::sched::{InboxEntry, Next, poke};
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -106,9 +107,11 @@ pub struct Firings {
 
 impl Timer {
     /// A timer that is not set. `home` is a CPU that is online.
-    #[must_use]
-    pub fn new(home: CpuIndex, action: Action) -> Arc<Self> {
-        Arc::new(Self {
+    ///
+    /// # Errors
+    /// [`OutOfHeap`].
+    pub fn new(home: CpuIndex, action: Action) -> Result<Arc<Self>, OutOfHeap> {
+        fallible::new_arc(Self {
             setting: Setting::new(),
             home,
             action,

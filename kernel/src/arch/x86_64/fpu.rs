@@ -15,6 +15,8 @@ use spin::Once;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
+use crate::memory::fallible::{self, OutOfHeap};
+
 /// How this machine saves the state; the same on every CPU.
 #[derive(Clone, Copy, Debug)]
 struct Format {
@@ -100,7 +102,8 @@ impl FpuState {
             return Ok(());
         }
         // SAFETY: the layout is not empty.
-        let area = NonNull::new(unsafe { alloc_zeroed(layout()) }).ok_or(NoMemoryForState)?;
+        let allocate = || NonNull::new(unsafe { alloc_zeroed(layout()) }).ok_or(OutOfHeap);
+        let area = fallible::attempt(allocate).map_err(|_| NoMemoryForState)?;
         // SAFETY: both words lie in the first 512 bytes of the fresh area. An all-zero XSAVE header means initial
         // state, for which the control words of the legacy area still count with FXRSTOR, and MXCSR with XRSTOR.
         unsafe {

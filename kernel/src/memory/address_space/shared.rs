@@ -3,13 +3,17 @@
 //! Their entries are marked, and the address space keeps a reference to each frame. What moves or changes pages that
 //! belong to one address space alone finds nothing mapped at a shared one.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::fmt;
 
+use intrusive_collections::{KeyAdapter, RBTree, RBTreeAtomicLink, intrusive_adapter};
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PageTableFlags;
 
 use super::{AddressSpace, MapError, user_page};
 use crate::memory::Rights;
+use crate::memory::fallible;
 use crate::memory::shared_frame::SharedFrame;
 
 /// In an entry that is present: the frame is shared. Ignored by the processor.
@@ -18,6 +22,62 @@ pub(super) const SHARED: PageTableFlags = PageTableFlags::BIT_10;
 /// In the entry of a page of registers: no access is cached, whatever the range registers say (Intel SDM volume 3, "Page Attribute
 /// Table", the table's reset value).
 pub(super) const UNCACHED: PageTableFlags = PageTableFlags::NO_CACHE.union(PageTableFlags::WRITE_THROUGH);
+
+/// A page with its frame.
+struct SharedPage {
+    page: u64,
+    frame: Arc<SharedFrame>,
+    link: RBTreeAtomicLink,
+}
+
+intrusive_adapter!(SharedPageAdapter = Box<SharedPage>: SharedPage { link => RBTreeAtomicLink });
+
+impl KeyAdapter<'_> for SharedPageAdapter {
+    type Key = u64;
+
+    fn get_key(&self, page: &SharedPage) -> u64 {
+        page.page
+    }
+}
+
+/// The pages of an address space whose frames are shared, by their addresses.
+#[derive(Default)]
+pub(super) struct SharedPages {
+    tree: RBTree<SharedPageAdapter>,
+    count: u64,
+}
+
+impl fmt::Debug for SharedPages {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "SharedPages({})", self.count)
+    }
+}
+
+impl SharedPages {
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn contains(&self, page: VirtAddr) -> bool {
+        !self.tree.find(&page.as_u64()).is_null()
+    }
+
+    fn insert(&mut self, page: Box<SharedPage>) {
+        self.tree.insert(page);
+        self.count += 1;
+    }
+
+    fn remove(&mut self, page: VirtAddr) -> Option<Arc<SharedFrame>> {
+        let removed = self.tree.find_mut(&page.as_u64()).remove()?;
+        self.count -= 1;
+        Some(removed.frame)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.tree.clear();
+        self.count = 0;
+    }
+}
 
 /// A shared frame whose page is gone from the page table, but which CPUs may still reach by an old translation.
 #[derive(Debug)]
@@ -45,21 +105,29 @@ impl AddressSpace {
         if !entry.is_unused() {
             return Err(MapError::AlreadyMapped(page));
         }
+        let known = fallible::new_box(SharedPage { page: page.as_u64(), frame, link: RBTreeAtomicLink::new() })?;
+        let frame = &known.frame;
         let caching = if frame.is_registers() { UNCACHED } else { PageTableFlags::empty() };
         entry.set_addr(frame.address(), rights.user_flags() | SHARED | caching);
-        self.shared.insert(page.as_u64(), frame);
+        self.shared.insert(known);
         Ok(())
+    }
+
+    /// Pages whose frames are shared.
+    #[must_use]
+    pub const fn shared_pages(&self) -> u64 {
+        self.shared.count()
     }
 
     /// Whether the frame at `page` is shared.
     #[must_use]
     pub fn is_shared(&self, page: VirtAddr) -> bool {
-        self.shared.contains_key(&page.as_u64())
+        self.shared.contains(page)
     }
 
     /// Takes away the shared frame at `page`, if there is one.
     pub fn unmap_shared(&mut self, page: VirtAddr) -> Option<StaleShare> {
-        let frame = self.shared.remove(&page.as_u64())?;
+        let frame = self.shared.remove(page)?;
         if let Some(entry) = self.tables.entry_mut(page) {
             entry.set_unused();
         }
@@ -117,7 +185,7 @@ mod tests {
         let before = counters().free;
         let device: Arc<dyn Owner> = Arc::new(Device);
         let mut space = AddressSpace::new_without_kernel().unwrap();
-        let registers = SharedFrame::registers(PhysAddr::new(0xfeb0_0000), Arc::clone(&device));
+        let registers = SharedFrame::registers(PhysAddr::new(0xfeb0_0000), Arc::clone(&device)).unwrap();
         space.map_shared(page(0), registers, Rights::ReadWrite).unwrap();
         assert_eq!(space.page(page(0)), PageState::Registers { rights: Rights::ReadWrite });
         assert_eq!(space.translate(page(0)), None);

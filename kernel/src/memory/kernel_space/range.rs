@@ -21,7 +21,7 @@ pub(super) struct KernelRange {
 impl KernelRange {
     /// Takes `length` bytes, a multiple of the page size. Nothing is mapped there.
     pub(super) fn take(length: u64) -> Result<Self, KernelMapError> {
-        let start = area().take(length).ok_or(KernelMapError::OutOfAddresses(length))?;
+        let start = area().take(length)?.ok_or(KernelMapError::OutOfAddresses(length))?;
         Ok(Self { start, length })
     }
 

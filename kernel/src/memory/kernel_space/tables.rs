@@ -95,7 +95,10 @@ fn map_range(
 /// Lets tables come from any memory and opens the dynamic area. The final tables are in force, and the heap works.
 pub(in crate::memory) fn finish() {
     tables().set_source(Frame::allocate_zeroed);
-    AREA.call_once(|| Mutex::new(VirtualArea::new(DYNAMIC_AREA_BASE, DYNAMIC_AREA_END)));
+    let Ok(all) = VirtualArea::new(DYNAMIC_AREA_BASE, DYNAMIC_AREA_END) else {
+        panic!("no memory for the list of addresses")
+    };
+    AREA.call_once(|| Mutex::new(all));
 }
 
 /// The tables, locked.

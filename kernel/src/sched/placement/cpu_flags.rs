@@ -15,6 +15,7 @@ pub struct CpuFlags {
 impl CpuFlags {
     /// Flags for so many CPUs, none of them raised.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     pub fn new(cpus: usize) -> Self {
         Self { words: (0..cpus.div_ceil(64)).map(|_| AtomicU64::new(0)).collect() }
     }
