@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use gatehouse_abi::Error;
 
+use crate::memory::fallible;
 use crate::sync::Mutex;
 
 /// What there are objects of.
@@ -32,8 +33,7 @@ impl Claim {
         if claimed.contains(&identity) {
             return Err(Error::WrongState);
         }
-        claimed.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-        claimed.push(identity);
+        fallible::push(&mut claimed, identity)?;
         Ok(Self(identity))
     }
 }

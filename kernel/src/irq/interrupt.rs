@@ -64,7 +64,7 @@ impl Interrupt {
             return Err(Error::WrongState);
         }
         let claim = Claim::new(Identity::Line(connection.interrupt))?;
-        Ok(Self::of_source(Source::Line(connection), claim))
+        Self::of_source(Source::Line(connection), claim)
     }
 
     /// The message of a PCI function with this number, masked.
@@ -73,11 +73,12 @@ impl Interrupt {
     /// [`Error::NotFound`] if the function has no such message, [`Error::WrongState`] if somebody has it, [`Error::OutOfMemory`].
     pub fn of_message(device: Arc<Device>, number: u64) -> Result<Counted<Self>, Error> {
         let claim = Claim::new(Identity::Message(device.address(), number))?;
-        Ok(Self::of_source(Source::Message(Message::new(device, number)?), claim))
+        Self::of_source(Source::Message(Message::new(device, number)?), claim)
     }
 
-    fn of_source(source: Source, claim: Claim) -> Counted<Self> {
-        Counted::first(Self { driver: Mutex::new(None), source, capabilities: AtomicUsize::new(1), _claim: claim })
+    fn of_source(source: Source, claim: Claim) -> Result<Counted<Self>, Error> {
+        let object = Self { driver: Mutex::new(None), source, capabilities: AtomicUsize::new(1), _claim: claim };
+        Ok(Counted::first(object)?)
     }
 
     /// What it comes by.

@@ -4,7 +4,7 @@ use gatehouse_runtime::abi::{ANY_CPU, Error, SLOT_NONE, ThreadInformation, right
 use gatehouse_runtime::affinity::{self, CpuSet};
 use gatehouse_runtime::control::kill_program;
 use gatehouse_runtime::debugger::list_threads;
-use gatehouse_runtime::device::{create_device, create_device_frame};
+use gatehouse_runtime::device::{create_device, create_device_frame, create_message};
 use gatehouse_runtime::memory::{IMAGE_BASE, PAGE_SIZE};
 use gatehouse_runtime::message::{create_endpoint, first_utcb, read_memory, reply_to, save_reply, spawn_suspended};
 use gatehouse_runtime::time::{SECOND, wait_until};
@@ -33,7 +33,7 @@ const PLACE: u64 = 0x7000_0000;
 const BRIDGE: u64 = 0;
 
 /// All of them.
-pub const CALLS: [Call; 19] = [
+pub const CALLS: [Call; 20] = [
     Call { name: "endpoint", make: |_| create_endpoint(), undo: |_, slot| delete(slot), allocations: 1 },
     Call { name: "notification", make: |_| notification::create(), undo: |_, slot| delete(slot), allocations: 1 },
     Call { name: "timer", make: |_| Timer::create(0).map(Timer::slot), undo: |_, slot| delete(slot), allocations: 2 },
@@ -50,6 +50,12 @@ pub const CALLS: [Call; 19] = [
     Call {
         name: "registers",
         make: |fixture| create_device_frame(fixture.device, 5, 0),
+        undo: |_, slot| delete(slot),
+        allocations: 1,
+    },
+    Call {
+        name: "message",
+        make: |fixture| create_message(fixture.device, 0),
         undo: |_, slot| delete(slot),
         allocations: 1,
     },
