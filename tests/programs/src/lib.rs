@@ -36,7 +36,7 @@ pub use boundary::{BOUNDARY_PAGE, BOUNDARY_SITE};
 pub use breakpoint_judge::BreakpointJudge;
 pub use check::{ThreadPlan, WRONG, cpus, ok, run_threads, wrong};
 pub use child::{end, endpoint, start as child};
-pub use command_line::number_in;
+pub use command_line::{UnreadableNumber, number_in, read_number};
 pub use debuggee_site::{
     DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INCREMENT_BYTE, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_SPINS,
     DEBUGGEE_START, DEBUGGEE_STORE, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE,
