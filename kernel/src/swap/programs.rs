@@ -18,7 +18,10 @@ static PROGRAMS: Mutex<Programs> = Mutex::new(Programs { list: Vec::new(), turn:
 /// Takes a program in; `false` if the heap has no room for it.
 #[must_use]
 pub fn add(program: &Arc<Program>) -> bool {
-    fallible::push(&mut PROGRAMS.lock().list, (program.number(), Arc::downgrade(program))).is_ok()
+    let list = &mut PROGRAMS.lock().list;
+    // No more than that, as the list shrinks with every program that is gone.
+    let room = fallible::reserve_exact(list, 1);
+    room.and_then(|()| fallible::push(list, (program.number(), Arc::downgrade(program)))).is_ok()
 }
 
 /// A program is gone. The list shrinks with it, so that nothing stays behind in the heap.
