@@ -14,6 +14,15 @@ fn threads_run_where_they_may() {
     }
 }
 
+#[test]
+fn a_thread_that_gives_way_goes_on_elsewhere() {
+    for cpus in [2, 4] {
+        let transcript = boot_and_pass(&Machine::new().smp(cpus).command_line("init=preempted_thread"));
+        let line = format!("preempted_thread: 20 rounds on {cpus} CPUs");
+        assert!(transcript.console_contains(&line), "{transcript}");
+    }
+}
+
 /// The numbers of a phase of `busy_cpus`.
 struct Phase {
     shares: Vec<u64>,

@@ -201,7 +201,7 @@ unsafe fn run_instead_of<const PLAIN: bool>(
     time::ensure_slice(cpu);
     notification::hand_bits(&waiter, notification::bits_of(badge));
     waiter.set_wait(Wait::Nothing);
-    let settle = |_: &Thread, previous| cpu.local().run_queue.push(previous);
+    let settle = |_: &Thread, previous| sched::queue_preempted(cpu, previous);
     // SAFETY: by the contract.
     unsafe { sched::switch_directly::<PLAIN>(cpu, running, waiter, settle) }
 }

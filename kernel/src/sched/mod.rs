@@ -18,8 +18,8 @@ pub use next::Next;
 pub use placement::{Audit, install_board, is_anybody_roaming, roaming_begins, roaming_ends};
 pub use poke::poke;
 pub use ready::{
-    deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, slice_ended, start, wake,
-    yield_now,
+    deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, queue_preempted,
+    slice_ended, start, wake, yield_now,
 };
 pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
 pub use run_queue::RunQueue;

@@ -179,6 +179,13 @@ pub fn priority_changed(cpu: &ThisCpu) -> Next {
 #[inline(always)]
 pub(super) fn queue_current(cpu: &ThisCpu) {
     let Some(thread) = detach_current(cpu) else { return };
+    queue_preempted(cpu, thread);
+}
+
+/// A thread that ran here goes behind others that are ready, or to a CPU that has nothing to do, if it may run there. All of its
+/// state is saved.
+#[inline(always)]
+pub fn queue_preempted(cpu: &ThisCpu, thread: Arc<Thread>) {
     if thread.attention().is_rooted() {
         cpu.local().run_queue.push(thread);
     } else {

@@ -46,6 +46,7 @@ pub fn place(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 
 /// A thread that ran here and goes behind others: it goes on at once where nothing runs, or is queued.
 #[cold]
+#[inline(never)]
 pub fn leave_or_stay(cpu: &ThisCpu, thread: Arc<Thread>) {
     if thread.attention().is_misplaced() {
         // Not here, so nothing changes here.
