@@ -135,3 +135,14 @@ fn interrupts_move_on_old_machines() {
     interrupts_move(2, Machine::new().machine(MachineType::Pc));
     interrupts_move(4, Machine::new().cpu("qemu64"));
 }
+
+/// By MSI-X, with memory that the device writes to.
+#[test]
+fn a_driver_outside_the_kernel_is_told_of_its_commands() {
+    for cpus in [1, 4] {
+        let machine = Machine::new().smp(cpus).qemu_argument("-device").qemu_argument("nvme,serial=gatehouse");
+        let transcript = boot_and_pass(&machine.command_line("init=nvme_messages"));
+        let line = format!("nvme_messages: 100 commands on each of {cpus} CPUs");
+        assert!(transcript.console_contains(&line), "{transcript}");
+    }
+}

@@ -5,6 +5,9 @@ use gatehouse_runtime::message::delete_capability;
 
 use crate::check;
 
+/// Vendor and device of QEMU's NVMe controller, as in its configuration.
+pub const NVME: u64 = 0x0010_1b36;
+
 /// Functions of a bus.
 const FUNCTIONS: u64 = 256;
 

@@ -22,13 +22,11 @@ use gatehouse_runtime::time::{MILLISECOND, SECOND};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::edu::{self, RAISE};
 use programs::real_time_clock::RealTimeClock;
-use programs::{check, child, cpus, find_function, ok};
+use programs::{NVME, check, child, cpus, find_function, ok};
 
 entry!(run);
 
-/// Vendor and device.
-const NVME: u64 = 0x0010_1b36;
-/// The bridge to the ISA bus of QEMU's q35.
+/// Vendor and device of the bridge to the ISA bus of QEMU's q35.
 const ICH9: u64 = 0x2918_8086;
 const ICH9_ADDRESS: u64 = 31 << 3;
 /// Device vectors of a CPU, and how many stay free while interrupts move.
