@@ -77,10 +77,7 @@ impl Message {
 
     /// Opens it: the message raises `vector` on the CPU with this id. Answers whether that can be expressed.
     pub fn open(&self, vector: u8, destination: ApicId) -> bool {
-        if destination.get() >= REACHABLE {
-            return false;
-        }
-        let (address, value) = (APIC_MESSAGES | destination.get() << 12, u32::from(vector));
+        let Some((address, value)) = address_and_value(vector, destination) else { return false };
         match &self.way {
             Way::Msi(msi) => with_ports(|ports| msi.open(ports, address, value)),
             // SAFETY: the entry's registers, mapped as long as this lives; `Interrupt` lets one CPU in at a time.
@@ -97,6 +94,13 @@ impl Message {
             Way::MsiX(entry) => unsafe { msi_x::mask(entry.address().as_mut_ptr()) },
         }
     }
+}
+
+/// Where a message goes, and what it says, to raise `vector` on the CPU with this id; `None` if none reaches that one.
+#[must_use]
+pub fn address_and_value(vector: u8, destination: ApicId) -> Option<(u32, u32)> {
+    let id = destination.get();
+    (id < REACHABLE).then_some((APIC_MESSAGES | id << 12, u32::from(vector)))
 }
 
 impl Drop for Message {

@@ -5,11 +5,11 @@ mod claims;
 mod device;
 mod messages;
 mod msi;
-mod msi_x;
+pub mod msi_x;
 mod ports;
 mod protection;
 
 pub use claims::{claim_for_kernel, with_root};
 pub use device::Device;
-pub use messages::Message;
+pub use messages::{Message, address_and_value};
 pub use ports::Ports;
