@@ -4,7 +4,6 @@
 //! 0x20, what is interrupted for at 0x24, raise at 0x60, acknowledge at 0x64).
 
 use gatehouse_runtime::abi::{SLOT_NONE, rights};
-use gatehouse_runtime::device::write_configuration;
 use gatehouse_runtime::frame;
 
 use crate::check;
@@ -35,15 +34,6 @@ pub const ACKNOWLEDGE: u64 = 0x64;
 pub const INTERRUPT_WHEN_DONE: u32 = 0x80;
 /// What it interrupts for then.
 pub const DONE: u32 = 1;
-
-/// In the register of commands: the device's memory answers, and its line is not kept quiet.
-const MEMORY_SPACE: u64 = 1 << 1;
-const COMMAND: u64 = 0x04;
-
-/// Lets the device's memory answer.
-pub fn enable_memory(device: u64) {
-    check!(write_configuration(device, COMMAND, MEMORY_SPACE) == Ok(0), "no memory");
-}
 
 /// Maps the frame of the registers, for [`read`] and [`write`].
 pub fn map(registers: u64) {

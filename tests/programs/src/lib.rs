@@ -53,7 +53,7 @@ pub use int_n::{INT_N_STRIDE, int_n_site};
 pub use paged_region::{
     IMAGE_PAGES, IMAGE_REGION, PAGED_REGION, PAGED_STACK_PAGES, PAGED_STACK_TOP, image_word, unmap_range,
 };
-pub use pci_bus::{NVME, find_function};
+pub use pci_bus::{NVME, enable_memory, find_function};
 pub use shared_values::{
     PROGRAM_END_STATUS, SWAP_ERROR_PAGES, SWAP_WAITER_PAGES, UNMAP_ELSEWHERE_PAGE, UNRELIABLE_SITES,
 };

@@ -17,7 +17,7 @@ use programs::edu::{
     self, ACKNOWLEDGE, DONE, FACTORIAL, IDENTIFICATION, IDENTIFICATION_MARK, INTERRUPT_WHEN_DONE, LIVENESS, RAISE,
     REGISTERS, STATUS, read, write,
 };
-use programs::{check, child, cpus, find_function, ok};
+use programs::{check, child, cpus, enable_memory, find_function, ok};
 
 entry!(run);
 
@@ -70,7 +70,7 @@ fn cases() -> u64 {
     check!(create_device(address) == Err(Error::WrongState), "the function was given away twice");
     let registers = ok("registers", create_device_frame(device, 0, 0));
     wrong_arguments(device, registers);
-    edu::enable_memory(device);
+    enable_memory(device);
     edu::map(registers);
     check!(read(IDENTIFICATION) & 0xff == IDENTIFICATION_MARK, "identification {:#x}", read(IDENTIFICATION));
     write(LIVENESS, 0x1234_5678);

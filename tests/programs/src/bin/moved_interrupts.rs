@@ -22,7 +22,7 @@ use gatehouse_runtime::time::{MILLISECOND, SECOND};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::edu::{self, RAISE};
 use programs::real_time_clock::RealTimeClock;
-use programs::{NVME, check, child, cpus, find_function, ok};
+use programs::{NVME, check, child, cpus, enable_memory, find_function, ok};
 
 entry!(run);
 
@@ -116,7 +116,7 @@ fn run(_: u64) -> u64 {
     let vectors_before = vectors_in_use();
     let (device, address) = find_function(edu::IDENTITY);
     let registers = ok("registers", create_device_frame(device, 0, 0));
-    edu::enable_memory(device);
+    enable_memory(device);
     edu::map(registers);
     let notification = ok("notification", create().and_then(|all| copy_capability(all, rights::ALL, BADGE, 0)));
 

@@ -10,20 +10,16 @@ use core::sync::atomic::{Ordering, fence};
 use gatehouse_runtime::abi::{Error, SLOT_NONE, rights};
 use gatehouse_runtime::device::{
     acknowledge_interrupt, bind_interrupt, create_device_frame, create_message, frame_address, move_interrupt,
-    unbind_interrupt, write_configuration,
+    unbind_interrupt,
 };
 use gatehouse_runtime::memory::PAGE_SIZE;
 use gatehouse_runtime::message::copy_capability;
 use gatehouse_runtime::notification::{create, poll, wait_for};
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, frame, println};
-use programs::{NVME, check, child, cpus, find_function, ok};
+use programs::{NVME, check, child, cpus, enable_memory, find_function, ok};
 
 entry!(run);
-
-/// In the configuration: commands, and the bit by which the device's memory answers.
-const COMMAND: u64 = 0x04;
-const MEMORY_SPACE: u64 = 1 << 1;
 
 /// Where the two pages of registers are mapped, and the two queues.
 const REGISTERS: u64 = 0x7100_0000;
@@ -108,7 +104,7 @@ impl Queues {
 
 fn run(_: u64) -> u64 {
     let (device, _) = find_function(NVME);
-    check!(write_configuration(device, COMMAND, MEMORY_SPACE) == Ok(0), "no memory");
+    enable_memory(device);
     let registers = [0, 1].map(|page| ok("registers", create_device_frame(device, 0, page)));
     let memory = [(); 2].map(|()| ok("memory", frame::create()));
     let places = [REGISTERS, REGISTERS + PAGE_SIZE, SUBMISSIONS, COMPLETIONS];
