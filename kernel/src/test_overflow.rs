@@ -15,10 +15,10 @@ static OVERFLOW_NEXT: AtomicU32 = AtomicU32::new(0);
 /// Held by the test that overflows a stack with a lock held.
 static LOCK: Mutex<()> = Mutex::new(());
 
-/// Overflows the interrupt stack: with a lock held (1), with the CPU's list of ending threads being changed (2), with neither (0).
+/// Overflows the interrupt stack: with a lock held (1), with the CPU's decoder in use (2), with neither (0).
 pub fn overflow_interrupt_stack(cpu: &ThisCpu, held: u64) {
     let _lock = (held == 1).then(|| LOCK.lock());
-    let _departures = (held == 2).then(|| cpu.local().departures.borrow_mut());
+    let _instructions = (held == 2).then(|| cpu.local().instructions.borrow_mut());
     let _sum = overflow(0);
 }
 

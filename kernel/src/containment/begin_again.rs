@@ -6,6 +6,7 @@ use crate::irq;
 use crate::program;
 use crate::sched;
 use crate::time;
+use crate::trap;
 
 /// What a CPU does after it has started again: puts itself in order, ends the program, chooses who runs.
 ///
@@ -16,10 +17,10 @@ pub(super) extern "C" fn begin_again() -> *const Frame {
     cpu.abandon_ist();
     cpu.kernel().nmi().abandon();
     cpu.kernel().overflow().is_over();
-    // The thread first: what follows would put it back among those that are ready. Who runs is chosen below.
-    let _next = program::end_current(&cpu, cpu.local().contained.get());
+    // The thread first: what follows would put it back among those that are ready.
+    let next = program::end_current(&cpu, cpu.local().contained.get());
     serve_others(&cpu);
-    sched::pick(&cpu)
+    trap::conclude(&cpu, cpu.local().idle_frame(), next)
 }
 
 /// Does what others asked of this CPU: what was taken out of a set and not done is not known, so all of it.

@@ -13,8 +13,7 @@ use crate::arch::{self, Frame, InstructionInfo};
 use crate::irq::Rate;
 use crate::irq::watchdog::Watchdog;
 use crate::memory::set_aside::SetAside;
-use crate::program::Departures;
-use crate::sched::{Audit, RunQueue};
+use crate::sched::{Audit, ExitQueue, RunQueue};
 use crate::swap::Trouble;
 use crate::thread::Thread;
 use crate::time::TimerList;
@@ -46,8 +45,8 @@ pub struct Local {
     pub slice_end: Cell<u64>,
     /// What the hardware timer is armed for, in clock ticks; `u64::MAX` when it is not.
     pub armed: Cell<u64>,
-    /// Threads that are about to end here.
-    pub departures: RefCell<Departures>,
+    /// What is to end here when the handler is over.
+    pub exit_queue: ExitQueue<ThisCpu>,
     /// For looking into instructions that fault; kept, since making one allocates.
     pub instructions: RefCell<InstructionInfo>,
     /// What stopped the last copy from or to a program, if it was a page that is away.
@@ -81,7 +80,7 @@ impl Local {
             watchdog: Watchdog::default(),
             slice_end: Cell::new(u64::MAX),
             armed: Cell::new(u64::MAX),
-            departures: RefCell::new(Departures::new()),
+            exit_queue: ExitQueue::new(),
             instructions: RefCell::new(arch::instruction_info()),
             swap_trouble: RefCell::new(None),
             contained: Cell::new(ProgramEnd::default()),
@@ -123,7 +122,7 @@ impl Local {
     pub fn is_in_use(&self) -> bool {
         self.run_queue.is_in_use()
             || self.timers.is_in_use()
-            || self.departures.try_borrow_mut().map_or(true, |departures| departures.is_under_way())
+            || self.exit_queue.is_draining()
             || self.instructions.try_borrow_mut().is_err()
     }
 

@@ -13,7 +13,7 @@ use super::switch::{block_current, run_instead};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::object::Close;
-use crate::sched::{self, Next};
+use crate::sched::{self, ExitLink, Next};
 use crate::sync::{Mutex, MutexGuard};
 use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
@@ -24,19 +24,24 @@ pub struct Endpoint {
     pub(super) queues: Mutex<Queues>,
     /// Capabilities of it that exist.
     capabilities: AtomicUsize,
+    exit_link: ExitLink<ThisCpu>,
 }
 
 impl Endpoint {
     /// An endpoint with one capability.
     #[must_use]
     pub fn new() -> Self {
-        Self { queues: Mutex::new(Queues::new()), capabilities: AtomicUsize::new(1) }
+        Self { queues: Mutex::new(Queues::new()), capabilities: AtomicUsize::new(1), exit_link: ExitLink::new() }
     }
 }
 
 impl Close for Endpoint {
     fn capabilities(&self) -> &AtomicUsize {
         &self.capabilities
+    }
+
+    fn exit_link(&self) -> &ExitLink<ThisCpu> {
+        &self.exit_link
     }
 
     fn close(&self, cpu: &ThisCpu) {
@@ -121,9 +126,7 @@ pub(super) fn wait_as_sender(
 /// Receives into the running thread's frame: the message of the first sender, or of one yet to come.
 #[inline(always)]
 pub fn receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, wait: bool) -> Next {
-    if !forget_client(cpu) {
-        return Next::Choose;
-    }
+    forget_client(cpu);
     let mut queues = endpoint.queues.lock();
     if let Some(sender) = queues.take_sender() {
         drop(queues);

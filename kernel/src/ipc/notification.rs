@@ -16,7 +16,7 @@ use super::switch::block_current;
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::object::Close;
-use crate::sched::{self, Next};
+use crate::sched::{self, ExitLink, Next};
 use crate::sync::Mutex;
 use crate::thread::{QueueAdapter, Thread, Wait};
 use crate::trap::TrapFrame as _;
@@ -29,6 +29,7 @@ const NO_BADGE: u64 = 1;
 pub struct Notification {
     pub(super) state: Mutex<State>,
     capabilities: AtomicUsize,
+    exit_link: ExitLink<ThisCpu>,
 }
 
 /// Either there are bits, or there are waiters, or neither.
@@ -101,7 +102,7 @@ impl Notification {
     pub fn new() -> Self {
         let state =
             State { bits: 0, lone: LoneReceiver::default(), waiters: LinkedList::new(QueueAdapter::new()), open: true };
-        Self { state: Mutex::new(state), capabilities: AtomicUsize::new(1) }
+        Self { state: Mutex::new(state), capabilities: AtomicUsize::new(1), exit_link: ExitLink::new() }
     }
 
     /// Sets the bits of a badge (0 counts as 1). The thread that has waited longest gets all bits that are set. May be
@@ -135,6 +136,10 @@ impl Default for Notification {
 impl Close for Notification {
     fn capabilities(&self) -> &AtomicUsize {
         &self.capabilities
+    }
+
+    fn exit_link(&self) -> &ExitLink<ThisCpu> {
+        &self.exit_link
     }
 
     fn close(&self, cpu: &ThisCpu) {

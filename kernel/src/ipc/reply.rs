@@ -24,21 +24,18 @@ pub(super) fn owe(server: &Thread, client: Arc<Thread>) {
     server.set_client(client);
 }
 
-/// Whoever waits for a reply of the running thread, which is about to receive again, will never get one. Answers whether the
-/// running thread is still there: ending the client's program may have ended its own.
-#[must_use]
-pub(super) fn forget_client(cpu: &ThisCpu) -> bool {
+/// Whoever waits for a reply of the running thread, which is about to receive again, will never get one.
+pub(super) fn forget_client(cpu: &ThisCpu) {
     if let Some(client) = cpu.current().and_then(Thread::take_client) {
         super::cancel::abandon(cpu, client);
     }
-    cpu.current().is_some()
 }
 
 /// What a reply does to the client.
 enum Effect {
     /// It is ready.
     Ready(Arc<Thread>),
-    /// It is gone, with its program.
+    /// It ends, with its program.
     Gone,
 }
 
@@ -84,9 +81,6 @@ pub fn reply(cpu: &ThisCpu, frame: &mut Frame, client: Option<Arc<Thread>>) -> N
         return Next::Stay;
     };
     let effect = answer(cpu, server, client, frame);
-    if cpu.current().is_none() {
-        return Next::Choose;
-    }
     frame.set_system_call_result(0);
     match effect {
         Effect::Ready(client) => {
@@ -106,9 +100,6 @@ pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, clie
         return super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking());
     };
     let Effect::Ready(client) = answer(cpu, server, client, frame) else {
-        if cpu.current().is_none() {
-            return Next::Choose;
-        }
         return super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking());
     };
     let queues = endpoint.queues.lock();

@@ -1,16 +1,19 @@
 //! Rights to reply that a server has put aside, to answer in another order or by another thread.
 //!
 //! The right is moved from the server's thread into an object with capabilities of its own. It can be used once. When the
-//! last capability goes before, the client gets no reply, as if the server's thread had ended.
+//! last capability goes before, the object closes: the client gets no reply, as if the server's thread had ended.
 //!
 //! All moves happen under the lock of [`super::cancel`], so whoever ends the client's wait finds it in one place.
 
 use alloc::sync::Arc;
+use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::Error;
 
 use super::cancel::{abandon, while_stable};
-use crate::cpu;
+use crate::cpu::ThisCpu;
+use crate::object::Close;
+use crate::sched::ExitLink;
 use crate::sync::Mutex;
 use crate::thread::Thread;
 
@@ -18,13 +21,15 @@ use crate::thread::Thread;
 #[derive(Debug)]
 pub struct SavedReply {
     client: Mutex<Option<Arc<Thread>>>,
+    capabilities: AtomicUsize,
+    exit_link: ExitLink<ThisCpu>,
 }
 
 impl SavedReply {
-    /// No right yet: there must be a capability before a client is taken.
+    /// No right yet, and one capability: there must be one before a client is taken.
     #[must_use]
     pub const fn new() -> Self {
-        Self { client: Mutex::new(None) }
+        Self { client: Mutex::new(None), capabilities: AtomicUsize::new(1), exit_link: ExitLink::new() }
     }
 
     /// Takes over the client that the running `server` owes a reply.
@@ -69,10 +74,18 @@ impl Default for SavedReply {
     }
 }
 
-impl Drop for SavedReply {
-    fn drop(&mut self) {
+impl Close for SavedReply {
+    fn capabilities(&self) -> &AtomicUsize {
+        &self.capabilities
+    }
+
+    fn exit_link(&self) -> &ExitLink<ThisCpu> {
+        &self.exit_link
+    }
+
+    fn close(&self, cpu: &ThisCpu) {
         if let Some(client) = self.take() {
-            abandon(&cpu::this(), client);
+            abandon(cpu, client);
         }
     }
 }

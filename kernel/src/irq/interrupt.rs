@@ -20,7 +20,7 @@ use crate::ipc::{self, Notification};
 use crate::object::{Close, Counted};
 use crate::pci::{Device, Message};
 use crate::program::Program;
-use crate::sched::Next;
+use crate::sched::{ExitLink, Next};
 use crate::sync::{Mutex, try_lock_briefly};
 use crate::thread::Thread;
 use crate::time;
@@ -32,6 +32,7 @@ pub struct Interrupt {
     driver: Mutex<Option<Driver>>,
     source: Source,
     capabilities: AtomicUsize,
+    exit_link: ExitLink<ThisCpu>,
     /// Dropped behind the source: nobody may have another object of it before.
     _claim: Claim,
 }
@@ -77,7 +78,9 @@ impl Interrupt {
     }
 
     fn of_source(source: Source, claim: Claim) -> Result<Counted<Self>, Error> {
-        let object = Self { driver: Mutex::new(None), source, capabilities: AtomicUsize::new(1), _claim: claim };
+        let capabilities = AtomicUsize::new(1);
+        let object =
+            Self { driver: Mutex::new(None), source, capabilities, exit_link: ExitLink::new(), _claim: claim };
         Ok(Counted::first(object)?)
     }
 
@@ -279,6 +282,10 @@ fn give_back(spare: Result<Place, Error>) {
 impl Close for Interrupt {
     fn capabilities(&self) -> &AtomicUsize {
         &self.capabilities
+    }
+
+    fn exit_link(&self) -> &ExitLink<ThisCpu> {
+        &self.exit_link
     }
 
     fn close(&self, cpu: &ThisCpu) {

@@ -1,26 +1,48 @@
 //! Objects that close when their last capability goes.
 
 use alloc::sync::Arc;
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible::{self, OutOfHeap};
+use crate::sched::{End, ExitLink, Stage};
 
 /// An object where threads wait. Other references than capabilities do not keep it open.
 pub trait Close {
     /// How many capabilities of it exist.
     fn capabilities(&self) -> &AtomicUsize;
 
-    /// The last one is gone: nobody waits here any more. Called with no lock held; may end programs.
+    /// By which it waits to be closed.
+    fn exit_link(&self) -> &ExitLink<ThisCpu>;
+
+    /// The last one is gone: nobody waits here any more. Called from the exit queue, with no lock held.
     fn close(&self, cpu: &ThisCpu);
 }
 
-/// One capability of an object. The last one that is dropped closes it; capability spaces drop what leaves them outside
-/// of their locks.
-#[derive(Debug)]
-pub struct Counted<T: Close>(Arc<T>);
+/// An object whose last capability is gone.
+struct Closing<T>(PhantomData<T>);
 
-impl<T: Close> Counted<T> {
+// SAFETY: the last capability of an object goes once, since others come from capabilities only; the link serves nothing else.
+unsafe impl<T: Close + Send + Sync + 'static> End for Closing<T> {
+    type Object = T;
+    type Cpu = ThisCpu;
+    const STAGE: Stage = Stage::Object;
+
+    fn link(object: &T) -> &ExitLink<ThisCpu> {
+        object.exit_link()
+    }
+
+    fn run(object: Arc<T>, cpu: &ThisCpu) {
+        object.close(cpu);
+    }
+}
+
+/// One capability of an object. When the last one has been dropped, wherever that is, the exit queue closes the object.
+#[derive(Debug)]
+pub struct Counted<T: Close + Send + Sync + 'static>(Arc<T>);
+
+impl<T: Close + Send + Sync + 'static> Counted<T> {
     /// The first capability of a new object, which counts one already.
     ///
     /// # Errors
@@ -45,10 +67,10 @@ impl<T: Close> Counted<T> {
     }
 }
 
-impl<T: Close> Drop for Counted<T> {
+impl<T: Close + Send + Sync + 'static> Drop for Counted<T> {
     fn drop(&mut self) {
         if self.0.capabilities().fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.close(&cpu::this());
+            cpu::this().local().exit_queue.put::<Closing<T>>(Arc::clone(&self.0));
         }
     }
 }

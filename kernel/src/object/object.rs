@@ -23,7 +23,7 @@ pub enum KernelObject {
     /// A frame that programs share.
     Frame(Arc<SharedFrame>),
     /// The right to reply once.
-    Reply(Arc<SavedReply>),
+    Reply(Counted<SavedReply>),
     /// The right to make interrupts and port ranges.
     DeviceControl,
     /// An interrupt line.
@@ -48,7 +48,7 @@ impl Object for KernelObject {
             Self::Thread(thread) => Self::Thread(Arc::clone(thread)),
             Self::Program(program) => Self::Program(Arc::clone(program)),
             Self::Frame(frame) => Self::Frame(Arc::clone(frame)),
-            Self::Reply(reply) => Self::Reply(Arc::clone(reply)),
+            Self::Reply(reply) => Self::Reply(reply.again()),
             Self::DeviceControl => Self::DeviceControl,
             Self::Interrupt(interrupt) => Self::Interrupt(interrupt.again()),
             Self::Ports(ports) => Self::Ports(ports.clone()),

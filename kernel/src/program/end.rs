@@ -1,22 +1,21 @@
-//! How threads and programs end, and how their memory comes back.
+//! How threads and programs end, and how their memory comes back: by the exit queue of the CPU, when the handler is over.
 
 use alloc::sync::Arc;
 
 use gatehouse_abi::{EndCause, PageLoss, ProgramEnd, TrapNumber};
 
-use super::{Departure, Program};
+use super::Program;
 use crate::cpu::ThisCpu;
 use crate::object::{FOREST, drop_removed};
-use crate::sched::{self, Next};
+use crate::sched::{self, End, ExitLink, Next, Stage};
 use crate::start;
 use crate::thread::Thread;
 use crate::{console, ipc, swap};
 
-/// Ends the program of the running thread, all its threads with it.
+/// Ends the program of the running thread, all its threads with it. The thread leaves the CPU at once.
 pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
     if let Some(thread) = sched::forget_current(cpu) {
-        let program = Arc::clone(thread.program());
-        end_program(cpu, &program, end);
+        end_program(cpu, thread.program(), end);
         thread_gone(cpu, thread);
     }
     Next::Choose
@@ -25,9 +24,10 @@ pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
 /// Ends the running thread alone; its program ends with its last thread.
 pub fn end_running_thread(cpu: &ThisCpu, status: u64) -> Next {
     if let Some(thread) = sched::forget_current(cpu) {
-        let program = Arc::clone(thread.program());
+        let program = thread.program();
         // The last one to say so has the last word, should no other thread be left.
-        program.life().last_exit = Some(exited(&program, &thread, cpu, status));
+        let end = exited(program, &thread, cpu, status);
+        program.life().last_exit = Some(end);
         thread_gone(cpu, thread);
     }
     Next::Choose
@@ -58,41 +58,133 @@ pub fn kill(cpu: &ThisCpu, program: &Arc<Program>) -> bool {
         return false;
     }
     let end = ProgramEnd { program: program.number(), cause: EndCause::Killed as u64, ..ProgramEnd::default() };
-    end_program(cpu, program, end);
-    true
+    end_program(cpu, program, end)
 }
 
 /// Ends the program of a thread that waits for somebody to handle its fault, and that the caller owns.
 pub fn end_waiting(cpu: &ThisCpu, thread: Arc<Thread>) {
-    depart(cpu, Departure::Unhandled, thread);
+    cpu.local().exit_queue.put::<Unhandled>(thread);
 }
 
 /// Ends the program of a thread whose handler did not reply in time, and that the caller owns.
 pub fn end_unanswered(cpu: &ThisCpu, thread: Arc<Thread>) {
-    depart(cpu, Departure::TimedOut, thread);
+    cpu.local().exit_queue.put::<TimedOut>(thread);
 }
 
-/// A thread is off every CPU and list for good: frees it, and with the last one the program.
-#[cold]
-#[inline(never)]
+/// A thread is off every CPU and list for good: it is freed, and with the last one the program, when the handler is over.
+#[inline(always)]
 pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
-    if thread.is_timed() {
-        // Only the CPU where it ran last may take it out of the timer list. There it comes here again.
-        let _ = sched::wake(cpu, thread);
-        return;
-    }
-    depart(cpu, Departure::Gone, thread);
+    cpu.local().exit_queue.put::<Gone>(thread);
 }
 
-fn depart(cpu: &ThisCpu, departure: Departure, thread: Arc<Thread>) {
-    let mut next = cpu.local().departures.borrow_mut().begin(departure, thread);
-    while let Some((departure, thread)) = next {
-        match departure {
-            Departure::Gone => free_thread(cpu, thread),
-            Departure::Unhandled => end_for_fault(cpu, thread, EndCause::Trap),
-            Departure::TimedOut => end_for_fault(cpu, thread, EndCause::HandlerTimeout),
+/// A thread is off every CPU and list for good.
+struct Gone;
+/// A thread waits for a handler that will not reply: its program ends for the fault.
+struct Unhandled;
+/// A thread has waited for its handler for too long: its program ends.
+struct TimedOut;
+/// A program's end is decided: its threads are stopped.
+struct Stopping;
+/// A program has no threads any more: it gives back what it has.
+struct Released;
+/// A program has given everything back: whoever started it is told.
+struct Reported;
+
+// SAFETY: a thread is put in by its owner, which is one.
+unsafe impl End for Gone {
+    type Object = Thread;
+    type Cpu = ThisCpu;
+    const STAGE: Stage = Stage::Thread;
+
+    fn link(thread: &Thread) -> &ExitLink<ThisCpu> {
+        thread.exit_link()
+    }
+
+    fn run(thread: Arc<Thread>, cpu: &ThisCpu) {
+        if thread.is_timed() {
+            // Only the CPU where it ran last may take it out of the timer list. There it comes here again.
+            let _ = sched::wake(cpu, thread);
+            return;
         }
-        next = cpu.local().departures.borrow_mut().take();
+        free_thread(cpu, thread);
+    }
+}
+
+// SAFETY: a thread is put in by its owner, which is one.
+unsafe impl End for Unhandled {
+    type Object = Thread;
+    type Cpu = ThisCpu;
+    const STAGE: Stage = Stage::Fault;
+
+    fn link(thread: &Thread) -> &ExitLink<ThisCpu> {
+        thread.exit_link()
+    }
+
+    fn run(thread: Arc<Thread>, cpu: &ThisCpu) {
+        end_for_fault(cpu, thread, EndCause::Trap);
+    }
+}
+
+// SAFETY: a thread is put in by its owner, which is one.
+unsafe impl End for TimedOut {
+    type Object = Thread;
+    type Cpu = ThisCpu;
+    const STAGE: Stage = Stage::Fault;
+
+    fn link(thread: &Thread) -> &ExitLink<ThisCpu> {
+        thread.exit_link()
+    }
+
+    fn run(thread: Arc<Thread>, cpu: &ThisCpu) {
+        end_for_fault(cpu, thread, EndCause::HandlerTimeout);
+    }
+}
+
+// SAFETY: the end of a program is decided once, and the link serves nothing else.
+unsafe impl End for Stopping {
+    type Object = Program;
+    type Cpu = ThisCpu;
+    const STAGE: Stage = Stage::Stop;
+
+    fn link(program: &Program) -> &ExitLink<ThisCpu> {
+        program.stop_link()
+    }
+
+    fn run(program: Arc<Program>, cpu: &ThisCpu) {
+        stop_threads(cpu, &program);
+    }
+}
+
+// SAFETY: a program loses its last thread once, and is reported behind that; the link serves nothing else.
+unsafe impl End for Released {
+    type Object = Program;
+    type Cpu = ThisCpu;
+    const STAGE: Stage = Stage::Release;
+
+    fn link(program: &Program) -> &ExitLink<ThisCpu> {
+        program.release_link()
+    }
+
+    fn run(program: Arc<Program>, cpu: &ThisCpu) {
+        ipc::cancelled(&program);
+        // What closes with them closes before the report.
+        drop_removed(cpu, FOREST.end(program.capabilities()));
+        cpu.local().exit_queue.put::<Reported>(program);
+    }
+}
+
+// SAFETY: only a program that has been released is put in, once; nothing else uses the link any more.
+unsafe impl End for Reported {
+    type Object = Program;
+    type Cpu = ThisCpu;
+    const STAGE: Stage = Stage::Report;
+
+    fn link(program: &Program) -> &ExitLink<ThisCpu> {
+        program.release_link()
+    }
+
+    fn run(program: Arc<Program>, cpu: &ThisCpu) {
+        report(cpu, program);
     }
 }
 
@@ -129,8 +221,7 @@ fn end_for_fault(cpu: &ThisCpu, thread: Arc<Thread>, cause: EndCause) {
     thread_gone(cpu, thread);
 }
 
-/// Ends a program for a page of it that cannot be brought back. The running thread may be one of its threads, and is gone
-/// then.
+/// Ends a program for a page of it that cannot be brought back. The running thread may be one of its threads.
 pub fn lose_page(cpu: &ThisCpu, program: &Arc<Program>, address: u64, loss: PageLoss) {
     if !program.is_quiet() {
         console::line(format_args!(
@@ -155,11 +246,18 @@ pub fn lose_page(cpu: &ThisCpu, program: &Arc<Program>, address: u64, loss: Page
     end_program(cpu, program, end);
 }
 
-/// Stops all threads of a program, wherever they are.
-fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
-    if !program.decide_end(end) {
-        return;
+/// Decides how a program ends; its threads are stopped, wherever they are, when the handler is over. `false` if it is ending
+/// already.
+fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) -> bool {
+    let decided = program.decide_end(end);
+    if decided {
+        cpu.local().exit_queue.put::<Stopping>(Arc::clone(program));
     }
+    decided
+}
+
+/// Stops all threads of a program whose end is decided.
+fn stop_threads(cpu: &ThisCpu, program: &Arc<Program>) {
     let waiter = program.life().waiter.take();
     if let Some(thread) = waiter {
         // Where it is woken it is ended, since its program is ending.
@@ -179,7 +277,7 @@ fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) {
     }
     swap::cancel_waiting(cpu, program);
     sched::stop_threads_elsewhere(cpu, program);
-    // Those of this CPU go at once: in its queue and its timer list. The caller has taken the running one.
+    // Those of this CPU go at once: the running one, those in its queue and its timer list.
     let _ = sched::reap(cpu);
 }
 
@@ -192,14 +290,12 @@ fn free_thread(cpu: &ThisCpu, thread: Arc<Thread>) {
     program.give_back_utcb(thread.utcb_slot());
     drop(thread);
     if program.remove_thread(number) {
-        program_gone(cpu, program);
+        cpu.local().exit_queue.put::<Released>(program);
     }
 }
 
-/// The last thread is gone: gives the memory back, then tells whoever started the program.
-fn program_gone(cpu: &ThisCpu, program: Arc<Program>) {
-    ipc::cancelled(&program);
-    drop_removed(cpu, FOREST.end(program.capabilities()));
+/// A program has no threads and no capabilities any more: gives the memory back, then tells whoever started it.
+fn report(cpu: &ThisCpu, program: Arc<Program>) {
     let space = program.space().take();
     sched::wait_until_left(cpu, program.root());
     if let Some(mut space) = space {
@@ -223,7 +319,6 @@ fn program_gone(cpu: &ThisCpu, program: Arc<Program>) {
     let waiter = life.waiter.take();
     drop(life);
     if let Some(thread) = waiter {
-        // Whoever ends a program chooses anew anyway, so a waiter that is woken here gets its turn.
         let _ = sched::wake(cpu, thread);
     }
 }

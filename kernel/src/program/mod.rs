@@ -1,7 +1,6 @@
 //! Programs: an address space, the threads in it, and how all of it ends.
 
 pub mod archive;
-mod departures;
 pub mod elf;
 mod end;
 mod paused;
@@ -12,7 +11,6 @@ mod stopped;
 mod utcbs;
 mod wait;
 
-pub use departures::{Departure, Departures};
 pub use end::{
     end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, lose_page,
     thread_gone,

@@ -11,10 +11,12 @@ use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
 use percpu::CpuIndex;
 
 use super::UtcbSlot;
+use crate::cpu::ThisCpu;
 use crate::memory::AddressSpace;
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::shared_frame::FrameQuota;
 use crate::object::{Space, new_space};
+use crate::sched::ExitLink;
 use crate::swap::{self, Residence};
 use crate::sync::{Mutex, MutexGuard};
 use crate::thread::{Thread, ThreadList};
@@ -62,6 +64,8 @@ pub struct Program {
     frame_quota: Arc<FrameQuota>,
     /// In the list of programs that are ending.
     ending_link: LinkedListAtomicLink,
+    stop_link: ExitLink<ThisCpu>,
+    release_link: ExitLink<ThisCpu>,
 }
 
 mod adapter {
@@ -126,6 +130,8 @@ impl Program {
             residence: Residence::default(),
             frame_quota,
             ending_link: LinkedListAtomicLink::new(),
+            stop_link: ExitLink::new(),
+            release_link: ExitLink::new(),
         })
     }
 
@@ -241,6 +247,16 @@ impl Program {
         let mut life = self.life();
         life.threads.retain(|(other, _)| *other != number);
         life.threads.is_empty()
+    }
+
+    /// By which it waits for its threads to be stopped.
+    pub(super) const fn stop_link(&self) -> &ExitLink<ThisCpu> {
+        &self.stop_link
+    }
+
+    /// By which it waits to give back what it has, and to be reported.
+    pub(super) const fn release_link(&self) -> &ExitLink<ThisCpu> {
+        &self.release_link
     }
 
     /// Calls `each` with the CPU of each of its threads.

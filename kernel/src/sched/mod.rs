@@ -3,6 +3,7 @@
 //! Each CPU schedules alone: its run queue is touched by no other. Threads come from other CPUs through the inbox, with an
 //! IPI when the CPU may not look by itself. Where a thread goes that may run on several CPUs is decided in [`placement`]. Handlers answer a [`Next`]; only [`pick`] acts on it.
 
+mod exit_queue;
 mod inbox;
 mod next;
 mod placement;
@@ -13,6 +14,7 @@ mod run_queue;
 mod suspend;
 mod switch;
 
+pub use exit_queue::{End, ExitLink, ExitQueue, Stage};
 pub use inbox::{Inbox, InboxEntry};
 pub use next::Next;
 pub use placement::{Audit, install_board, is_anybody_roaming, roaming_begins, roaming_ends};

@@ -183,7 +183,7 @@ fn settle(cpu: &ThisCpu, trouble: &Trouble) -> (Next, bool) {
         Arrival::Waits => (Next::Choose, false),
         Arrival::Lost(loss) => {
             program::lose_page(cpu, &trouble.program, trouble.page.as_u64(), loss);
-            (if cpu.current().is_none() { Next::Choose } else { Next::Stay }, true)
+            (Next::Stay, true)
         }
     }
 }
@@ -199,8 +199,8 @@ pub fn refused(cpu: &ThisCpu, frame: &mut Frame, error: Error) -> Next {
     // Before the thread may be off the CPU.
     frame.restart_system_call();
     let (next, lost) = settle(cpu, &trouble);
-    if lost && cpu.current().is_some() {
-        // The page was another program's, which ends for it.
+    if lost {
+        // The page's program ends for it, which may be another one.
         frame.finish_system_call();
         frame.set_system_call_result(error.to_register());
     }

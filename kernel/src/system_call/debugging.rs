@@ -31,7 +31,7 @@ pub(super) fn debugging_call(
 ) -> Option<Outcome> {
     let [first, second, ..] = *arguments;
     Some(match call {
-        SystemCall::ClearBreakpoint => then(cpu, frame, clear_breakpoint(cpu, thread, first)),
+        SystemCall::ClearBreakpoint => then(frame, clear_breakpoint(cpu, thread, first)),
         SystemCall::ReadRegisters => read_registers(thread, first).into(),
         SystemCall::WriteRegisters => write_registers(thread, first).into(),
         SystemCall::SetHardwareBreakpoint => set_hardware_breakpoint(thread, arguments).into(),

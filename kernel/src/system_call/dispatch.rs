@@ -110,9 +110,9 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::MoveToCpu => return calls::move_to_cpu(cpu, frame, first),
         SystemCall::CreateEndpoint => capabilities::create_endpoint(thread).into(),
         SystemCall::CopyCapability => capabilities::copy(thread, &arguments).into(),
-        SystemCall::DeleteCapability => still_running(cpu, capabilities::delete(cpu, thread, first)),
-        SystemCall::RevokeCapability => still_running(cpu, capabilities::revoke(cpu, thread, first)),
-        SystemCall::SetFaultHandler => then(cpu, frame, capabilities::set_fault_handler(cpu, thread, &arguments)),
+        SystemCall::DeleteCapability => capabilities::delete(cpu, thread, first).into(),
+        SystemCall::RevokeCapability => capabilities::revoke(cpu, thread, first).into(),
+        SystemCall::SetFaultHandler => then(frame, capabilities::set_fault_handler(cpu, thread, &arguments)),
         SystemCall::ResumeThread => control::resume_thread(cpu, thread, frame, first),
         SystemCall::MapInto => capabilities::map_into(cpu, thread, &arguments).into(),
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
@@ -152,21 +152,12 @@ pub(super) fn settle(cpu: &ThisCpu, frame: &mut Frame, outcome: Outcome) -> Next
     Next::Stay
 }
 
-/// What a call comes to that made somebody else ready; it answers 0. It may have ended programs, the caller's own among
-/// them.
-pub(super) fn then(cpu: &ThisCpu, frame: &mut Frame, result: Result<Next, Error>) -> Outcome {
-    if cpu.current().is_none() {
-        return Outcome::Then(Next::Choose);
-    }
+/// What a call comes to that may have made somebody else ready; it answers 0.
+pub(super) fn then(frame: &mut Frame, result: Result<Next, Error>) -> Outcome {
     result.map_or_else(Outcome::Refused, |next| {
         frame.set_system_call_result(0);
         Outcome::Then(next)
     })
-}
-
-/// What a call comes to that may have ended programs, the caller's own among them.
-pub(super) fn still_running(cpu: &ThisCpu, result: Result<u64, Error>) -> Outcome {
-    if cpu.current().is_none() { Outcome::Then(Next::Choose) } else { result.into() }
 }
 
 /// Ends the call that a thread was going to make again, since its time is over.

@@ -70,9 +70,7 @@ pub(super) fn reply_receive_to(cpu: &ThisCpu, frame: &mut Frame, client: Arc<Thr
         Ok((endpoint, _)) => ipc::reply_receive(cpu, frame, &endpoint, Some(client)),
         Err(error) => {
             let next = ipc::reply(cpu, frame, Some(client));
-            if cpu.current().is_some() {
-                frame.set_system_call_result(error.to_register());
-            }
+            frame.set_system_call_result(error.to_register());
             next
         }
     }

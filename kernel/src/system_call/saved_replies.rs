@@ -10,28 +10,26 @@ use crate::arch::Frame;
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, SavedReply, capability_transfer};
-use crate::memory::fallible;
-use crate::object::{FOREST, KernelObject, drop_removed};
+use crate::object::{Counted, FOREST, KernelObject, drop_removed};
 use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 
 /// Puts the caller's right to reply into a slot.
 pub(super) fn save(cpu: &ThisCpu, thread: &Thread) -> Result<u64, Error> {
-    let saved = fallible::new_arc(SavedReply::new())?;
-    let number = insert(thread.program(), KernelObject::Reply(Arc::clone(&saved)))?;
-    let result = saved.save(thread);
+    let saved = Counted::first(SavedReply::new())?;
+    let number = insert(thread.program(), KernelObject::Reply(saved.again()))?;
+    let result = saved.object().save(thread);
     if result.is_err() {
-        forget(cpu, thread, number, &saved);
+        forget(cpu, thread, number, saved.object());
     }
-    // It may be the last reference, if another thread has emptied the slot: then the client is told.
-    drop(saved);
+    // It may be the last capability, if another thread has emptied the slot: then the client is told.
     result.map(|()| number)
 }
 
 /// Empties a slot if that reply is in it.
 fn forget(cpu: &ThisCpu, thread: &Thread, number: u64, saved: &Arc<SavedReply>) {
     let Ok(slot) = slot(number) else { return };
-    let is_it = |object: &KernelObject| matches!(object, KernelObject::Reply(other) if Arc::ptr_eq(other, saved));
+    let is_it = |object: &KernelObject| matches!(object, KernelObject::Reply(other) if Arc::ptr_eq(other.object(), saved));
     if let Ok(removed) = FOREST.delete_if(thread.program().capabilities(), slot, |capability| is_it(&capability.object))
     {
         drop_removed(cpu, removed);
@@ -40,7 +38,7 @@ fn forget(cpu: &ThisCpu, thread: &Thread, number: u64, saved: &Arc<SavedReply>) 
 
 fn find(thread: &Thread, number: u64) -> Result<Arc<SavedReply>, Error> {
     let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
-        KernelObject::Reply(saved) if capability.rights.contains(Rights::SEND) => Ok(Arc::clone(saved)),
+        KernelObject::Reply(saved) if capability.rights.contains(Rights::SEND) => Ok(Arc::clone(saved.object())),
         KernelObject::Reply(_) => Err(Error::NoRight),
         _ => Err(Error::BadCapability),
     });
@@ -60,7 +58,6 @@ pub(super) fn reply_to(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, number
     };
     let client = saved.take();
     forget(cpu, thread, number, &saved);
-    drop(saved);
     Outcome::Then(ipc::reply(cpu, frame, client))
 }
 

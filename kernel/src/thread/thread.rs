@@ -13,11 +13,12 @@ use percpu::{CpuIndex, EntryTop};
 
 use super::{Affinity, Attention, Special, Suspension, Wait};
 use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
+use crate::cpu::ThisCpu;
 use crate::ipc::{Endpoint, FaultHandler, Notification, ReplyRight, SavedReply};
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
-use crate::sched::InboxEntry;
+use crate::sched::{ExitLink, InboxEntry};
 use crate::sync::Mutex;
 use crate::time::{Key, Timed};
 
@@ -104,6 +105,7 @@ pub struct Thread {
     queue_link: LinkedListAtomicLink,
     timer_link: RBTreeAtomicLink,
     inbox_next: AtomicPtr<Thread>,
+    exit_link: ExitLink<ThisCpu>,
 }
 
 // SAFETY: the cells belong to the CPU that owns the thread at the moment; handing over goes through atomics with release
@@ -198,6 +200,7 @@ impl Thread {
             queue_link: LinkedListAtomicLink::new(),
             timer_link: RBTreeAtomicLink::new(),
             inbox_next: AtomicPtr::new(core::ptr::null_mut()),
+            exit_link: ExitLink::new(),
         })
     }
 
@@ -321,6 +324,12 @@ impl Thread {
     #[inline(always)]
     pub const fn attention(&self) -> &Attention {
         &self.attention
+    }
+
+    /// By which it waits for its end.
+    #[must_use]
+    pub const fn exit_link(&self) -> &ExitLink<ThisCpu> {
+        &self.exit_link
     }
 
     /// Who was asked to stop it.

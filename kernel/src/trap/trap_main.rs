@@ -10,10 +10,32 @@ use crate::sched::{self, Next};
 #[inline(always)]
 pub fn trap_main(frame: &mut Frame, handler: impl FnOnce(&ThisCpu, &mut Frame) -> Next) -> *const Frame {
     let cpu = cpu::this();
-    match handler(&cpu, frame) {
+    let next = handler(&cpu, frame);
+    conclude(&cpu, frame, next)
+}
+
+/// The end of the road: runs the ends that the handler has brought, and answers the frame to return through.
+#[inline(always)]
+pub fn conclude(cpu: &ThisCpu, frame: *const Frame, next: Next) -> *const Frame {
+    if cpu.local().exit_queue.is_pending() {
+        return conclude_after_ends(cpu, frame, next);
+    }
+    match next {
         Next::Stay => frame,
-        Next::Switched => current_frame(&cpu),
-        Next::Choose => sched::pick(&cpu),
+        Next::Switched => current_frame(cpu),
+        Next::Choose => sched::pick(cpu),
+    }
+}
+
+/// The same where something ends. The running thread may be gone with it.
+#[cold]
+#[inline(never)]
+fn conclude_after_ends(cpu: &ThisCpu, frame: *const Frame, next: Next) -> *const Frame {
+    cpu.local().exit_queue.drain(cpu);
+    match next {
+        Next::Stay if cpu.current().is_some() => frame,
+        Next::Switched if cpu.current().is_some() => current_frame(cpu),
+        _ => sched::pick(cpu),
     }
 }
 
