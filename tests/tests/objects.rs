@@ -33,6 +33,11 @@ fn ends_that_bring_other_ends_do_not_nest() {
 }
 
 #[test]
+fn ends_meet_what_other_cpus_do() {
+    holds("racing_ends");
+}
+
+#[test]
 fn threads_stop_and_go_on_and_programs_are_killed() {
     holds("suspension");
 }

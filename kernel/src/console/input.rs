@@ -2,7 +2,7 @@
 
 use super::serial::SERIAL;
 use crate::cpu::ThisCpu;
-use crate::ipc::Notification;
+use crate::ipc::{Notification, Signalled};
 use crate::object::Counted;
 use crate::sched::Next;
 use crate::sync::Mutex;
@@ -13,13 +13,16 @@ static READER: Mutex<Option<(Counted<Notification>, u64)>> = Mutex::new(None);
 /// From now on the notification is signalled when bytes have come; at once if some have come already. Answers who was told
 /// before, to be dropped with no lock held.
 pub fn bind(cpu: &ThisCpu, reader: Option<(Counted<Notification>, u64)>) -> (Option<Counted<Notification>>, Next) {
-    let mut bound = READER.lock();
-    let before = core::mem::replace(&mut *bound, reader);
-    let next = match &*bound {
-        Some((notification, badge)) if SERIAL.lock().has_received() => notification.object().signal(cpu, *badge),
-        _ => Next::Stay,
+    let (before, signalled) = {
+        let mut bound = READER.lock();
+        let before = core::mem::replace(&mut *bound, reader);
+        let signalled = match &*bound {
+            Some((notification, badge)) if SERIAL.lock().has_received() => notification.object().set(*badge),
+            _ => Signalled::NOBODY,
+        };
+        (before, signalled)
     };
-    (before.map(|(notification, _)| notification), next)
+    (before.map(|(notification, _)| notification), signalled.wake(cpu))
 }
 
 /// Moves bytes that have come to `target`; answers how many.
@@ -37,10 +40,9 @@ pub fn interrupt(cpu: &ThisCpu) -> Next {
     if !SERIAL.lock().interrupt() {
         return Next::Stay;
     }
-    match &*READER.lock() {
-        Some((notification, badge)) => notification.object().signal(cpu, *badge),
-        None => Next::Stay,
-    }
+    let signalled =
+        READER.lock().as_ref().map_or(Signalled::NOBODY, |(notification, badge)| notification.object().set(*badge));
+    signalled.wake(cpu)
 }
 
 /// Bytes that have come, that had to wait to be sent, and that were dropped, since the start.

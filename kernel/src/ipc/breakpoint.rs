@@ -4,12 +4,11 @@
 
 use alloc::sync::Arc;
 
-use super::cancel::{CANCEL, cancel_again};
-use super::endpoint::Endpoint;
+use super::cancel::{hold_waits, honour_marks};
 use super::fault::record;
 use super::handler::FaultHandler;
 use super::message::{Sending, transfer};
-use super::reply::owe;
+use super::reply_right::{Owed, owe, take_client_at_breakpoint};
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::program;
@@ -19,22 +18,18 @@ use crate::trap::LeftPaused;
 
 /// Shows a thread whose fault waits in an endpoint's queue, or whose reply is saved; `None` if neither is so.
 pub fn with_waiting_fault<Answer>(thread: &Thread, show: impl FnOnce(&Thread) -> Answer) -> Option<Answer> {
-    let _stable = CANCEL.lock();
-    if let Some(saved) = thread.saved_reply() {
-        // SAFETY: a saved reply takes the lock held here, and gives up its client, before it goes.
-        let shown = unsafe { &*saved }.inspect_stable(|client| {
+    let waits = hold_waits();
+    if let Some(saved) = thread.saved_reply().follow(&waits) {
+        let shown = saved.inspect_stable(&waits, |client| {
             let is_it = core::ptr::eq(client, thread) && client.wait() == Wait::ForFaultReply;
             is_it.then(|| show(client))
         });
         return shown.flatten();
     }
-    let endpoint = thread.endpoint()?;
-    // SAFETY: an endpoint takes the lock held here before it goes, and empties its queues, so one that a queued thread
-    // points to is alive.
-    let endpoint: &Endpoint = unsafe { &*endpoint };
-    let queues = endpoint.queues.lock();
-    let queued = queues.senders.iter().find(|other| core::ptr::eq(*other, thread))?;
-    (queued.wait() == Wait::ToSendFault).then(|| show(queued))
+    let endpoint = thread.endpoint().follow(&waits)?;
+    let _queues = endpoint.queues.lock();
+    // In the queue, whose lock is held, it stays where it is.
+    (thread.endpoint().leads_to(endpoint) && thread.wait() == Wait::ToSendFault).then(|| show(thread))
 }
 
 /// Shows `client` if the running `server` owes it the reply to its fault.
@@ -43,9 +38,9 @@ pub fn with_owed_fault<Answer>(
     client: &Thread,
     show: impl FnOnce(&Thread) -> Answer,
 ) -> Option<Answer> {
-    let _stable = CANCEL.lock();
+    let _waits = hold_waits();
     // Besides the server itself, which runs this, clients are taken only with the lock held: the thread stays where it is.
-    let is_owed = core::ptr::eq(server.client(), client) && client.wait() == Wait::ForFaultReply;
+    let is_owed = core::ptr::eq(server.reply_right().client(), client) && client.wait() == Wait::ForFaultReply;
     is_owed.then(|| show(client))
 }
 
@@ -56,40 +51,24 @@ pub fn take_breakpoint(thread: &Thread) -> Option<Arc<Thread>> {
     if !thread.may_stand_at_breakpoint() {
         return None;
     }
-    let _stable = CANCEL.lock();
-    if let Some(endpoint) = thread.endpoint() {
-        // SAFETY: as above.
-        let endpoint: &Endpoint = unsafe { &*endpoint };
-        let mut queues = endpoint.queues.lock();
-        let is_queued = |other: &Thread| core::ptr::eq(other, thread) && other.breakpoint().is_some();
-        if queues.senders.iter().any(is_queued)
-            && let Some(taken) = queues.remove_fault(thread)
-        {
-            return Some(taken);
+    let waits = hold_waits();
+    if let Some(endpoint) = thread.endpoint().follow(&waits) {
+        let taken = endpoint.remove_fault(thread, |queued| queued.breakpoint().is_some());
+        if taken.is_some() {
+            return taken;
         }
     }
-    let is_told = |client: &Thread| client.wait() == Wait::ForFaultReply && client.breakpoint().is_some();
-    if let Some(saved) = thread.saved_reply() {
-        // SAFETY: as above.
-        let saved = unsafe { &*saved };
-        return if saved.inspect_stable(is_told)? { saved.take_stable() } else { None };
+    if let Some(saved) = thread.saved_reply().follow(&waits) {
+        let is_told = |client: &Thread| client.wait() == Wait::ForFaultReply && client.breakpoint().is_some();
+        return if saved.inspect_stable(&waits, is_told)? { saved.take_stable(&waits) } else { None };
     }
-    let server = thread.server()?;
-    // SAFETY: a server takes the lock held here, and gives up its clients, before it goes.
-    let server = unsafe { &*server };
-    let client = server.take_this_client(thread)?;
-    if is_told(&client) {
-        client.clear_server();
-        return Some(client);
-    }
-    // It went on since it was looked at, and by now waits for the same server with something else.
-    server.set_client(client);
-    None
+    take_client_at_breakpoint(thread, &waits)
 }
 
 /// The debugger of a thread that stands at a breakpoint is gone, or did not reply: it stays where it is.
 pub(super) fn leave_paused(cpu: &ThisCpu, thread: Arc<Thread>) {
-    thread.clear_server();
+    // If its wait had a limit, that is over with the wait, though the CPU of the timer list hears of it later.
+    thread.attention().void_limit();
     if !thread.program().is_quiet() && !thread.program().is_ending() {
         console::line(format_args!("{}", LeftPaused(&thread)));
     }
@@ -110,14 +89,14 @@ pub fn deliver_pending(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     };
     // SAFETY: the thread is off every CPU, and the caller owns it.
     let _noted = record(&thread, pending.number, pending.address, unsafe { &*thread.frame_pointer() });
-    let program = Arc::clone(thread.program());
+    let in_hands = Arc::clone(&thread);
     let mut queues = endpoint.queues.lock();
     let next = match queues.take_receiver() {
         Some(receiver) => {
             drop(queues);
             thread.set_wait(Wait::for_reply(Sending::Fault));
             transfer(&thread, Sending::Fault, &receiver, badge);
-            owe(&receiver, thread);
+            owe::<Thread>(&receiver, thread, Owed::Breakpoint);
             receiver.set_wait(Wait::Nothing);
             sched::wake(cpu, receiver)
         }
@@ -125,7 +104,7 @@ pub fn deliver_pending(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         None if queues.open && thread.has_handler() => {
             thread.set_wait(Wait::to_send(Sending::Fault));
             thread.set_badge(badge);
-            thread.set_endpoint(&endpoint);
+            thread.endpoint().set(&endpoint);
             queues.push_sender(thread);
             drop(queues);
             Next::Stay
@@ -137,8 +116,6 @@ pub fn deliver_pending(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         }
     };
     // Whoever ends the program may have looked for its threads while this one was in no list.
-    if program.is_ending() {
-        cancel_again(cpu);
-    }
+    honour_marks(cpu, in_hands);
     next
 }

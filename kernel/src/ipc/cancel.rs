@@ -1,24 +1,41 @@
 //! Getting threads out of waits that will not end by themselves.
 //!
-//! Rare, so one global lock serves: it keeps an endpoint that a thread points to, or a server that owes it a reply, from
-//! going away while somebody looks. Whoever frees either takes the lock first.
+//! Rare, so one global lock serves: it keeps whatever a thread has a [`Link`](super::link::Link) to from going away while
+//! somebody looks. Whoever frees such a thing takes the lock first.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{Ordering, fence};
 
 use gatehouse_abi::Error;
 use intrusive_collections::LinkedList;
 
 use super::breakpoint::leave_paused;
 use super::endpoint::Endpoint;
+use super::link::Stable;
+use super::reply_right::take_client;
 use crate::cpu::ThisCpu;
 use crate::program::{self, EndingAdapter, Program};
 use crate::sched;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 use crate::thread::{Thread, ThreadList, Wait};
 use crate::trap::TrapFrame as _;
 
-/// Held while pointers from waiting threads to what they wait for are followed.
-pub(super) static CANCEL: Mutex<()> = Mutex::new(());
+/// Held while links from waiting threads to what they wait for are followed.
+static CANCEL: Mutex<()> = Mutex::new(());
+
+/// The lock, and with it the proof that links can be followed.
+pub(super) struct Waits {
+    _held: MutexGuard<'static, ()>,
+}
+
+// SAFETY: endpoints, notifications, saved replies and servers take the lock before they go: see their `Linked`.
+unsafe impl Stable for Waits {}
+
+/// Keeps everything that a waiting thread has a link to from going, until the answer is dropped.
+#[must_use]
+pub(super) fn hold_waits() -> Waits {
+    Waits { _held: CANCEL.lock() }
+}
 
 /// Programs that are ending and still have threads.
 static ENDING: Mutex<LinkedList<EndingAdapter>> = Mutex::new(LinkedList::new(EndingAdapter::NEW));
@@ -71,7 +88,8 @@ fn end_all(cpu: &ThisCpu, mut threads: ThreadList) {
 
 /// The owners of all threads of the program that wait for a message or a reply.
 fn take_all_out(program: &Program, waiting: &mut ThreadList) {
-    // From the last to the first: none is added any more, and whichever goes meanwhile moves only those behind it.
+    // From the last to the first: none is added any more, and into the place of one that goes meanwhile comes the last, which
+    // has been looked at.
     let mut left = usize::MAX;
     loop {
         let thread = {
@@ -89,52 +107,61 @@ fn take_all_out(program: &Program, waiting: &mut ThreadList) {
     }
 }
 
-/// The owner of a thread that waits for a message or a reply; `None` if it does not, or somebody has just ended the wait.
+/// The owner of a thread that waits for a message or a reply; `None` if it does not, or somebody has just ended the wait, or has
+/// the thread in hands to let it wait elsewhere, and calls [`honour_marks`] when it does.
 pub(super) fn take_out(thread: &Thread) -> Option<Arc<Thread>> {
-    let _stable = CANCEL.lock();
-    if let Some(endpoint) = thread.endpoint() {
-        // SAFETY: an endpoint takes the lock held here before it goes, and empties its queues, so one that a queued
-        // thread points to is alive. For a thread that is in no queue any more, the queue's lock tells.
-        let endpoint: &Endpoint = unsafe { &*endpoint };
-        let removed = endpoint.queues.lock().remove(thread);
+    let waits = hold_waits();
+    if let Some(endpoint) = thread.endpoint().follow(&waits) {
+        // For a thread that is in no queue any more, the queue's lock tells.
+        let removed = endpoint.remove(thread);
         if removed.is_some() {
             return removed;
         }
     }
-    if let Some(notification) = thread.notification() {
-        // SAFETY: as for endpoints.
-        let removed = unsafe { &*notification }.remove(thread);
+    if let Some(notification) = thread.notification().follow(&waits) {
+        let removed = notification.remove(thread);
         if removed.is_some() {
             return removed;
         }
     }
-    if let Some(saved) = thread.saved_reply() {
-        // SAFETY: a saved reply takes the lock held here, and gives up its client, before it goes.
-        return unsafe { &*saved }.take_stable();
+    if let Some(saved) = thread.saved_reply().follow(&waits) {
+        return saved.take_stable(&waits);
     }
-    let server = thread.server()?;
-    // SAFETY: a server takes the lock held here, and gives up its clients, before it goes.
-    unsafe { &*server }.take_this_client(thread)
+    take_client(thread, &waits)
+}
+
+/// To be called with a thread that was in the caller's hands between two waits, once it is in the second: for that time nobody
+/// found it. Whoever ends its program, and a deadline that came meanwhile, have left a mark before they looked for it; whichever
+/// of the two comes second, mark or wait, is seen by the other.
+pub(super) fn honour_marks(cpu: &ThisCpu, thread: Arc<Thread>) {
+    fence(Ordering::SeqCst);
+    let ends = thread.program().is_ending();
+    if !ends && !thread.attention().is_overdue() {
+        return;
+    }
+    let taken = take_out(&thread);
+    // The owner is to be the last reference.
+    drop(thread);
+    match taken {
+        Some(thread) if ends => program::thread_gone(cpu, thread),
+        Some(thread) => program::end_unanswered(cpu, thread),
+        None => {}
+    }
 }
 
 /// Looks at the thread that the running `server` owes a reply: nobody can take it meanwhile.
 pub fn inspect_client<R>(server: &Thread, look: impl FnOnce(&Thread) -> R) -> Option<R> {
-    let _stable = CANCEL.lock();
+    let _waits = hold_waits();
     // SAFETY: besides the server itself, which runs this, clients are taken only with the lock held.
-    unsafe { server.client().as_ref() }.map(look)
-}
-
-/// Runs `change` while no pointer from a waiting thread is followed.
-pub(super) fn while_stable<R>(change: impl FnOnce() -> R) -> R {
-    let _stable = CANCEL.lock();
-    change()
+    unsafe { server.reply_right().client().as_ref() }.map(look)
 }
 
 /// A server's thread is going: whoever waits for its reply waits no longer.
 pub fn release_clients(cpu: &ThisCpu, server: &Thread) {
     let client = {
-        let _stable = CANCEL.lock();
-        server.take_client().inspect(|client| client.clear_server())
+        // Held also where there is none: somebody may be following the link of one that has just been taken.
+        let _waits = hold_waits();
+        server.reply_right().take()
     };
     if let Some(client) = client {
         abandon(cpu, client);
@@ -145,7 +172,7 @@ pub fn release_clients(cpu: &ThisCpu, server: &Thread) {
 pub(super) fn close(cpu: &ThisCpu, endpoint: &Endpoint) {
     let mut waiting = ThreadList::default();
     {
-        let _stable = CANCEL.lock();
+        let _waits = hold_waits();
         endpoint.queues.lock().close(|thread| waiting.put(thread));
     }
     while let Some(thread) = waiting.take_first() {

@@ -1,14 +1,17 @@
 //! Endpoints: where senders and receivers meet.
 
 use alloc::sync::Arc;
+use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::{Error, MessageTag};
 
-use super::cancel::close;
+use super::cancel::{close, honour_marks};
+use super::link::Linked;
 use super::message::{Sending, transfer};
 use super::queues::Queues;
-use super::reply::{forget_client, owe};
+use super::reply::forget_client;
+use super::reply_right::{Owed, owe};
 use super::switch::{block_current, run_instead};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -35,17 +38,42 @@ impl Endpoint {
     }
 }
 
-impl Close for Endpoint {
+// SAFETY: `close` empties the queues with the lock of `cancel` held, before the last reference goes, and nobody waits at an
+// endpoint that is not open.
+unsafe impl Linked for Endpoint {}
+
+// SAFETY: the link is there, and nothing else uses it.
+unsafe impl Close for Endpoint {
+    const EXIT_LINK: usize = offset_of!(Self, exit_link);
+
     fn capabilities(&self) -> &AtomicUsize {
         &self.capabilities
     }
 
-    fn exit_link(&self) -> &ExitLink<ThisCpu> {
-        &self.exit_link
-    }
-
     fn close(&self, cpu: &ThisCpu) {
         close(cpu, self);
+    }
+}
+
+impl Endpoint {
+    /// Takes a thread out that may be waiting here.
+    pub(super) fn remove(&self, thread: &Thread) -> Option<Arc<Thread>> {
+        let mut queues = self.queues.lock();
+        if !thread.endpoint().leads_to(self) {
+            return None;
+        }
+        // SAFETY: the link is changed under the lock held here: the thread is in one of these queues.
+        unsafe { queues.remove(thread) }
+    }
+
+    /// Takes a thread out whose fault may be waiting here, and that `suits`.
+    pub(super) fn remove_fault(&self, thread: &Thread, suits: impl FnOnce(&Thread) -> bool) -> Option<Arc<Thread>> {
+        let mut queues = self.queues.lock();
+        if !thread.endpoint().leads_to(self) || !suits(thread) {
+            return None;
+        }
+        // SAFETY: the link is changed under the lock held here: the thread is in one of these queues.
+        unsafe { queues.remove_fault(thread) }
     }
 }
 
@@ -103,7 +131,8 @@ fn start_sending(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u
 pub(super) fn meet(cpu: &ThisCpu, receiver: Arc<Thread>, badge: u64, sending: Sending) -> Next {
     let Some(client) = block_current(cpu, Wait::for_reply(sending)) else { unreachable!("a running thread sends") };
     transfer(&client, sending, &receiver, badge);
-    owe(&receiver, client);
+    let owed = owed_for(&client, sending);
+    owe::<Thread>(&receiver, client, owed);
     run_instead(cpu, receiver)
 }
 
@@ -118,7 +147,7 @@ pub(super) fn wait_as_sender(
 ) -> Next {
     let Some(sender) = block_current(cpu, Wait::to_send(sending)) else { unreachable!("a running thread sends") };
     sender.set_badge(badge);
-    sender.set_endpoint(endpoint);
+    sender.endpoint().set(endpoint);
     queues.push_sender(sender);
     Next::Choose
 }
@@ -145,7 +174,7 @@ pub fn receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, wait: bool
 #[inline(always)]
 pub(super) fn wait_as_receiver(cpu: &ThisCpu, mut queues: MutexGuard<'_, Queues>, endpoint: &Endpoint) {
     let Some(receiver) = block_current(cpu, Wait::ToReceive) else { unreachable!("a running thread receives") };
-    receiver.set_endpoint(endpoint);
+    receiver.endpoint().set(endpoint);
     queues.push_receiver(receiver);
 }
 
@@ -162,6 +191,16 @@ fn take_message(cpu: &ThisCpu, sender: Arc<Thread>) -> Next {
         return sched::wake(cpu, sender);
     }
     sender.set_wait(Wait::for_reply(sending));
-    owe(receiver, sender);
+    let owed = owed_for(&sender, sending);
+    // Since it left the queue it was nowhere where somebody who ends its wait could find it.
+    let in_hands = Arc::clone(&sender);
+    owe(receiver, sender, owed);
+    honour_marks(cpu, in_hands);
     Next::Stay
+}
+
+/// What the reply to a message is owed for.
+#[inline(always)]
+pub(super) fn owed_for(sender: &Thread, sending: Sending) -> Owed {
+    if sending == Sending::Fault { Owed::for_fault(sender.fault().0) } else { Owed::Answer }
 }

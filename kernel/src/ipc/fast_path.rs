@@ -20,7 +20,7 @@ use super::fault::record;
 use super::message::transfer_fault;
 use super::notification::{self, Notification};
 use super::queues::Queues;
-use super::reply::owe;
+use super::reply_right::{Owed, owe};
 use crate::arch::Frame;
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
@@ -55,8 +55,11 @@ pub unsafe fn deliver_fault_here<const PLAIN: bool, const OF_MEMORY: bool>(
     client.set_wait(Wait::ForFaultReply);
     transfer_fault(client, frame, &receiver, badge, what);
     receiver.set_wait(Wait::Nothing);
+    // The instance for page faults alone knows that they are no breakpoints.
+    let owed = if PLAIN && OF_MEMORY { Owed::Answer } else { Owed::for_fault(number) };
+    let settle = |server: &Thread, client| owe(server, client, owed);
     // SAFETY: this is the thread that runs.
-    Some(unsafe { sched::switch_directly::<PLAIN>(cpu, running, receiver, owe) })
+    Some(unsafe { sched::switch_directly::<PLAIN>(cpu, running, receiver, settle) })
 }
 
 /// `Call`. Answers the frame to return through.
@@ -79,7 +82,9 @@ pub unsafe fn call_here<const PLAIN: bool>(cpu: &ThisCpu, frame: &Frame) -> Opti
     unsafe { &mut *receiver.frame_pointer() }.take_message(tag, badge, frame);
     receiver.set_wait(Wait::Nothing);
     // SAFETY: this is the thread that runs.
-    Some(unsafe { sched::switch_directly::<PLAIN>(cpu, running, receiver, owe) })
+    Some(unsafe {
+        sched::switch_directly::<PLAIN>(cpu, running, receiver, |server, client| owe(server, client, Owed::Answer))
+    })
 }
 
 /// What [`reply_receive_here`] comes to if the short way was open up to the client, but it cannot run at once: the client,
@@ -119,19 +124,21 @@ pub unsafe fn reply_receive_here<'endpoint, const PLAIN: bool>(
     if !queues.lone.is_nobody() {
         return Ok(None);
     }
-    let Some(client) = server.take_client() else { return Ok(None) };
+    let Some(client) = server.reply_right().take() else { return Ok(None) };
+    if !can_run_next::<PLAIN>(cpu, &client) {
+        return Err(TakenClient { client, queues, endpoint });
+    }
     let is_fault = client.wait() == Wait::ForFaultReply;
-    if !can_run_next::<PLAIN>(cpu, &client) || is_fault && tag.label() != REPLY_RESUME {
+    if is_fault && tag.label() != REPLY_RESUME {
         return Err(TakenClient { client, queues, endpoint });
     }
     if !is_fault {
         // SAFETY: the client waited for this reply, so it is off every CPU, and this is its owner now.
         unsafe { &mut *client.frame_pointer() }.take_message(tag, 0, frame);
     }
-    client.clear_server();
     client.set_wait(Wait::Nothing);
     server.set_wait(Wait::ToReceive);
-    server.set_endpoint(endpoint);
+    server.endpoint().set(endpoint);
     // Only with all of its state saved can the server be found in the queue.
     let settle = |_: &Thread, server| queues.lone.set(server);
     // SAFETY: this is the thread that runs.
@@ -183,7 +190,7 @@ fn take_more_urgent<const PLAIN: bool>(
     if waiter.priority() <= running.priority() || !can_run_next::<PLAIN>(cpu, waiter) {
         return None;
     }
-    state.lone.take().inspect(|waiter| waiter.clear_notification())
+    state.lone.take().inspect(|waiter| waiter.notification().clear())
 }
 
 /// Runs a thread that waited for a notification instead of a less urgent one, which stays ready.
@@ -225,7 +232,7 @@ pub unsafe fn deliver_fault_elsewhere(
     let what = record(client, number, address, frame);
     client.set_wait(Wait::ForFaultReply);
     transfer_fault(client, frame, &receiver, badge, what);
-    Some(give_way_to(cpu, receiver))
+    Some(give_way_to(cpu, receiver, Owed::for_fault(number)))
 }
 
 /// [`call_here`] for a receiver of another CPU.
@@ -243,7 +250,7 @@ pub unsafe fn call_elsewhere(cpu: &ThisCpu, frame: &Frame) -> Option<*const Fram
     client.set_wait(Wait::ForReply);
     // SAFETY: the receiver waited, so it is off every CPU, and this is its owner now.
     unsafe { &mut *receiver.frame_pointer() }.take_message(tag, badge, frame);
-    Some(give_way_to(cpu, receiver))
+    Some(give_way_to(cpu, receiver, Owed::Answer))
 }
 
 /// [`reply_receive_here`] to a client of another CPU that has been taken.
@@ -268,11 +275,10 @@ pub unsafe fn reply_receive_elsewhere(
         // SAFETY: the client waited for this reply, so it is off every CPU, and this is its owner now.
         unsafe { &mut *client.frame_pointer() }.take_message(tag, 0, frame);
     }
-    client.clear_server();
     client.set_wait(Wait::Nothing);
     let Some(server) = sched::detach_current(cpu) else { unreachable!("it runs") };
     server.set_wait(Wait::ToReceive);
-    server.set_endpoint(endpoint);
+    server.endpoint().set(endpoint);
     queues.lone.set(server);
     drop(queues);
     sched::hand_over_elsewhere(cpu, client);
@@ -281,10 +287,10 @@ pub unsafe fn reply_receive_elsewhere(
 
 /// The running thread waits for the reply of `receiver`, a thread of another CPU that has its message.
 #[inline(always)]
-fn give_way_to(cpu: &ThisCpu, receiver: Arc<Thread>) -> *const Frame {
+fn give_way_to(cpu: &ThisCpu, receiver: Arc<Thread>, owed: Owed) -> *const Frame {
     receiver.set_wait(Wait::Nothing);
     let Some(client) = sched::detach_current(cpu) else { unreachable!("a running thread gives way") };
-    owe(&receiver, client);
+    owe::<Thread>(&receiver, client, owed);
     sched::hand_over_elsewhere(cpu, receiver);
     sched::pick_anew(cpu)
 }
@@ -295,7 +301,7 @@ fn take_remote_receiver(cpu: &ThisCpu, mut queues: BriefGuard<'_, Queues>) -> Op
     if !belongs_elsewhere(cpu, queues.lone.get()?) {
         return None;
     }
-    queues.lone.take().inspect(|receiver| receiver.clear_endpoint())
+    queues.lone.take().inspect(|receiver| receiver.endpoint().clear())
 }
 
 /// Whether a thread that waits can be handed over to another CPU.
@@ -310,7 +316,7 @@ fn take_receiver<const PLAIN: bool>(cpu: &ThisCpu, mut queues: BriefGuard<'_, Qu
     if !can_run_next::<PLAIN>(cpu, queues.lone.get()?) {
         return None;
     }
-    queues.lone.take().inspect(|receiver| receiver.clear_endpoint())
+    queues.lone.take().inspect(|receiver| receiver.endpoint().clear())
 }
 
 /// Whether a thread that waits could run on this CPU at once.

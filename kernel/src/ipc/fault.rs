@@ -3,7 +3,7 @@
 use gatehouse_abi::{FaultMessage, TrapNumber};
 
 use super::endpoint::{Endpoint, meet, wait_as_sender};
-use super::limit::limit_wait;
+use super::limit::{lift_limit, limit_wait};
 use super::message::Sending;
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -37,7 +37,12 @@ fn deliver_limited(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Option<Next
     let thread = cpu.current()?;
     let (endpoint, badge, nanoseconds) = thread.limited_endpoint()?;
     limit_wait(cpu, &cpu.current_owned()?, nanoseconds);
-    send_fault(cpu, thread, info, frame, (endpoint, badge))
+    let sent = send_fault(cpu, thread, info, frame, (endpoint, badge));
+    if sent.is_none() {
+        // It still runs: nobody took the fault.
+        lift_limit(cpu, thread);
+    }
+    sent
 }
 
 #[inline(always)]

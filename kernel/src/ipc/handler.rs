@@ -54,6 +54,21 @@ impl Drop for Replaced {
     }
 }
 
+/// Why nothing was bound; with what was in the slot, to be dropped with no lock held: it may be the last reference.
+#[derive(Debug)]
+#[must_use = "drop it with no lock held"]
+pub struct Refused {
+    /// What to tell the caller.
+    pub error: Error,
+    _object: Option<KernelObject>,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { error, _object: None }
+    }
+}
+
 /// Binds the endpoint in a slot of the running thread's program as the fault handler of `target`, which may take so many
 /// nanoseconds for each reply; 0 for ever.
 ///
@@ -61,8 +76,8 @@ impl Drop for Replaced {
 /// `target` is the running thread of this CPU, or is off every CPU and stays so for the duration of the call.
 ///
 /// # Errors
-/// [`Error::BadCapability`], [`Error::NoRight`], [`Error::OutOfMemory`].
-pub unsafe fn bind(binder: &Thread, slot: Slot, target: &Arc<Thread>, limit: u64) -> Result<Replaced, Error> {
+/// [`Refused`] with [`Error::BadCapability`], [`Error::NoRight`] or [`Error::OutOfMemory`].
+pub unsafe fn bind(binder: &Thread, slot: Slot, target: &Arc<Thread>, limit: u64) -> Result<Replaced, Refused> {
     // Held until the binding is noted, so that whoever removes it meanwhile waits and finds it.
     let mut handler = target.handler().lock();
     let (binding, capability) =
@@ -76,9 +91,12 @@ pub unsafe fn bind(binder: &Thread, slot: Slot, target: &Arc<Thread>, limit: u64
         _ => Some(Error::BadCapability),
     };
     let badge = capability.badge;
-    let (None, KernelObject::Endpoint(capability)) = (refusal, capability.object) else {
-        let _ = FOREST.unbind(binding);
-        return Err(refusal.unwrap_or(Error::BadCapability));
+    let capability = match (refusal, capability.object) {
+        (None, KernelObject::Endpoint(capability)) => capability,
+        (refusal, object) => {
+            let _ = FOREST.unbind(binding);
+            return Err(Refused { error: refusal.unwrap_or(Error::BadCapability), _object: Some(object) });
+        }
     };
     let endpoint = Arc::clone(capability.object());
     // SAFETY: by the contract no fault of the thread is under way.
@@ -128,7 +146,7 @@ pub fn unbind(cpu: &ThisCpu, binding: Binding, holder: &Weak<Thread>) {
         thread.lose_fault_endpoint();
         (known.capability.take(), Arc::clone(&known.endpoint))
     };
-    let waiting = endpoint.queues.lock().remove_fault(&thread);
+    let waiting = endpoint.remove_fault(&thread, |_| true);
     drop((capability, endpoint));
     // What is left of the reference goes first, so that the owner is the last one.
     drop(thread);

@@ -2,7 +2,8 @@
 //!
 //! Such a thread is in its CPU's timer list besides the place that owns it. The flag that says so belongs to that CPU, which
 //! alone takes it out of the list: when the deadline comes, or when the thread comes back to become ready. A deadline that
-//! comes while somebody hands the thread over finds nobody waiting, and does nothing.
+//! comes while somebody has the thread in hands marks it as overdue. A deadline belongs to one wait: where that ends, on
+//! another CPU, without the thread becoming ready, the limit is void, and nothing comes of it later.
 
 use alloc::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::trap::TrapFrame as _;
 
 /// Limits the wait that the running thread, or one that has just left this CPU, is about to begin.
 pub(super) fn limit_wait(cpu: &ThisCpu, thread: &Arc<Thread>, nanoseconds: u64) {
-    thread.attention().limit_wait(true);
+    thread.attention().limit_wait();
     thread.set_deadline(ticks().saturating_add(clock().ticks_in(nanoseconds)));
     time::arm(cpu, thread.deadline());
     cpu.local().timers.insert(Arc::clone(thread));
@@ -32,18 +33,22 @@ pub fn stop_waiting(thread: &Thread) -> bool {
     take_out(thread).is_some()
 }
 
+/// A limited wait did not begin, or is over, while the thread is on the CPU where it would have been limited.
+pub(super) fn lift_limit(cpu: &ThisCpu, thread: &Thread) {
+    drop(cpu.local().timers.remove(thread));
+    thread.attention().limit_is_over();
+}
+
 /// The deadline of a wait has come; the thread has just left the timer list.
 pub fn time_out(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    let still_waited = stop_waiting(&thread);
-    // Only now: whoever has it otherwise sends it here, and not to another CPU, for as long as it is marked; and there it
-    // could be in another wait already.
-    thread.attention().limit_wait(false);
-    if !still_waited {
+    // The mark comes before the look: whoever has the thread in hands, to let it wait for the reply that is limited, looks for the
+    // mark when it does. Whoever has it to wake it sends it here, for as long as it is marked.
+    if !thread.attention().mark_overdue() || !stop_waiting(&thread) {
         return Next::Stay;
     }
+    thread.attention().limit_is_over();
     match thread.wait() {
         Wait::ToSendFault | Wait::ForFaultReply => {
-            thread.clear_server();
             program::end_unanswered(cpu, thread);
             Next::Choose
         }

@@ -4,6 +4,7 @@
 //! what holds that lock runs with interrupts off.
 
 use alloc::sync::Arc;
+use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::{Error, MessageTag};
@@ -11,6 +12,7 @@ use intrusive_collections::LinkedList;
 
 use super::cancel;
 use super::limit;
+use super::link::Linked;
 use super::lone_receiver::LoneReceiver;
 use super::switch::block_current;
 use crate::arch::Frame;
@@ -30,6 +32,21 @@ pub struct Notification {
     pub(super) state: Mutex<State>,
     capabilities: AtomicUsize,
     exit_link: ExitLink<ThisCpu>,
+}
+
+/// Whoever waited for a signal that has come, not yet woken.
+#[derive(Debug)]
+#[must_use = "a thread may wait to be woken"]
+pub struct Signalled(Option<Arc<Thread>>);
+
+impl Signalled {
+    /// Nobody.
+    pub const NOBODY: Self = Self(None);
+
+    /// Wakes the thread. With no lock held that is taken by whoever wakes or ends a thread.
+    pub fn wake(self, cpu: &ThisCpu) -> Next {
+        self.0.map_or(Next::Stay, |waiter| sched::wake(cpu, waiter))
+    }
 }
 
 /// Either there are bits, or there are waiters, or neither.
@@ -53,7 +70,7 @@ impl State {
             }
             lone => lone?,
         };
-        waiter.clear_notification();
+        waiter.notification().clear();
         Some(waiter)
     }
 
@@ -70,22 +87,19 @@ impl State {
         self.lone.set_others(true);
     }
 
-    /// Takes a thread out that may be waiting.
-    fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
+    /// Takes a thread out that waits.
+    ///
+    /// # Safety
+    /// It waits here, and not at another notification.
+    unsafe fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
         if self.lone.get().is_some_and(|lone| core::ptr::eq(lone, thread)) {
             return self.take_waiter();
         }
-        let mut cursor = self.waiters.front_mut();
-        while let Some(other) = cursor.get() {
-            if core::ptr::eq(other, thread) {
-                thread.clear_notification();
-                let removed = cursor.remove();
-                self.lone.set_others(!self.waiters.is_empty());
-                return removed;
-            }
-            cursor.move_next();
-        }
-        None
+        thread.notification().clear();
+        // SAFETY: it waits here and is not alone, so it is in the list.
+        let removed = unsafe { self.waiters.cursor_mut_from_ptr(thread) }.remove();
+        self.lone.set_others(!self.waiters.is_empty());
+        removed
     }
 }
 
@@ -106,24 +120,32 @@ impl Notification {
     }
 
     /// Sets the bits of a badge (0 counts as 1). The thread that has waited longest gets all bits that are set. May be
-    /// called by interrupt handlers, but not by those of NMI and machine check.
+    /// called by interrupt handlers, but not by those of NMI and machine check; with no lock held that others want who wake
+    /// threads: else [`Self::set`] is for the locked part.
     pub fn signal(&self, cpu: &ThisCpu, badge: u64) -> Next {
-        let waiter = {
-            let mut state = self.state.lock();
-            let Some(waiter) = state.take_waiter() else {
-                state.bits |= bits_of(badge);
-                return Next::Stay;
-            };
-            hand_bits(&waiter, bits_of(badge));
-            waiter
-        };
-        waiter.set_wait(Wait::Nothing);
-        sched::wake(cpu, waiter)
+        self.set(badge).wake(cpu)
     }
 
-    /// Takes a thread out of its wait here.
+    /// The same but for the waking.
+    pub fn set(&self, badge: u64) -> Signalled {
+        let mut state = self.state.lock();
+        let Some(waiter) = state.take_waiter() else {
+            state.bits |= bits_of(badge);
+            return Signalled(None);
+        };
+        hand_bits(&waiter, bits_of(badge));
+        waiter.set_wait(Wait::Nothing);
+        Signalled(Some(waiter))
+    }
+
+    /// Takes a thread out that may be waiting here.
     pub(super) fn remove(&self, thread: &Thread) -> Option<Arc<Thread>> {
-        self.state.lock().remove(thread)
+        let mut state = self.state.lock();
+        if !thread.notification().leads_to(self) {
+            return None;
+        }
+        // SAFETY: the link is changed under the lock held here: the thread is among these waiters.
+        unsafe { state.remove(thread) }
     }
 }
 
@@ -133,24 +155,28 @@ impl Default for Notification {
     }
 }
 
-impl Close for Notification {
+// SAFETY: `close` empties the list of waiters with the lock of `cancel` held, before the last reference goes, and nobody waits
+// at a notification that is not open.
+unsafe impl Linked for Notification {}
+
+// SAFETY: the link is there, and nothing else uses it.
+unsafe impl Close for Notification {
+    const EXIT_LINK: usize = offset_of!(Self, exit_link);
+
     fn capabilities(&self) -> &AtomicUsize {
         &self.capabilities
     }
 
-    fn exit_link(&self) -> &ExitLink<ThisCpu> {
-        &self.exit_link
-    }
-
     fn close(&self, cpu: &ThisCpu) {
         let mut waiters = LinkedList::new(QueueAdapter::new());
-        cancel::while_stable(|| {
+        {
+            let _waits = cancel::hold_waits();
             let mut state = self.state.lock();
             state.open = false;
             while let Some(waiter) = state.take_waiter() {
                 waiters.push_back(waiter);
             }
-        });
+        }
         while let Some(waiter) = waiters.pop_front() {
             cancel::abandon(cpu, waiter);
         }
@@ -191,7 +217,7 @@ pub fn wait(cpu: &ThisCpu, frame: &mut Frame, notification: &Notification, nanos
     if nanoseconds != u64::MAX {
         limit::limit_wait(cpu, &thread, nanoseconds);
     }
-    thread.set_notification(notification);
+    thread.notification().set(notification);
     state.push_waiter(thread);
     Next::Choose
 }

@@ -17,16 +17,9 @@ use crate::sched::{self, Next};
 use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 
-/// Makes `server`, which owes nobody a reply, owe one to `client`.
-#[inline(always)]
-pub(super) fn owe(server: &Thread, client: Arc<Thread>) {
-    client.set_server(server);
-    server.set_client(client);
-}
-
 /// Whoever waits for a reply of the running thread, which is about to receive again, will never get one.
 pub(super) fn forget_client(cpu: &ThisCpu) {
-    if let Some(client) = cpu.current().and_then(Thread::take_client) {
+    if let Some(client) = cpu.current().and_then(|server| server.reply_right().take()) {
         super::cancel::abandon(cpu, client);
     }
 }
@@ -42,7 +35,6 @@ enum Effect {
 /// Answers the client that the running thread owes a reply: the tag and words are in `frame`.
 #[inline(always)]
 fn answer(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, frame: &Frame) -> Effect {
-    client.clear_server();
     let tag = frame.message_tag();
     if client.wait() == Wait::ForFaultReply {
         if tag.label() != REPLY_RESUME {

@@ -1,153 +1,118 @@
 //! The right to reply, one shot: it lies in the server, owns the client, and goes to whoever takes it out first.
+//!
+//! The client knows its server by a [`Link`], which is set before the right is given and cleared by whoever takes it, so
+//! that no client ever points to a server that may be gone.
 
 use alloc::sync::Arc;
 use core::ptr;
 
+use gatehouse_abi::TrapNumber;
+
+use super::link::{Link, Linked, Stable};
 use crate::atomic::{AtomicPtr, Ordering};
 
+/// What the reply is owed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Owed {
+    /// A call, or a fault that is no breakpoint.
+    Answer = 0,
+    /// A breakpoint, a step or a watchpoint: whoever clears breakpoints may take it away from the debugger.
+    Breakpoint = 1,
+}
+
+impl Owed {
+    /// What the reply to a fault is owed for.
+    #[must_use]
+    #[inline(always)]
+    pub const fn for_fault(number: TrapNumber) -> Self {
+        if number.is_breakpoint() { Self::Breakpoint } else { Self::Answer }
+    }
+}
+
+/// Whoever can owe a reply and be owed one.
+pub trait Party: Linked + Sized {
+    /// Whom it owes.
+    fn reply_right(&self) -> &ReplyRight<Self>;
+
+    /// By whom it is owed.
+    fn server(&self) -> &Link<Self>;
+}
+
 /// The client that a server owes a reply, if any. Taking it is one atomic exchange, so of a server that answers, one that
-/// goes, and somebody who ends the wait from outside, exactly one becomes the client's owner.
+/// goes, and somebody who ends the wait from outside, exactly one becomes the client's owner. The word says what the reply is
+/// owed for, too, so that the exchange decides about both; nothing that was taken is ever put back.
 #[derive(Debug)]
 pub struct ReplyRight<T>(AtomicPtr<T>);
 
-impl<T> ReplyRight<T> {
+impl<T: Party> ReplyRight<T> {
     /// No reply is owed.
     #[must_use]
     pub fn none() -> Self {
+        const { assert!(align_of::<T>() > Owed::Breakpoint as usize, "the lowest bit says what is owed") }
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// A reply is owed to `client` from now on, which the caller owned. None is owed yet; only by the server's owner.
-    #[inline(always)]
-    pub fn give(&self, client: Arc<T>) {
-        debug_assert!(self.0.load(Ordering::Relaxed).is_null());
-        self.0.store(Arc::into_raw(client).cast_mut(), Ordering::Release);
+    fn word(client: *const T, owed: Owed) -> *mut T {
+        client.cast_mut().map_addr(|address| address | owed as usize)
+    }
+
+    fn client_in(word: *mut T) -> *const T {
+        word.map_addr(|address| address & !(Owed::Breakpoint as usize))
     }
 
     /// The client, alive as long as nobody takes it; null for none.
     #[must_use]
     pub fn client(&self) -> *const T {
-        self.0.load(Ordering::Acquire)
+        Self::client_in(self.0.load(Ordering::Acquire))
     }
 
-    /// Takes the client: whoever calls this owns it.
+    /// Takes the client: whoever calls this owns it, and it points to its server no longer.
     #[must_use]
     #[inline(always)]
     pub fn take(&self) -> Option<Arc<T>> {
-        let client = self.0.swap(ptr::null_mut(), Ordering::AcqRel);
-        // SAFETY: the pointer comes from `give`, and the exchange gives it to one taker only.
-        (!client.is_null()).then(|| unsafe { Arc::from_raw(client.cast_const()) })
+        let word = self.0.swap(ptr::null_mut(), Ordering::AcqRel);
+        if word.is_null() {
+            return None;
+        }
+        let client = Self::client_in(word);
+        // SAFETY: the word comes from `owe`, which put an owner's pointer in, and the exchange gives it to one taker only.
+        unsafe { (*client).server().clear() };
+        // SAFETY: as above.
+        Some(unsafe { Arc::from_raw(client) })
     }
 
-    /// Takes `client` if it is the one.
-    #[must_use]
-    pub fn take_this(&self, client: &T) -> Option<Arc<T>> {
-        let wanted = ptr::from_ref(client).cast_mut();
+    /// Takes `client` if it is the one that a reply is owed to, and for that.
+    fn take_owed(&self, client: &T, owed: Owed) -> Option<Arc<T>> {
+        let wanted = Self::word(client, owed);
         self.0.compare_exchange(wanted, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).ok()?;
-        // SAFETY: as in `take`.
-        Some(unsafe { Arc::from_raw(wanted.cast_const()) })
+        client.server().clear();
+        // SAFETY: as in `take`: the exchange has taken out what `owe` put in.
+        Some(unsafe { Arc::from_raw(client) })
     }
 }
 
-/// Every interleaving of those who may want the client.
+/// Makes `server` owe a reply to `client`, which the caller owns. It owes none yet; only by the server's owner.
+#[inline(always)]
+pub(super) fn owe<T: Party>(server: &T, client: Arc<T>, owed: Owed) {
+    let right = server.reply_right();
+    debug_assert!(right.client().is_null());
+    client.server().set(server);
+    right.0.store(ReplyRight::word(Arc::into_raw(client), owed), Ordering::Release);
+}
+
+/// Takes a client away from whoever owes it a reply: the caller owns it then. `None` if nobody does, or somebody else takes it.
+#[must_use]
+pub(super) fn take_client<T: Party>(client: &T, stable: &impl Stable) -> Option<Arc<T>> {
+    let right = client.server().follow(stable)?.reply_right();
+    right.take_owed(client, Owed::Answer).or_else(|| right.take_owed(client, Owed::Breakpoint))
+}
+
+/// The same for a client that stands at a breakpoint, and for no other.
+#[must_use]
+pub(super) fn take_client_at_breakpoint<T: Party>(client: &T, stable: &impl Stable) -> Option<Arc<T>> {
+    client.server().follow(stable)?.reply_right().take_owed(client, Owed::Breakpoint)
+}
+
 #[cfg(all(test, loom))]
-mod loom_tests {
-    use super::*;
-    use loom::cell::UnsafeCell;
-    use loom::sync::atomic::AtomicUsize;
-    use loom::thread;
-
-    /// A client: its frame belongs to its owner, and loom finds two that touch it without an order between them.
-    struct Client {
-        frame: UnsafeCell<u64>,
-        owners: AtomicUsize,
-    }
-
-    // SAFETY: what the test is about: only the owner touches the frame, and loom sees to it.
-    unsafe impl Sync for Client {}
-
-    impl Client {
-        fn new() -> Arc<Self> {
-            Arc::new(Self { frame: UnsafeCell::new(0), owners: AtomicUsize::new(0) })
-        }
-
-        /// What a new owner does: it writes the answer into the frame.
-        fn answer(&self, value: u64) {
-            assert_eq!(self.owners.fetch_add(1, Ordering::Relaxed), 0, "two own the client");
-            // SAFETY: the caller owns the client.
-            self.frame.with_mut(|frame| unsafe { *frame = value });
-        }
-    }
-
-    struct Server {
-        right: ReplyRight<Client>,
-    }
-
-    /// A server that owes the client, whose frame holds its message.
-    fn owing(client: &Arc<Client>) -> loom::sync::Arc<Server> {
-        // SAFETY: nobody else knows the client yet.
-        client.frame.with_mut(|frame| unsafe { *frame = 1 });
-        let server = loom::sync::Arc::new(Server { right: ReplyRight::none() });
-        server.right.give(Arc::clone(client));
-        server
-    }
-
-    #[test]
-    fn loom_of_a_reply_and_an_end_from_outside_one_gets_the_client() {
-        loom::model(|| {
-            let client = Client::new();
-            let server = owing(&client);
-            let (other, of) = (loom::sync::Arc::clone(&server), Arc::clone(&client));
-            let canceller = thread::spawn(move || other.right.take_this(&of).map(|client| client.answer(3)).is_some());
-            let replied = server.right.take().map(|client| client.answer(2)).is_some();
-            let cancelled = canceller.join().unwrap();
-            assert!(replied != cancelled, "replied: {replied}, cancelled: {cancelled}");
-            assert!(server.right.client().is_null());
-            assert_eq!(client.owners.load(Ordering::Relaxed), 1);
-        });
-    }
-
-    #[test]
-    fn loom_of_a_reply_a_server_that_goes_and_an_end_from_outside_one_gets_the_client() {
-        loom::model(|| {
-            let client = Client::new();
-            let server = owing(&client);
-            let (first, second) = (loom::sync::Arc::clone(&server), loom::sync::Arc::clone(&server));
-            let of = Arc::clone(&client);
-            let released = thread::spawn(move || first.right.take().map(|client| client.answer(3)).is_some());
-            let cancelled = thread::spawn(move || second.right.take_this(&of).map(|client| client.answer(4)).is_some());
-            let replied = server.right.take().map(|client| client.answer(2)).is_some();
-            let all = [replied, released.join().unwrap(), cancelled.join().unwrap()];
-            assert_eq!(all.iter().filter(|got| **got).count(), 1, "{all:?}");
-            assert_eq!(client.owners.load(Ordering::Relaxed), 1);
-        });
-    }
-
-    /// Whoever wants to end the wait of one client never gets the next one.
-    #[test]
-    fn loom_an_end_from_outside_takes_no_other_client() {
-        loom::model(|| {
-            let (client, next) = (Client::new(), Client::new());
-            let server = owing(&client);
-            let (other, of) = (loom::sync::Arc::clone(&server), Arc::clone(&client));
-            let canceller = thread::spawn(move || {
-                let taken = other.right.take_this(&of);
-                taken.map(|taken| {
-                    assert!(Arc::ptr_eq(&taken, &of), "another client was taken");
-                    taken.answer(3);
-                })
-            });
-            if let Some(client) = server.right.take() {
-                client.answer(2);
-            }
-            // SAFETY: nobody else knows it yet.
-            next.frame.with_mut(|frame| unsafe { *frame = 1 });
-            server.right.give(Arc::clone(&next));
-            let _cancelled = canceller.join().unwrap();
-            let taken = server.right.take().expect("the next client is still owed");
-            assert!(Arc::ptr_eq(&taken, &next));
-            taken.answer(5);
-            assert_eq!((client.owners.load(Ordering::Relaxed), next.owners.load(Ordering::Relaxed)), (1, 1));
-        });
-    }
-}
+mod loom_tests;

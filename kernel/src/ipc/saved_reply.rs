@@ -6,11 +6,13 @@
 //! All moves happen under the lock of [`super::cancel`], so whoever ends the client's wait finds it in one place.
 
 use alloc::sync::Arc;
+use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::Error;
 
-use super::cancel::{abandon, while_stable};
+use super::cancel::{Waits, abandon, hold_waits};
+use super::link::Linked;
 use crate::cpu::ThisCpu;
 use crate::object::Close;
 use crate::sched::ExitLink;
@@ -37,34 +39,32 @@ impl SavedReply {
     /// # Errors
     /// [`Error::WrongState`] if it owes none.
     pub fn save(&self, server: &Thread) -> Result<(), Error> {
-        while_stable(|| {
-            let client = server.take_client().ok_or(Error::WrongState)?;
-            client.clear_server();
-            client.set_saved_reply(self);
-            *self.client.lock() = Some(client);
-            Ok(())
-        })
+        let _waits = hold_waits();
+        let client = server.reply_right().take().ok_or(Error::WrongState)?;
+        client.saved_reply().set(self);
+        *self.client.lock() = Some(client);
+        Ok(())
     }
 
     /// Takes the client: whoever calls this owns it.
     #[must_use]
     pub fn take(&self) -> Option<Arc<Thread>> {
-        while_stable(|| self.take_stable())
+        self.take_stable(&hold_waits())
     }
 
     /// The same with the lock held.
-    pub(super) fn take_stable(&self) -> Option<Arc<Thread>> {
-        self.client.lock().take().inspect(|client| client.clear_saved_reply())
+    pub(super) fn take_stable(&self, _waits: &Waits) -> Option<Arc<Thread>> {
+        self.client.lock().take().inspect(|client| client.saved_reply().clear())
     }
 
     /// Looks at the client with the lock held.
-    pub(super) fn inspect_stable<R>(&self, look: impl FnOnce(&Thread) -> R) -> Option<R> {
+    pub(super) fn inspect_stable<R>(&self, _waits: &Waits, look: impl FnOnce(&Thread) -> R) -> Option<R> {
         self.client.lock().as_deref().map(look)
     }
 
     /// Looks at the client: nobody can take it meanwhile.
     pub fn inspect<R>(&self, look: impl FnOnce(&Thread) -> R) -> Option<R> {
-        while_stable(|| self.inspect_stable(look))
+        self.inspect_stable(&hold_waits(), look)
     }
 }
 
@@ -74,13 +74,16 @@ impl Default for SavedReply {
     }
 }
 
-impl Close for SavedReply {
+// SAFETY: `close` gives the client up with the lock of `cancel` held, before the last reference goes; a client is taken in
+// only by whoever has a capability.
+unsafe impl Linked for SavedReply {}
+
+// SAFETY: the link is there, and nothing else uses it.
+unsafe impl Close for SavedReply {
+    const EXIT_LINK: usize = offset_of!(Self, exit_link);
+
     fn capabilities(&self) -> &AtomicUsize {
         &self.capabilities
-    }
-
-    fn exit_link(&self) -> &ExitLink<ThisCpu> {
-        &self.exit_link
     }
 
     fn close(&self, cpu: &ThisCpu) {

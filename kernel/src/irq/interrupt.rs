@@ -4,6 +4,7 @@
 //! with either, since that CPU may be waiting for it in an interrupt.
 
 use alloc::sync::{Arc, Weak};
+use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::Error;
@@ -16,7 +17,7 @@ use super::place::{Place, reachable, settle};
 use super::source::Source;
 use super::storm::{Rate, Storm};
 use crate::cpu::{Block, ThisCpu};
-use crate::ipc::{self, Notification};
+use crate::ipc::{self, Notification, Signalled};
 use crate::object::{Close, Counted};
 use crate::pci::{Device, Message};
 use crate::program::Program;
@@ -79,8 +80,7 @@ impl Interrupt {
 
     fn of_source(source: Source, claim: Claim) -> Result<Counted<Self>, Error> {
         let capabilities = AtomicUsize::new(1);
-        let object =
-            Self { driver: Mutex::new(None), source, capabilities, exit_link: ExitLink::new(), _claim: claim };
+        let object = Self { driver: Mutex::new(None), source, capabilities, exit_link: ExitLink::new(), _claim: claim };
         Ok(Counted::first(object)?)
     }
 
@@ -144,13 +144,16 @@ impl Interrupt {
     /// [`Error::WrongState`] if it was told of none; [`Error::Storm`] once when interrupts came too fast: the line stays masked
     /// until the driver acknowledges again.
     pub fn acknowledge(&self, cpu: &ThisCpu) -> Result<Next, Error> {
-        let mut driver = self.driver.lock();
-        let driver = driver.as_mut().ok_or(Error::WrongState)?;
-        let reaction = driver.gate.acknowledged().map_err(|refusal| match refusal {
-            Refusal::NotTold => Error::WrongState,
-            Refusal::Storm => Error::Storm,
-        })?;
-        Ok(self.react(cpu, driver, reaction))
+        let signalled = {
+            let mut driver = self.driver.lock();
+            let driver = driver.as_mut().ok_or(Error::WrongState)?;
+            let reaction = driver.gate.acknowledged().map_err(|refusal| match refusal {
+                Refusal::NotTold => Error::WrongState,
+                Refusal::Storm => Error::Storm,
+            })?;
+            self.react(driver, reaction)
+        };
+        Ok(signalled.wake(cpu))
     }
 
     /// From now on it interrupts another CPU; what is under way to the old one still comes there. An edge that comes while the way
@@ -162,7 +165,7 @@ impl Interrupt {
     pub fn move_to(self: &Arc<Self>, cpu: &ThisCpu, target: CpuIndex) -> Result<Next, Error> {
         let block = reachable(target).ok_or(Error::NoSuchCpu)?;
         let spare = Place::take(cpu, block, self);
-        let (left, next) = {
+        let (left, signalled) = {
             let mut driver = self.driver.lock();
             let Some(driver) = driver.as_mut() else {
                 give_back(spare);
@@ -170,14 +173,15 @@ impl Interrupt {
             };
             let Some(left) = self.lead(driver, block, spare)? else { return Ok(Next::Stay) };
             let is_open_edge = !self.source.is_level() && !driver.gate.is_masked();
-            let next = if is_open_edge {
+            let signalled = if is_open_edge {
                 let reaction = driver.gate.arrived();
-                self.react(cpu, driver, reaction)
+                self.react(driver, reaction)
             } else {
-                Next::Stay
+                Signalled::NOBODY
             };
-            (left, next)
+            (left, signalled)
         };
+        let next = signalled.wake(cpu);
         settle(cpu, left);
         Ok(next)
     }
@@ -241,7 +245,7 @@ impl Interrupt {
         let mut report = None;
         let mut driver = self.driver.lock();
         // One that was under way when it was unbound is nobody's.
-        let next = driver.as_mut().map_or(Next::Stay, |driver| {
+        let signalled = driver.as_mut().map_or(Signalled::NOBODY, |driver| {
             let reaction = match driver.rate.count(time::nanoseconds_since_start) {
                 None => driver.gate.arrived(),
                 Some(storm) => {
@@ -251,20 +255,22 @@ impl Interrupt {
                     driver.gate.stormed()
                 }
             };
-            self.react(cpu, driver, reaction)
+            self.react(driver, reaction)
         });
         // A level only after it was masked; and before anybody else can open it for another vector, since the end names this one.
         cpu.kernel().apic().end_of_interrupt();
-        (next, report)
+        drop(driver);
+        (signalled.wake(cpu), report)
     }
 
-    fn react(&self, cpu: &ThisCpu, driver: &Driver, reaction: Reaction) -> Next {
+    /// Does what the line's state asks for. Whoever is told of it is to be woken once the driver is not locked any more.
+    fn react(&self, driver: &Driver, reaction: Reaction) -> Signalled {
         match reaction.mask {
             Some(true) => self.source.mask(),
             Some(false) => self.open(&driver.place),
             None => {}
         }
-        if reaction.signal { driver.notification.object().signal(cpu, driver.badge) } else { Next::Stay }
+        if reaction.signal { driver.notification.object().set(driver.badge) } else { Signalled::NOBODY }
     }
 
     fn open(&self, place: &Place) {
@@ -279,13 +285,12 @@ fn give_back(spare: Result<Place, Error>) {
     }
 }
 
-impl Close for Interrupt {
+// SAFETY: the link is there, and nothing else uses it.
+unsafe impl Close for Interrupt {
+    const EXIT_LINK: usize = offset_of!(Self, exit_link);
+
     fn capabilities(&self) -> &AtomicUsize {
         &self.capabilities
-    }
-
-    fn exit_link(&self) -> &ExitLink<ThisCpu> {
-        &self.exit_link
     }
 
     fn close(&self, cpu: &ThisCpu) {

@@ -6,15 +6,19 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible::{self, OutOfHeap};
-use crate::sched::{End, ExitLink, Stage};
+use crate::sched::{End, Stage};
 
 /// An object where threads wait. Other references than capabilities do not keep it open.
-pub trait Close {
+///
+/// # Safety
+/// [`Self::EXIT_LINK`] is what it says.
+pub unsafe trait Close {
     /// How many capabilities of it exist.
     fn capabilities(&self) -> &AtomicUsize;
 
-    /// By which it waits to be closed.
-    fn exit_link(&self) -> &ExitLink<ThisCpu>;
+    /// Where in it there is an [`ExitLink`](crate::sched::ExitLink), in bytes, by which it waits to be closed and that serves
+    /// nothing else.
+    const EXIT_LINK: usize;
 
     /// The last one is gone: nobody waits here any more. Called from the exit queue, with no lock held.
     fn close(&self, cpu: &ThisCpu);
@@ -23,15 +27,12 @@ pub trait Close {
 /// An object whose last capability is gone.
 struct Closing<T>(PhantomData<T>);
 
-// SAFETY: the last capability of an object goes once, since others come from capabilities only; the link serves nothing else.
+// SAFETY: the last capability of an object goes once, since others come from capabilities only; `Close` promises the link.
 unsafe impl<T: Close + Send + Sync + 'static> End for Closing<T> {
     type Object = T;
     type Cpu = ThisCpu;
     const STAGE: Stage = Stage::Object;
-
-    fn link(object: &T) -> &ExitLink<ThisCpu> {
-        object.exit_link()
-    }
+    const LINK: usize = T::EXIT_LINK;
 
     fn run(object: Arc<T>, cpu: &ThisCpu) {
         object.close(cpu);

@@ -7,7 +7,7 @@ use gatehouse_abi::{EndCause, PageLoss, ProgramEnd, TrapNumber};
 use super::Program;
 use crate::cpu::ThisCpu;
 use crate::object::{FOREST, drop_removed};
-use crate::sched::{self, End, ExitLink, Next, Stage};
+use crate::sched::{self, End, Next, Stage};
 use crate::start;
 use crate::thread::Thread;
 use crate::{console, ipc, swap};
@@ -95,10 +95,7 @@ unsafe impl End for Gone {
     type Object = Thread;
     type Cpu = ThisCpu;
     const STAGE: Stage = Stage::Thread;
-
-    fn link(thread: &Thread) -> &ExitLink<ThisCpu> {
-        thread.exit_link()
-    }
+    const LINK: usize = Thread::EXIT_LINK;
 
     fn run(thread: Arc<Thread>, cpu: &ThisCpu) {
         if thread.is_timed() {
@@ -115,10 +112,7 @@ unsafe impl End for Unhandled {
     type Object = Thread;
     type Cpu = ThisCpu;
     const STAGE: Stage = Stage::Fault;
-
-    fn link(thread: &Thread) -> &ExitLink<ThisCpu> {
-        thread.exit_link()
-    }
+    const LINK: usize = Thread::EXIT_LINK;
 
     fn run(thread: Arc<Thread>, cpu: &ThisCpu) {
         end_for_fault(cpu, thread, EndCause::Trap);
@@ -130,10 +124,7 @@ unsafe impl End for TimedOut {
     type Object = Thread;
     type Cpu = ThisCpu;
     const STAGE: Stage = Stage::Fault;
-
-    fn link(thread: &Thread) -> &ExitLink<ThisCpu> {
-        thread.exit_link()
-    }
+    const LINK: usize = Thread::EXIT_LINK;
 
     fn run(thread: Arc<Thread>, cpu: &ThisCpu) {
         end_for_fault(cpu, thread, EndCause::HandlerTimeout);
@@ -145,10 +136,7 @@ unsafe impl End for Stopping {
     type Object = Program;
     type Cpu = ThisCpu;
     const STAGE: Stage = Stage::Stop;
-
-    fn link(program: &Program) -> &ExitLink<ThisCpu> {
-        program.stop_link()
-    }
+    const LINK: usize = Program::STOP_LINK;
 
     fn run(program: Arc<Program>, cpu: &ThisCpu) {
         stop_threads(cpu, &program);
@@ -160,10 +148,7 @@ unsafe impl End for Released {
     type Object = Program;
     type Cpu = ThisCpu;
     const STAGE: Stage = Stage::Release;
-
-    fn link(program: &Program) -> &ExitLink<ThisCpu> {
-        program.release_link()
-    }
+    const LINK: usize = Program::RELEASE_LINK;
 
     fn run(program: Arc<Program>, cpu: &ThisCpu) {
         ipc::cancelled(&program);
@@ -178,10 +163,7 @@ unsafe impl End for Reported {
     type Object = Program;
     type Cpu = ThisCpu;
     const STAGE: Stage = Stage::Report;
-
-    fn link(program: &Program) -> &ExitLink<ThisCpu> {
-        program.release_link()
-    }
+    const LINK: usize = Program::RELEASE_LINK;
 
     fn run(program: Arc<Program>, cpu: &ThisCpu) {
         report(cpu, program);
@@ -284,12 +266,12 @@ fn stop_threads(cpu: &ThisCpu, program: &Arc<Program>) {
 /// Frees a thread, and with the last one the program.
 fn free_thread(cpu: &ThisCpu, thread: Arc<Thread>) {
     let program = Arc::clone(thread.program());
-    let number = thread.number();
     ipc::release_clients(cpu, &thread);
     ipc::handler::release(&thread);
     program.give_back_utcb(thread.utcb_slot());
+    let was_last = program.remove_thread(&thread);
     drop(thread);
-    if program.remove_thread(number) {
+    if was_last {
         cpu.local().exit_queue.put::<Released>(program);
     }
 }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_abi::ProgramEnd;
@@ -80,7 +81,7 @@ pub use adapter::EndingAdapter;
 /// What changes while a program lives.
 #[derive(Debug, Default)]
 pub struct Life {
-    /// Its threads. A thread stays here until it is gone for good.
+    /// Its threads, in no order. A thread stays here until it is gone for good.
     pub threads: Vec<(u64, Weak<Thread>)>,
     /// How the thread ended that exited last.
     pub last_exit: Option<ProgramEnd>,
@@ -103,6 +104,11 @@ pub struct Life {
 }
 
 impl Program {
+    /// By which it waits for its threads to be stopped.
+    pub(super) const STOP_LINK: usize = offset_of!(Self, stop_link);
+    /// By which it waits to give back what it has, and to be reported.
+    pub(super) const RELEASE_LINK: usize = offset_of!(Self, release_link);
+
     /// A program without threads.
     ///
     /// # Errors
@@ -237,26 +243,23 @@ impl Program {
         if life.threads.len() == life.threads.capacity() {
             make_room(&mut life.threads)?;
         }
+        thread.place().set(life.threads.len());
         #[expect(clippy::disallowed_methods, reason = "there is room for it")]
         life.threads.push((thread.number(), Arc::downgrade(thread)));
         Ok(())
     }
 
-    /// Takes a thread out; answers whether it was the last.
-    pub fn remove_thread(&self, number: u64) -> bool {
+    /// Takes a thread out that is in; answers whether it was the last.
+    pub fn remove_thread(&self, thread: &Thread) -> bool {
         let mut life = self.life();
-        life.threads.retain(|(other, _)| *other != number);
+        let place = thread.place().get();
+        let removed = life.threads.swap_remove(place);
+        assert!(removed.0 == thread.number(), "a thread knows its place");
+        // Whoever was the last stands there now.
+        if let Some(moved) = life.threads.get(place).and_then(|(_, moved)| moved.upgrade()) {
+            moved.place().set(place);
+        }
         life.threads.is_empty()
-    }
-
-    /// By which it waits for its threads to be stopped.
-    pub(super) const fn stop_link(&self) -> &ExitLink<ThisCpu> {
-        &self.stop_link
-    }
-
-    /// By which it waits to give back what it has, and to be reported.
-    pub(super) const fn release_link(&self) -> &ExitLink<ThisCpu> {
-        &self.release_link
     }
 
     /// Calls `each` with the CPU of each of its threads.

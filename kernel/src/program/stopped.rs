@@ -18,7 +18,7 @@ pub fn with_stopped<Answer>(
         return Some(show(stopped));
     }
     drop(life);
-    if core::ptr::eq(caller.client(), &raw const **target) {
+    if core::ptr::eq(caller.reply_right().client(), &raw const **target) {
         return ipc::with_owed_fault(caller, target, show);
     }
     ipc::with_waiting_fault(target, show)

@@ -37,8 +37,8 @@ const STAGES: usize = Stage::Report as usize + 1;
 /// One way for an object to end. What it needs besides the object is a CPU.
 ///
 /// # Safety
-/// [`Self::link`] leads to a link inside the object, always the same, which only ends of this way and of others use that
-/// never wait at the same time.
+/// So many bytes from the start of an object there is a link, which only ends of this way and of others use that never wait at
+/// the same time.
 pub unsafe trait End {
     /// What ends.
     type Object: Send + Sync + 'static;
@@ -47,8 +47,8 @@ pub unsafe trait End {
     /// When it runs.
     const STAGE: Stage;
 
-    /// The link of the object.
-    fn link(object: &Self::Object) -> &ExitLink<Self::Cpu>;
+    /// Where in the object its link is, in bytes.
+    const LINK: usize;
 
     /// Ends the object. Called with no lock held.
     fn run(object: Arc<Self::Object>, cpu: &Self::Cpu);
@@ -57,10 +57,11 @@ pub unsafe trait End {
 /// What an object needs to wait for its end.
 pub struct ExitLink<Cpu> {
     next: Cell<*const ExitLink<Cpu>>,
-    object: Cell<*const ()>,
-    /// Runs the end of the object, which it owns from then on.
-    run: Cell<Option<unsafe fn(*const (), &Cpu)>>,
+    /// Runs the end of the object that the link lies in, which it owns from then on.
+    run: Cell<Option<Run<Cpu>>>,
 }
+
+type Run<Cpu> = unsafe fn(*const ExitLink<Cpu>, &Cpu);
 
 // SAFETY: the cells belong to the CPU in whose queue the object waits; putting it in takes an owner of the object, and the
 // next one comes only after it has been taken out again.
@@ -73,7 +74,7 @@ impl<Cpu> ExitLink<Cpu> {
     /// A link that is in no queue.
     #[must_use]
     pub const fn new() -> Self {
-        Self { next: Cell::new(ptr::null()), object: Cell::new(ptr::null()), run: Cell::new(None) }
+        Self { next: Cell::new(ptr::null()), run: Cell::new(None) }
     }
 }
 
@@ -89,12 +90,18 @@ impl<Cpu> fmt::Debug for ExitLink<Cpu> {
     }
 }
 
+/// Ends that wait for one stage, in a list; what the pointers are means nothing while the stage is not pending.
+struct Line<Cpu> {
+    first: Cell<*const ExitLink<Cpu>>,
+    last: Cell<*const ExitLink<Cpu>>,
+}
+
 /// The ends that wait on one CPU. Only that CPU touches it, with interrupts off.
 pub struct ExitQueue<Cpu> {
-    /// How many wait.
-    waiting: Cell<usize>,
-    /// First and last of each stage; null for none.
-    stages: [(Cell<*const ExitLink<Cpu>>, Cell<*const ExitLink<Cpu>>); STAGES],
+    /// The stages where any wait, one bit each.
+    pending: Cell<u32>,
+    /// Those that wait for each stage.
+    stages: [Line<Cpu>; STAGES],
     /// They are being run.
     draining: Cell<bool>,
     owns: PhantomData<Cpu>,
@@ -108,8 +115,8 @@ impl<Cpu> ExitQueue<Cpu> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            waiting: Cell::new(0),
-            stages: [const { (Cell::new(ptr::null()), Cell::new(ptr::null())) }; STAGES],
+            pending: Cell::new(0),
+            stages: [const { Line { first: Cell::new(ptr::null()), last: Cell::new(ptr::null()) } }; STAGES],
             draining: Cell::new(false),
             owns: PhantomData,
         }
@@ -119,7 +126,7 @@ impl<Cpu> ExitQueue<Cpu> {
     #[must_use]
     #[inline(always)]
     pub const fn is_pending(&self) -> bool {
-        self.waiting.get() != 0
+        self.pending.get() != 0
     }
 
     /// Whether ends are being run.
@@ -131,28 +138,26 @@ impl<Cpu> ExitQueue<Cpu> {
     /// Has the object end when the handler is over. The caller gives up its reference; with interrupts off.
     #[inline(never)]
     pub fn put<E: End<Cpu = Cpu>>(&self, object: Arc<E::Object>) {
-        let object = Arc::into_raw(object);
-        // SAFETY: it comes from an `Arc`, whose reference the queue keeps.
-        let link = E::link(unsafe { &*object });
-        assert!(link.run.get().is_none(), "an object waits for its end once");
-        link.next.set(ptr::null());
-        link.object.set(object.cast());
-        link.run.set(Some(run::<E>));
-        let (first, last) = &self.stages[E::STAGE as usize];
-        match last.replace(link) {
-            before if before.is_null() => first.set(link),
+        // SAFETY: by the contract of `End` the link is there; the object comes from an `Arc`, whose reference the queue keeps.
+        let link = unsafe { &*Arc::into_raw(object).byte_add(E::LINK).cast::<ExitLink<Cpu>>() };
+        assert!(link.run.replace(Some(run::<E>)).is_none(), "an object waits for its end once");
+        let Line { first, last } = &self.stages[E::STAGE as usize];
+        let pending = self.pending.replace(self.pending.get() | 1 << E::STAGE as u32);
+        if pending & 1 << E::STAGE as u32 == 0 {
+            first.set(link);
+        } else {
             // SAFETY: what is in the queue is kept alive by it.
-            before => unsafe { (*before).next.set(link) },
+            unsafe { (*last.get()).next.set(link) };
         }
-        self.waiting.set(self.waiting.get() + 1);
+        last.set(link);
     }
 
     /// Runs all ends, those that they bring as well. To be called with no lock held, and never from an end.
     pub fn drain(&self, cpu: &Cpu) {
         assert!(!self.draining.replace(true), "no end runs inside another");
-        while let Some((run, object)) = self.take() {
+        while let Some((run, link)) = self.take() {
             // SAFETY: `put` has paired the two, and the queue gives its reference to the object away.
-            unsafe { run(object, cpu) };
+            unsafe { run(link, cpu) };
         }
         self.draining.set(false);
     }
@@ -162,24 +167,25 @@ impl<Cpu> ExitQueue<Cpu> {
         self.draining.set(false);
     }
 
-    fn take(&self) -> Option<(unsafe fn(*const (), &Cpu), *const ())> {
-        let (first, last) = self.stages.iter().find(|(first, _)| !first.get().is_null())?;
+    fn take(&self) -> Option<(Run<Cpu>, *const ExitLink<Cpu>)> {
+        let pending = self.pending.get();
+        let Line { first, .. } = self.stages.get(pending.trailing_zeros() as usize)?;
         // SAFETY: what is in the queue is kept alive by it.
         let link = unsafe { &*first.get() };
-        first.set(link.next.replace(ptr::null()));
-        if first.get().is_null() {
-            last.set(ptr::null());
+        let next = link.next.replace(ptr::null());
+        if next.is_null() {
+            self.pending.set(pending & (pending - 1));
         }
-        self.waiting.set(self.waiting.get() - 1);
-        Some((link.run.take()?, link.object.replace(ptr::null())))
+        first.set(next);
+        Some((link.run.take()?, link))
     }
 }
 
 /// # Safety
-/// `object` is a reference of an `Arc<E::Object>`, which the caller gives up.
-unsafe fn run<E: End>(object: *const (), cpu: &E::Cpu) {
-    // SAFETY: by the contract.
-    E::run(unsafe { Arc::from_raw(object.cast()) }, cpu);
+/// `link` is that of an `E::Object` in an `Arc`, a reference of which the caller gives up.
+unsafe fn run<E: End>(link: *const ExitLink<E::Cpu>, cpu: &E::Cpu) {
+    // SAFETY: by the contract, and that of `End`.
+    E::run(unsafe { Arc::from_raw(link.byte_sub(E::LINK).cast()) }, cpu);
 }
 
 impl<Cpu> Default for ExitQueue<Cpu> {
@@ -190,7 +196,7 @@ impl<Cpu> Default for ExitQueue<Cpu> {
 
 impl<Cpu> fmt::Debug for ExitQueue<Cpu> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "ExitQueue({} wait, draining: {})", self.waiting.get(), self.draining.get())
+        write!(out, "ExitQueue(stages: {:#b}, draining: {})", self.pending.get(), self.draining.get())
     }
 }
 
@@ -226,9 +232,7 @@ mod tests {
                 type Cpu = Machine;
                 const STAGE: Stage = Stage::$name;
 
-                fn link(thing: &Thing) -> &ExitLink<Machine> {
-                    &thing.link
-                }
+                const LINK: usize = core::mem::offset_of!(Thing, link);
 
                 fn run(thing: Arc<Thing>, machine: &Machine) {
                     assert!(machine.queue.is_draining());

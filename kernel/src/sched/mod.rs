@@ -27,5 +27,6 @@ pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
 pub use run_queue::RunQueue;
 pub use suspend::{Suspended, resume, set_affinity, suspend};
 pub use switch::{
-    detach_current, forget_current, give_fpu, idle_on, nobody_above, pick, pick_anew, run_now, switch_directly,
+    anything_ends, detach_current, forget_current, give_fpu, idle_on, nobody_above, pick, pick_anew, run_ends, run_now,
+    switch_directly,
 };

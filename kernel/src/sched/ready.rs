@@ -83,7 +83,7 @@ fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 /// A thread whose limited wait is over, that is to stop, or that may run elsewhere.
 #[cold]
 fn attend(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    thread.attention().limit_wait(false);
+    thread.attention().limit_is_over();
     if thread.attention().is_stop_wanted() { park(cpu, thread) } else { start(cpu, thread) }
 }
 

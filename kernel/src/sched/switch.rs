@@ -11,9 +11,27 @@ use crate::cpu::ThisCpu;
 use crate::thread::{Special, Thread};
 use crate::time;
 
-/// Chooses who runs and answers the frame to return through: a thread's, or the idle one.
+/// Whether anything waits for its end here.
+#[must_use]
+#[inline(always)]
+pub fn anything_ends(cpu: &ThisCpu) -> bool {
+    cpu.local().exit_queue.is_pending()
+}
+
+/// Runs all ends that wait here. The handler is over: no lock is held, and no reference to a thread is alive.
+#[cold]
+#[inline(never)]
+pub fn run_ends(cpu: &ThisCpu) {
+    cpu.local().exit_queue.drain(cpu);
+}
+
+/// Runs the ends that wait, chooses who runs and answers the frame to return through: a thread's, or the idle one. The handler
+/// is over.
 pub fn pick(cpu: &ThisCpu) -> *const Frame {
     let local = cpu.local();
+    if anything_ends(cpu) {
+        run_ends(cpu);
+    }
     if let Some(thread) = cpu.current() {
         // Somebody asked for a choice without giving up the CPU: the thread competes with the others.
         if local.run_queue.nobody_from(thread.priority()) {

@@ -116,25 +116,23 @@ pub(super) fn revoke(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64,
 pub(super) fn set_fault_handler(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<Next, Error> {
     let [target, endpoint, limit, ..] = *arguments;
     if target == SLOT_NONE {
-        let replaced = {
-            let own = cpu.current_owned().ok_or(Error::WrongState)?;
-            // SAFETY: the calling thread is the running one of this CPU.
-            unsafe { change_handler(thread, endpoint, limit, &own) }?
-        };
-        drop(replaced);
-        return Ok(Next::Stay);
+        let own = cpu.current_owned().ok_or(Error::WrongState)?;
+        // SAFETY: the calling thread is the running one of this CPU.
+        let changed = unsafe { change_handler(thread, endpoint, limit, &own) };
+        return changed.map(|_replaced| Next::Stay).map_err(|refused| refused.error);
     }
     let target = other_thread(thread, target, Rights::CONTROL)?;
-    let replaced = {
+    let changed = {
         let life = target.program().life();
         let is_suspended = life.suspended.find(target.number()).is_some();
         if !is_suspended && life.paused.find(target.number()).is_none() {
             return Err(Error::WrongState);
         }
         // SAFETY: the thread is off every CPU, and cannot be resumed while its program's life is locked.
-        unsafe { change_handler(thread, endpoint, limit, &target) }?
+        unsafe { change_handler(thread, endpoint, limit, &target) }
     };
-    drop(replaced);
+    // What was replaced, or refused, goes with no lock held.
+    drop(changed.map_err(|refused| refused.error)?);
     let paused = target.program().life().paused.take(target.number());
     // What the thread is paused at is told at once.
     Ok(paused.map_or(Next::Stay, |paused| ipc::deliver_pending(cpu, paused)))
@@ -149,13 +147,13 @@ unsafe fn change_handler(
     endpoint: u64,
     limit: u64,
     target: &Arc<Thread>,
-) -> Result<handler::Replaced, Error> {
+) -> Result<handler::Replaced, handler::Refused> {
     if endpoint == SLOT_NONE {
         // SAFETY: the caller's promise.
         return Ok(unsafe { handler::clear(target) });
     }
     // SAFETY: the caller's promise.
-    unsafe { handler::bind(thread, slot(endpoint)?, target, limit) }
+    unsafe { handler::bind(thread, slot(endpoint).map_err(handler::Refused::from)?, target, limit) }
 }
 
 pub(super) fn map_into(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {

@@ -108,9 +108,9 @@ fn state(program: &Program, thread: &Arc<Thread>) -> ThreadState {
         ThreadState::Suspended
     } else if life.paused.find(number).is_some() {
         ThreadState::Paused
-    } else if thread.endpoint().is_some() {
+    } else if thread.endpoint().is_set() {
         ThreadState::AtEndpoint
-    } else if thread.server().is_some() {
+    } else if thread.awaits_reply() {
         ThreadState::AwaitsReply
     } else {
         ThreadState::Running

@@ -36,9 +36,8 @@ impl From<Result<u64, Error>> for Outcome {
 
 /// [`SystemCall::Null`].
 #[inline(always)]
-pub fn null(frame: &mut Frame) -> Next {
+pub fn null(frame: &mut Frame) {
     frame.set_system_call_result(0);
-    Next::Stay
 }
 
 /// [`SystemCall::Call`].

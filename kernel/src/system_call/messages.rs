@@ -45,7 +45,7 @@ pub(super) fn message_call(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -
         return refuse(frame, error);
     }
     if call == SystemCall::Reply {
-        return ipc::reply(cpu, frame, thread.take_client());
+        return ipc::reply(cpu, frame, thread.reply_right().take());
     }
     let [slot, ..] = frame.system_call_arguments();
     let right = if matches!(call, SystemCall::Send | SystemCall::Call) { Rights::SEND } else { Rights::RECEIVE };
@@ -55,7 +55,7 @@ pub(super) fn message_call(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -
     };
     match call {
         SystemCall::Call => ipc::call(cpu, frame, &endpoint, badge),
-        SystemCall::ReplyReceive => ipc::reply_receive(cpu, frame, &endpoint, thread.take_client()),
+        SystemCall::ReplyReceive => ipc::reply_receive(cpu, frame, &endpoint, thread.reply_right().take()),
         SystemCall::Send => ipc::send(cpu, frame, &endpoint, badge),
         _ => ipc::receive(cpu, frame, &endpoint, !frame.message_tag().is_non_blocking()),
     }

@@ -29,7 +29,8 @@ pub(super) fn save(cpu: &ThisCpu, thread: &Thread) -> Result<u64, Error> {
 /// Empties a slot if that reply is in it.
 fn forget(cpu: &ThisCpu, thread: &Thread, number: u64, saved: &Arc<SavedReply>) {
     let Ok(slot) = slot(number) else { return };
-    let is_it = |object: &KernelObject| matches!(object, KernelObject::Reply(other) if Arc::ptr_eq(other.object(), saved));
+    let is_it =
+        |object: &KernelObject| matches!(object, KernelObject::Reply(other) if Arc::ptr_eq(other.object(), saved));
     if let Ok(removed) = FOREST.delete_if(thread.program().capabilities(), slot, |capability| is_it(&capability.object))
     {
         drop_removed(cpu, removed);

@@ -27,6 +27,10 @@ pub enum Special {
     Roams = 1 << 37,
     /// It may not run on the CPU that it belongs to. Changed under the lock of its affinity.
     Misplaced = 1 << 38,
+    /// The deadline of its limited wait has come while somebody had it in hands. Set only beside `Limit`.
+    Overdue = 1 << 39,
+    /// Its limited wait is over, though its deadline is still in the timer list. Set only beside `Limit`, by its owner.
+    VoidLimit = 1 << 40,
 }
 
 /// The CPU's part of the word.
@@ -135,9 +139,38 @@ impl Attention {
         self.has(Special::Limit)
     }
 
-    /// Sets whether its deadline does.
-    pub fn limit_wait(&self, limited: bool) {
-        self.put(Special::Limit, limited);
+    /// Its deadline does from now on.
+    pub fn limit_wait(&self) {
+        self.put(Special::Limit, true);
+    }
+
+    /// Its deadline has come. Answers whether it means anything: `false` if the limit is void.
+    #[must_use]
+    pub fn mark_overdue(&self) -> bool {
+        let before = self.0.fetch_or(Special::Overdue as u64, Ordering::SeqCst);
+        before & Special::VoidLimit as u64 == 0
+    }
+
+    /// Whether its deadline has come in the wait that it limits.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        let marks = Special::Overdue as u64 | Special::VoidLimit as u64;
+        self.0.load(Ordering::SeqCst) & marks == Special::Overdue as u64
+    }
+
+    /// The limit of its wait means nothing any more, if there is one. Only by its owner.
+    pub fn void_limit(&self) {
+        if self.is_wait_limited() {
+            self.0.fetch_or(Special::VoidLimit as u64, Ordering::SeqCst);
+        }
+    }
+
+    /// Its wait is not limited any more, and it is in no timer list. On the CPU of that list.
+    pub fn limit_is_over(&self) {
+        let marks = Special::Limit as u64 | Special::Overdue as u64 | Special::VoidLimit as u64;
+        if self.0.load(Ordering::SeqCst) & marks != 0 {
+            self.0.fetch_and(!marks, Ordering::SeqCst);
+        }
     }
 
     /// Sets or clears a reason.
@@ -164,13 +197,13 @@ mod tests {
         let attention = Attention::new(CpuIndex::new(7));
         assert!(attention.is_nothing() && attention.is_plain_on(7) && !attention.is_plain_on(8));
         attention.want_stop(true);
-        attention.limit_wait(true);
+        attention.limit_wait();
         attention.set_cpu(CpuIndex::new(9));
         assert!(attention.is_stop_wanted() && attention.is_wait_limited() && attention.cpu() == CpuIndex::new(9));
         attention.want_stop(false);
         assert!(!attention.is_stop_wanted() && attention.is_wait_limited() && !attention.is_nothing());
-        attention.limit_wait(false);
-        attention.limit_wait(false);
+        attention.limit_is_over();
+        attention.limit_is_over();
         assert!(attention.is_nothing() && attention.is_plain_on(9));
         attention.put(Special::FloatingPoint, true);
         assert!(attention.is_nothing() && !attention.is_plain_on(9) && attention.has_state());
@@ -179,6 +212,24 @@ mod tests {
         attention.put(Special::DebugRegisters, true);
         assert!(attention.is_nothing() && !attention.is_plain_on(9) && attention.has_state());
         assert!(attention.is_rooted() && !attention.may_leave_home());
+    }
+
+    #[test]
+    fn a_limit_that_is_void_is_never_overdue_in_whichever_order_both_come() {
+        let attention = Attention::new(CpuIndex::new(2));
+        attention.void_limit();
+        assert!(attention.is_nothing(), "there is no limit that could be void");
+        attention.limit_wait();
+        assert!(attention.mark_overdue() && attention.is_overdue());
+        attention.void_limit();
+        assert!(!attention.is_overdue());
+        attention.limit_is_over();
+        assert!(attention.is_nothing() && attention.is_plain_on(2));
+        attention.limit_wait();
+        attention.void_limit();
+        assert!(!attention.mark_overdue() && !attention.is_overdue() && !attention.may_run_at_home());
+        attention.limit_is_over();
+        assert!(attention.is_plain_on(2));
     }
 
     #[test]

@@ -7,9 +7,25 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use gatehouse_abi::{ThreadRegisters, TrapNumber};
 
 use super::{Thread, Utcb, Wait};
-use crate::ipc::{Endpoint, FaultHandler, Notification, SavedReply};
+use crate::ipc::{Endpoint, FaultHandler, Link, Linked, Notification, Party, ReplyRight, SavedReply};
 use crate::program::UtcbSlot;
 use crate::sync::Mutex;
+
+// SAFETY: `ipc::release_clients` clears the link of the client that a thread owes a reply, with the lock held, before the
+// thread is freed; and whoever makes it owe one owns it.
+unsafe impl Linked for Thread {}
+
+impl Party for Thread {
+    #[inline(always)]
+    fn reply_right(&self) -> &ReplyRight<Self> {
+        &self.client
+    }
+
+    #[inline(always)]
+    fn server(&self) -> &Link<Self> {
+        &self.server
+    }
+}
 
 impl Thread {
     /// What it waits for.
@@ -36,101 +52,37 @@ impl Thread {
         self.badge.set(badge);
     }
 
-    /// The endpoint in whose queue it is.
-    #[must_use]
-    pub fn endpoint(&self) -> Option<*const Endpoint> {
-        let endpoint = self.endpoint.load(Ordering::Acquire);
-        (!endpoint.is_null()).then_some(endpoint.cast_const())
-    }
-
-    /// It is put into a queue of the endpoint, whose lock is held.
-    #[inline(always)]
-    pub fn set_endpoint(&self, endpoint: &Endpoint) {
-        self.endpoint.store(ptr::from_ref(endpoint).cast_mut(), Ordering::Release);
-    }
-
-    /// It leaves the queue of an endpoint, whose lock is held.
-    #[inline(always)]
-    pub fn clear_endpoint(&self) {
-        self.endpoint.store(ptr::null_mut(), Ordering::Release);
-    }
-
-    /// The notification whose signal it waits for.
-    #[must_use]
-    pub fn notification(&self) -> Option<*const Notification> {
-        let notification = self.notification.load(Ordering::Acquire);
-        (!notification.is_null()).then_some(notification.cast_const())
-    }
-
-    /// It waits for the notification, whose lock is held.
-    pub fn set_notification(&self, notification: &Notification) {
-        self.notification.store(ptr::from_ref(notification).cast_mut(), Ordering::Release);
-    }
-
-    /// It waits no longer for the notification, whose lock is held.
-    pub fn clear_notification(&self) {
-        self.notification.store(ptr::null_mut(), Ordering::Release);
-    }
-
-    /// The object that holds the right to reply to it.
-    #[must_use]
-    pub fn saved_reply(&self) -> Option<*const SavedReply> {
-        let saved = self.saved_reply.load(Ordering::Acquire);
-        (!saved.is_null()).then_some(saved.cast_const())
-    }
-
-    /// The right to reply to it was saved. With the lock of `ipc::cancel` held.
-    pub fn set_saved_reply(&self, saved: &SavedReply) {
-        self.saved_reply.store(ptr::from_ref(saved).cast_mut(), Ordering::Release);
-    }
-
-    /// It was taken from where it was saved. With the lock of `ipc::cancel` held.
-    pub fn clear_saved_reply(&self) {
-        self.saved_reply.store(ptr::null_mut(), Ordering::Release);
-    }
-
-    /// The thread that owes it a reply.
-    #[must_use]
-    pub fn server(&self) -> Option<*const Self> {
-        let server = self.server.load(Ordering::Acquire);
-        (!server.is_null()).then_some(server.cast_const())
-    }
-
-    /// Notes which thread owes it a reply. Only by its owner.
-    #[inline(always)]
-    pub fn set_server(&self, server: &Self) {
-        self.server.store(ptr::from_ref(server).cast_mut(), Ordering::Release);
-    }
-
-    /// Nobody owes it a reply any more. Only by its owner.
-    #[inline(always)]
-    pub fn clear_server(&self) {
-        self.server.store(ptr::null_mut(), Ordering::Release);
-    }
-
-    /// Makes it owe a reply to `client`, and own it. It owes none yet.
-    #[inline(always)]
-    pub fn set_client(&self, client: Arc<Self>) {
-        self.client.give(client);
-    }
-
-    /// The thread that it owes a reply: alive as long as nobody takes it.
-    #[must_use]
-    pub fn client(&self) -> *const Self {
-        self.client.client()
-    }
-
-    /// Takes the thread that it owes a reply: whoever calls this owns it.
+    /// The endpoint in whose queue it is. Changed under the queue's lock.
     #[must_use]
     #[inline(always)]
-    pub fn take_client(&self) -> Option<Arc<Self>> {
-        self.client.take()
+    pub const fn endpoint(&self) -> &Link<Endpoint> {
+        &self.endpoint
     }
 
-    /// Takes `client` if it is the one that a reply is owed to.
+    /// The notification whose signal it waits for. Changed under the notification's lock.
     #[must_use]
-    pub fn take_this_client(&self, client: &Self) -> Option<Arc<Self>> {
-        self.client.take_this(client)
+    #[inline(always)]
+    pub const fn notification(&self) -> &Link<Notification> {
+        &self.notification
+    }
+
+    /// The object that holds the right to reply to it. Changed under the lock of `ipc::cancel`.
+    #[must_use]
+    pub const fn saved_reply(&self) -> &Link<SavedReply> {
+        &self.saved_reply
+    }
+
+    /// Whom it owes a reply, if anybody.
+    #[must_use]
+    #[inline(always)]
+    pub const fn reply_right(&self) -> &ReplyRight<Self> {
+        &self.client
+    }
+
+    /// Whether somebody owes it a reply; out of date at once.
+    #[must_use]
+    pub fn awaits_reply(&self) -> bool {
+        self.server.is_set() || self.saved_reply.is_set()
     }
 
     /// Its last fault: the trap, and the address or instruction that it is about.

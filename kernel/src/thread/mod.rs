@@ -19,6 +19,8 @@ pub use affinity::{Affinity, AffinityError};
 pub use attention::{Attention, Special};
 pub use list::ThreadList;
 pub use suspension::Suspension;
-pub use thread::{DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, Thread, ThreadTimerAdapter, count};
+pub use thread::{
+    DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, SenderAdapter, Thread, ThreadTimerAdapter, count,
+};
 pub use utcb::Utcb;
 pub use wait::Wait;

@@ -14,7 +14,7 @@ use percpu::{CpuIndex, EntryTop};
 use super::{Affinity, Attention, Special, Suspension, Wait};
 use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
 use crate::cpu::ThisCpu;
-use crate::ipc::{Endpoint, FaultHandler, Notification, ReplyRight, SavedReply};
+use crate::ipc::{Endpoint, FaultHandler, Link, Notification, ReplyRight, SavedReply, Turn};
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
@@ -76,14 +76,14 @@ pub struct Thread {
     pub(super) wait: Cell<Wait>,
     /// The badge of the message that it waits to send.
     pub(super) badge: Cell<u64>,
-    /// The endpoint in whose queue it is; null in none. Changed under the queue's lock.
-    pub(super) endpoint: AtomicPtr<Endpoint>,
-    /// The notification whose signal it waits for; null for none. Changed under the notification's lock.
-    pub(super) notification: AtomicPtr<Notification>,
-    /// The object that holds the right to reply to it, if that was saved; else null. Changed under the lock of `ipc::cancel`.
-    pub(super) saved_reply: AtomicPtr<SavedReply>,
+    /// The endpoint in whose queue it is. Changed under the queue's lock.
+    pub(super) endpoint: Link<Endpoint>,
+    /// The notification whose signal it waits for. Changed under the notification's lock.
+    pub(super) notification: Link<Notification>,
+    /// The object that holds the right to reply to it, if that was saved. Changed under the lock of `ipc::cancel`.
+    pub(super) saved_reply: Link<SavedReply>,
     /// The thread that owes it a reply.
-    pub(super) server: AtomicPtr<Thread>,
+    pub(super) server: Link<Thread>,
     /// The thread that it owes a reply, owned.
     pub(super) client: ReplyRight<Thread>,
     pub(super) utcb: UtcbSlot,
@@ -103,6 +103,11 @@ pub struct Thread {
     pub(super) affinity: Mutex<Option<Box<Affinity>>>,
     suspension: Suspension,
     queue_link: LinkedListAtomicLink,
+    sender_link: RBTreeAtomicLink,
+    /// Its turn among the senders of the endpoint where it waits.
+    turn: Cell<Turn>,
+    /// Where it stands in its program's list of threads. Changed under the lock of the program's life.
+    place: Cell<usize>,
     timer_link: RBTreeAtomicLink,
     inbox_next: AtomicPtr<Thread>,
     exit_link: ExitLink<ThisCpu>,
@@ -119,10 +124,11 @@ mod adapters {
     use super::{Arc, LinkedListAtomicLink, RBTreeAtomicLink, Thread, intrusive_adapter};
 
     intrusive_adapter!(pub QueueAdapter = Arc<Thread>: Thread { queue_link => LinkedListAtomicLink });
+    intrusive_adapter!(pub SenderAdapter = Arc<Thread>: Thread { sender_link => RBTreeAtomicLink });
     intrusive_adapter!(pub ThreadTimerAdapter = Arc<Thread>: Thread { timer_link => RBTreeAtomicLink });
 }
 
-pub use adapters::{QueueAdapter, ThreadTimerAdapter};
+pub use adapters::{QueueAdapter, SenderAdapter, ThreadTimerAdapter};
 
 impl core::fmt::Debug for QueueAdapter {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -133,6 +139,20 @@ impl core::fmt::Debug for QueueAdapter {
 impl core::fmt::Debug for ThreadTimerAdapter {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         out.write_str("ThreadTimerAdapter")
+    }
+}
+
+impl core::fmt::Debug for SenderAdapter {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str("SenderAdapter")
+    }
+}
+
+impl<'thread> KeyAdapter<'thread> for SenderAdapter {
+    type Key = Turn;
+
+    fn get_key(&self, thread: &'thread Thread) -> Turn {
+        thread.turn.get()
     }
 }
 
@@ -158,6 +178,9 @@ unsafe impl InboxEntry for Thread {
 }
 
 impl Thread {
+    /// Where its link is by which it waits for its end.
+    pub const EXIT_LINK: usize = offset_of!(Self, exit_link);
+
     /// A thread of the program that will enter ring 3 through `frame`, on this CPU and no other.
     ///
     /// # Errors
@@ -182,10 +205,10 @@ impl Thread {
             waits_for_program: Cell::new(false),
             wait: Cell::new(Wait::Nothing),
             badge: Cell::new(0),
-            endpoint: AtomicPtr::new(ptr::null_mut()),
-            notification: AtomicPtr::new(ptr::null_mut()),
-            saved_reply: AtomicPtr::new(ptr::null_mut()),
-            server: AtomicPtr::new(ptr::null_mut()),
+            endpoint: Link::none(),
+            notification: Link::none(),
+            saved_reply: Link::none(),
+            server: Link::none(),
             client: ReplyRight::none(),
             utcb,
             fault: Cell::new((TrapNumber::SPURIOUS, 0)),
@@ -198,6 +221,9 @@ impl Thread {
             affinity: Mutex::new(None),
             suspension: Suspension::default(),
             queue_link: LinkedListAtomicLink::new(),
+            sender_link: RBTreeAtomicLink::new(),
+            turn: Cell::new(Turn::default()),
+            place: Cell::new(0),
             timer_link: RBTreeAtomicLink::new(),
             inbox_next: AtomicPtr::new(core::ptr::null_mut()),
             exit_link: ExitLink::new(),
@@ -326,10 +352,22 @@ impl Thread {
         &self.attention
     }
 
-    /// By which it waits for its end.
+    /// Its turn among senders. Only its owner sets it, while it is in no queue.
     #[must_use]
-    pub const fn exit_link(&self) -> &ExitLink<ThisCpu> {
-        &self.exit_link
+    pub const fn turn(&self) -> &Cell<Turn> {
+        &self.turn
+    }
+
+    /// Whether it is among the senders of an endpoint.
+    #[must_use]
+    pub fn is_among_senders(&self) -> bool {
+        self.sender_link.is_linked()
+    }
+
+    /// Where it stands in its program's list of threads. Under the lock of the program's life.
+    #[must_use]
+    pub const fn place(&self) -> &Cell<usize> {
+        &self.place
     }
 
     /// Who was asked to stop it.

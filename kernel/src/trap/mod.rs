@@ -24,4 +24,4 @@ pub use information::{
     faulting_instruction_address, invalid_memory_access_address, page_fault_access_address, unaligned_access_address,
 };
 pub use policy::{debug_exception, decoded_exception, exception, page_fault, shut_down};
-pub use trap_main::{conclude, go_on, look_when_idle, trap_main};
+pub use trap_main::{conclude, go_on, look_when_idle, trap_main, trap_main_without_ends};

@@ -17,13 +17,12 @@ pub fn trap_main(frame: &mut Frame, handler: impl FnOnce(&ThisCpu, &mut Frame) -
 /// The end of the road: runs the ends that the handler has brought, and answers the frame to return through.
 #[inline(always)]
 pub fn conclude(cpu: &ThisCpu, frame: *const Frame, next: Next) -> *const Frame {
-    if cpu.local().exit_queue.is_pending() {
-        return conclude_after_ends(cpu, frame, next);
-    }
+    // Each answer by itself: where a handler's is known, so is what follows.
     match next {
-        Next::Stay => frame,
-        Next::Switched => current_frame(cpu),
         Next::Choose => sched::pick(cpu),
+        Next::Stay if !sched::anything_ends(cpu) => frame,
+        Next::Switched if !sched::anything_ends(cpu) => current_frame(cpu),
+        Next::Stay | Next::Switched => conclude_after_ends(cpu, frame, next),
     }
 }
 
@@ -31,12 +30,19 @@ pub fn conclude(cpu: &ThisCpu, frame: *const Frame, next: Next) -> *const Frame 
 #[cold]
 #[inline(never)]
 fn conclude_after_ends(cpu: &ThisCpu, frame: *const Frame, next: Next) -> *const Frame {
-    cpu.local().exit_queue.drain(cpu);
+    sched::run_ends(cpu);
     match next {
         Next::Stay if cpu.current().is_some() => frame,
         Next::Switched if cpu.current().is_some() => current_frame(cpu),
         _ => sched::pick(cpu),
     }
+}
+
+/// [`trap_main`] for a handler by which nothing can end, so that nothing is looked at behind it.
+#[inline(always)]
+pub fn trap_main_without_ends(frame: &mut Frame, handler: impl FnOnce(&mut Frame)) -> *const Frame {
+    handler(frame);
+    frame
 }
 
 /// The frame of the thread that the CPU was switched to.

@@ -5,7 +5,9 @@
 
 use core::ptr;
 
-use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
+use core::cell::Cell;
+
+use intrusive_collections::{LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use loom::cell::UnsafeCell;
 use loom::sync::Mutex;
 use loom::sync::atomic::AtomicUsize;
@@ -19,16 +21,28 @@ struct TestWaiter {
     endpoint: AtomicPtr<TestEndpoint>,
     frame: UnsafeCell<u64>,
     ends: AtomicUsize,
+    turn: Cell<Turn>,
     link: LinkedListAtomicLink,
+    sender_link: RBTreeAtomicLink,
 }
 
 // SAFETY: what the test is about: only the owner touches the frame, and loom sees to it.
 unsafe impl Sync for TestWaiter {}
 
 intrusive_adapter!(TestAdapter = Arc<TestWaiter>: TestWaiter { link => LinkedListAtomicLink });
+intrusive_adapter!(TestSenders = Arc<TestWaiter>: TestWaiter { sender_link => RBTreeAtomicLink });
+
+impl<'waiter> KeyAdapter<'waiter> for TestSenders {
+    type Key = Turn;
+
+    fn get_key(&self, waiter: &'waiter TestWaiter) -> Turn {
+        waiter.turn.get()
+    }
+}
 
 impl Waiter for TestWaiter {
     type Adapter = TestAdapter;
+    type Senders = TestSenders;
 
     fn priority(&self) -> u8 {
         0
@@ -36,6 +50,14 @@ impl Waiter for TestWaiter {
 
     fn sends_fault(&self) -> bool {
         false
+    }
+
+    fn set_turn(&self, turn: Turn) {
+        self.turn.set(turn);
+    }
+
+    fn is_sender(&self) -> bool {
+        self.sender_link.is_linked()
     }
 
     fn leave(&self) {
@@ -47,7 +69,8 @@ impl TestWaiter {
     fn new() -> Arc<Self> {
         let endpoint = AtomicPtr::new(ptr::null_mut());
         let (frame, ends) = (UnsafeCell::new(0), AtomicUsize::new(0));
-        Arc::new(Self { endpoint, frame, ends, link: LinkedListAtomicLink::new() })
+        let (turn, link) = (Cell::new(Turn::default()), LinkedListAtomicLink::new());
+        Arc::new(Self { endpoint, frame, ends, turn, link, sender_link: RBTreeAtomicLink::new() })
     }
 
     /// What its owner does when its wait ends.
@@ -135,7 +158,13 @@ impl World {
         let endpoint = unsafe { &*endpoint };
         // SAFETY: as above, and loom sees to it.
         endpoint.gone.with(|gone| assert!(!unsafe { *gone }, "the endpoint is gone"));
-        let removed = endpoint.queues.lock().unwrap().remove(waiter);
+        let mut queues = endpoint.queues.lock().unwrap();
+        if waiter.endpoint.load(Ordering::Acquire).is_null() {
+            return false;
+        }
+        // SAFETY: it knows its endpoint, under the lock held here.
+        let removed = unsafe { queues.remove(waiter) };
+        drop(queues);
         removed.inspect(|waiter| waiter.end()).is_some()
     }
 

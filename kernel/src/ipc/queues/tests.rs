@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
 
-use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
+use intrusive_collections::{LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use proptest::prelude::*;
 
 use super::*;
@@ -12,13 +12,25 @@ struct TestWaiter {
     priority: Cell<u8>,
     fault: Cell<bool>,
     queued: Cell<bool>,
+    turn: Cell<Turn>,
     link: LinkedListAtomicLink,
+    sender_link: RBTreeAtomicLink,
 }
 
 intrusive_adapter!(TestAdapter = Arc<TestWaiter>: TestWaiter { link => LinkedListAtomicLink });
+intrusive_adapter!(TestSenders = Arc<TestWaiter>: TestWaiter { sender_link => RBTreeAtomicLink });
+
+impl<'waiter> KeyAdapter<'waiter> for TestSenders {
+    type Key = Turn;
+
+    fn get_key(&self, waiter: &'waiter TestWaiter) -> Turn {
+        waiter.turn.get()
+    }
+}
 
 impl Waiter for TestWaiter {
     type Adapter = TestAdapter;
+    type Senders = TestSenders;
 
     fn priority(&self) -> u8 {
         self.priority.get()
@@ -26,6 +38,14 @@ impl Waiter for TestWaiter {
 
     fn sends_fault(&self) -> bool {
         self.fault.get()
+    }
+
+    fn set_turn(&self, turn: Turn) {
+        self.turn.set(turn);
+    }
+
+    fn is_sender(&self) -> bool {
+        self.sender_link.is_linked()
     }
 
     fn leave(&self) {
@@ -110,7 +130,8 @@ impl Machine {
     fn new(waiters: usize) -> Self {
         let waiter = |_| {
             let (priority, fault, queued) = (Cell::new(0), Cell::new(false), Cell::new(false));
-            Arc::new(TestWaiter { priority, fault, queued, link: LinkedListAtomicLink::new() })
+            let (turn, link) = (Cell::new(Turn::default()), LinkedListAtomicLink::new());
+            Arc::new(TestWaiter { priority, fault, queued, turn, link, sender_link: RBTreeAtomicLink::new() })
         };
         Self { waiters: (0..waiters).map(waiter).collect(), queues: Queues::new(), model: Model::default() }
     }
@@ -119,8 +140,8 @@ impl Machine {
         self.waiters.iter().position(|other| core::ptr::eq(&raw const **other, waiter)).expect("one of ours")
     }
 
-    fn numbers(&self, list: &LinkedList<TestAdapter>) -> Vec<usize> {
-        list.iter().map(|waiter| self.number(waiter)).collect()
+    fn numbers<'list>(&self, list: impl Iterator<Item = &'list TestWaiter>) -> Vec<usize> {
+        list.map(|waiter| self.number(waiter)).collect()
     }
 
     fn word(&self) -> Word {
@@ -172,11 +193,15 @@ impl Machine {
                 self.expect(taken, expected);
             }
             Step::Remove(who) => {
-                let taken = self.queues.remove(&self.waiters[who]);
+                let waiter = &self.waiters[who];
+                // SAFETY: there is one endpoint, where it waits.
+                let taken = waiter.queued.get().then(|| unsafe { self.queues.remove(waiter) }).flatten();
                 self.expect(taken, self.model.waits(who).then_some(who));
             }
             Step::RemoveFault(who) => {
-                let taken = self.queues.remove_fault(&self.waiters[who]);
+                let waiter = &self.waiters[who];
+                // SAFETY: there is one endpoint, where it waits.
+                let taken = waiter.queued.get().then(|| unsafe { self.queues.remove_fault(waiter) }).flatten();
                 let is_fault = self.model.senders.iter().any(|sender| sender.0 == who && sender.2);
                 self.expect(taken, is_fault.then_some(who));
             }
@@ -224,7 +249,7 @@ impl Machine {
     }
 
     fn check(&self) {
-        let (senders, listed) = (self.numbers(&self.queues.senders), self.numbers(&self.queues.receivers));
+        let (senders, listed) = (self.numbers(self.queues.senders.iter()), self.numbers(self.queues.receivers.iter()));
         let word = self.word();
         let lone = if let Word::Lone(who) = word { Some(who) } else { None };
         let receivers: Vec<usize> = lone.into_iter().chain(listed.iter().copied()).collect();

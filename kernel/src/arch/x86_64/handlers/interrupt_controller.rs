@@ -3,12 +3,14 @@
 use super::road::handle_vector;
 use crate::arch::x86_64::frame::TrapFrame;
 use crate::arch::x86_64::vectors;
-use crate::irq;
-use crate::sched::Next;
+use crate::trap::trap_main_without_ends;
+use crate::{cpu, irq};
 
 /// The interrupt was withdrawn: there is nothing to do, and nothing to acknowledge.
 pub(super) extern "C" fn spurious_interrupt_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle_vector(vectors::SPURIOUS, frame, |_, _| Next::Stay)
+    let count = |_: &mut TrapFrame| cpu::this().entries().count(usize::from(vectors::SPURIOUS));
+    // SAFETY: as in `handle`.
+    trap_main_without_ends(unsafe { &mut *frame }, count)
 }
 
 /// An error of the controller's own.

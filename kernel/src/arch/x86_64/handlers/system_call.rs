@@ -15,6 +15,7 @@ use crate::ipc::{self, TakenClient};
 use crate::sched::Next;
 use crate::system_call;
 use crate::thread::Thread;
+use crate::trap::trap_main_without_ends;
 
 /// How many system calls there are; the number by which all others are handled.
 pub(in crate::arch::x86_64) const SYSTEM_CALL_COUNT: usize = SystemCall::ALL.len();
@@ -28,7 +29,8 @@ pub(super) extern "C" fn int80_handler(frame: *mut TrapFrame) -> *const TrapFram
 }
 
 pub(super) extern "C" fn null_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, |_, frame| system_call::null(frame))
+    // SAFETY: as in `handle`.
+    trap_main_without_ends(unsafe { &mut *frame }, system_call::null)
 }
 
 pub(super) extern "C" fn call_handler(frame: *mut TrapFrame) -> *const TrapFrame {
