@@ -33,6 +33,17 @@ impl MachineType {
         }
     }
 
+    /// The firmware that it is to have when QEMU enters the kernel itself, where that is not QEMU's own choice. It comes with QEMU.
+    ///
+    /// For `microvm` QEMU takes a SeaBIOS that lays its tables at the end of memory, and then loads the archive there, over
+    /// them (it keeps no room for tables on that machine). `qboot` has its tables below 1 MiB.
+    pub fn firmware(self) -> Option<&'static str> {
+        match self {
+            Self::Q35 | Self::Pc => None,
+            Self::Microvm => Some("qboot.rom"),
+        }
+    }
+
     /// The most CPUs that QEMU 10 gives it.
     pub fn most_cpus(self) -> u32 {
         match self {
@@ -166,6 +177,9 @@ impl Configuration {
     fn source(&self, line: &mut Line) {
         match &self.source {
             Source::Pvh { kernel, archive, command_line } => {
+                if let Some(firmware) = self.machine.firmware() {
+                    line.words(&["-bios", firmware]);
+                }
                 line.word("-kernel").word(kernel).word("-initrd").word(archive);
                 if !command_line.is_empty() {
                     line.word("-append").word(command_line);
@@ -243,6 +257,13 @@ mod tests {
              -chardev socket,id=records,path=/r -device isa-debugcon,iobase=0xe9,chardev=records \
              -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel /k -initrd /a -append init=demo"
         );
+    }
+
+    #[test]
+    fn the_archive_does_not_lie_over_the_tables_of_microvm() {
+        let line = text(&Configuration { machine: MachineType::Microvm, ..configuration() });
+        assert!(line.contains("-bios qboot.rom -kernel /k"), "{line}");
+        assert!(!text(&configuration()).contains("-bios"), "the others keep QEMU's own firmware");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ci::machine::Machine;
+use ci::qemu::MachineType;
 use integration_tests::{boot, boot_and_pass, checked_result};
 
 /// A machine with these words for QEMU's `-smp`, and further CPUs by socket number.
@@ -58,4 +59,25 @@ fn ids_above_255_among_cpus_that_are_not_there() {
     let mut ids: Vec<_> = checked_result(&transcript, 4).cpus.iter().map(|cpu| cpu.apic_id).collect();
     ids.sort_unstable();
     assert_eq!(ids, [0, 1, 150, 299]);
+}
+
+/// Firmware that lays its tables where the archive is loaded loses them from some number of CPUs on, which depends on the
+/// archive's size.
+#[test]
+fn every_number_of_cpus_starts_without_pci() {
+    for cpus in [1, 2, 21, 22, 24, 48, 64, 128, 255, 288] {
+        let machine = Machine::new().machine(MachineType::Microvm).smp(cpus).command_line("init=hello");
+        let transcript = boot_and_pass(&machine);
+        let online = format!("{cpus} of {cpus} CPUs online");
+        assert!(cpus == 1 || transcript.console_contains(&online), "{transcript}");
+    }
+}
+
+/// QEMU's own choice of firmware for that machine: the kernel says what became of the tables.
+#[test]
+fn an_archive_over_what_the_firmware_keeps_is_told_of() {
+    let machine = Machine::new().machine(MachineType::Microvm).smp(64).command_line("init=hello");
+    let transcript = boot(&machine.qemu_argument("-bios").qemu_argument("bios-microvm.bin"));
+    let told = "which the memory map keeps from use: what the firmware had there is lost";
+    assert!(transcript.console_contains(told), "{transcript}");
 }

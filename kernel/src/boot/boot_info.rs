@@ -24,6 +24,8 @@ pub struct BootInfo {
     pub rsdp: u64,
     /// Physical bytes of the boot archive, if there is one. Not empty; starts at any byte.
     pub archive: Option<PhysicalRange>,
+    /// The part of the archive's memory that the loader's map calls anything but usable: what the firmware had there is lost.
+    pub overwritten: Option<PhysicalRange>,
 }
 
 /// Where the kernel's image lies in physical memory.

@@ -154,6 +154,8 @@ fn read_boot_info() -> Result<(BootInfo, u64), BootError> {
         command_line: CommandLine::from_bytes(file.string().to_bytes())?,
         rsdp,
         archive,
+        // Limine's map calls modules a kind of their own.
+        overwritten: None,
     };
     Ok((boot.finish()?, direct_map))
 }

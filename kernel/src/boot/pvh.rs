@@ -118,13 +118,19 @@ fn read_boot_info(memory: &impl PhysicalMemory, address: u64, image: ImagePlacem
         }
         count => return Err(BootError::TooManyModules(count.into())),
     };
+    let map = MemoryMap::from_entries(entries)?;
+    let overwritten = archive.and_then(|archive| {
+        let kept = map.regions().iter().filter(|region| region.kind != MemoryKind::Usable);
+        kept.map(|region| region.range.intersection(&archive)).find(|range| !range.is_empty())
+    });
     BootInfo {
         door: BootDoor::Pvh,
-        memory: MemoryMap::from_entries(entries)?,
+        memory: map,
         image,
         command_line: command_line(memory, start.command_line)?,
         rsdp: start.rsdp,
         archive,
+        overwritten,
     }
     .finish()
 }
@@ -240,6 +246,17 @@ mod tests {
                 PhysicalRange { start: 0x1f00_2000, end: 0x1ffe_0000 },
             ]
         );
+    }
+
+    /// As QEMU does with the machine microvm and SeaBIOS, whose tables lie in the last page of memory.
+    #[test]
+    fn an_archive_over_memory_that_is_kept_is_noticed() {
+        let mut memory = Fake::machine();
+        assert_eq!(read_boot_info(&memory, 0x2000, IMAGE).unwrap().overwritten, None);
+        memory.put(0x2030, &[4]);
+        memory.put(0x548, &[0x1f00_1000, 0x1000, 2]);
+        let boot = read_boot_info(&memory, 0x2000, IMAGE).unwrap();
+        assert_eq!(boot.overwritten, Some(PhysicalRange { start: 0x1f00_1000, end: 0x1f00_1244 }));
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     facts::install(boot.door, boot.command_line.as_str());
     console::line(format_args!("Gatehouse {} by {:?}", env!("CARGO_PKG_VERSION"), boot.door));
     tell_words_for_programs(&boot.command_line);
+    if let Some(overwritten) = boot.overwritten {
+        console::line(format_args!(
+            "the loader put the boot archive over {overwritten:?}, which the memory map keeps from use: what the firmware had there is lost"
+        ));
+    }
     read_archive(&boot);
 
     // Who is there.

@@ -43,6 +43,7 @@ fn kernel() {
             command_line: CommandLine::default(),
             rsdp: 0xf_5000,
             archive: Some(ARCHIVE),
+            overwritten: None,
         };
         build(&boot);
         finish();
