@@ -2,23 +2,21 @@
 
 use core::ops::Range;
 
+use crate::arch::owner_of_ports;
+
 /// How many ports there are.
 const PORTS: u64 = 0x1_0000;
-
-/// What the kernel uses itself: both 8259 interrupt controllers, the debug console, the exit device, COM1, PCI's configuration.
-const OWN: [Range<u64>; 6] = [0x20..0x22, 0xa0..0xa2, 0xe9..0xea, 0xf4..0xf8, 0x3f8..0x400, 0xcf8..0xd00];
 
 /// Ports that a program may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports(Range<u64>);
 
 impl Ports {
-    /// So many ports from the first; `None` if there are none, if they do not exist, or if the kernel uses one of them.
+    /// So many ports from the first; `None` if there are none, if they do not exist, or if one of them is the kernel's.
     #[must_use]
     pub fn new(first: u64, count: u64) -> Option<Self> {
         let end = first.checked_add(count).filter(|end| count > 0 && *end <= PORTS)?;
-        let is_own = OWN.iter().any(|own| first < own.end && own.start < end);
-        (!is_own).then_some(Self(first..end))
+        owner_of_ports(&(first..end)).is_none().then_some(Self(first..end))
     }
 
     /// The port with this number, if an access of so many bytes there stays in the range. Bytes are 1, 2 or 4.
@@ -34,7 +32,8 @@ impl Ports {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{OWN, PORTS, Ports};
+    use super::{PORTS, Ports};
+    use crate::arch::owner_of_ports;
 
     #[test]
     fn what_the_kernel_uses_is_refused_from_both_sides() {
@@ -57,7 +56,7 @@ mod tests {
             if let Some(port) = ports.at(port, bytes) {
                 let touched = u64::from(port)..u64::from(port) + bytes;
                 prop_assert!(matches!(bytes, 1 | 2 | 4) && touched.start >= first && touched.end <= first + count);
-                prop_assert!(touched.clone().all(|port| OWN.iter().all(|own| !own.contains(&port))));
+                prop_assert_eq!(owner_of_ports(&touched), None);
             }
         }
     }

@@ -1,32 +1,28 @@
 //! A level line whose driver acknowledges and does nothing else; interrupts that nobody asked for; and spurious ones.
 //!
-//! The line is ACPI's, the event the overflow of its timer, which stays active until its status is cleared. Source: ACPI
-//! Specification 6.5, "PM1 Event Grouping" and "Power Management Timer". The ports are those of QEMU's q35.
+//! The line is that of QEMU's device `edu`, active from the moment at which a register is written to until another one is.
 //!
 //! To be booted with time counted in instructions: otherwise it is up to the host how fast interrupts come.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, TestHook, rights};
 use gatehouse_runtime::device::{
-    acknowledge_interrupt, bind_interrupt, create_interrupt, create_ports, write_port_word,
+    acknowledge_interrupt, bind_interrupt, create_device_frame, create_interrupt, unbind_interrupt,
 };
 use gatehouse_runtime::message::copy_capability;
 use gatehouse_runtime::notification::{create, poll, wait_for};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
-use programs::{check, child, cpus};
+use programs::edu::{self, RAISE, silence, write};
+use programs::{check, child, cpus, enable_memory, find_function, ok};
 
 entry!(run);
 
-/// ACPI's interrupt on the ISA bus.
-const LINE: u64 = 9;
-/// Status, and behind it what is enabled: 16 bits each.
-const STATUS: u16 = 0x600;
-const ENABLE: u16 = 0x602;
-/// In both: the timer's overflow, every 2.3 s.
-const TIMER: u16 = 1;
-const OVERFLOW: u64 = 3 * SECOND;
+/// The lines of PCI devices: which of them is this one's, the firmware knows.
+const LINES: core::ops::Range<u64> = 16..24;
+/// Longer than an interrupt takes.
+const PATIENCE: u64 = SECOND;
 
 const BADGE: u64 = 0x40;
 /// Interrupts that the kernel lets through before it takes a look at the clock.
@@ -34,34 +30,47 @@ const BATCH: u64 = 1000;
 /// A vector that nobody has.
 const UNUSED_VECTOR: u64 = 0x90;
 
+/// The line of the device, unbound; it is not active.
+fn find_line(marked: u64, notification: u64) -> u64 {
+    for line in LINES {
+        let Ok(interrupt) = create_interrupt(line) else { continue };
+        check!(bind_interrupt(interrupt, marked) == Ok(0), "not bound");
+        write(RAISE, 1);
+        let is_told = wait_for(notification, PATIENCE / 10) == Ok(BADGE);
+        silence();
+        check!(unbind_interrupt(interrupt) == Ok(0), "not unbound");
+        if is_told {
+            return interrupt;
+        }
+        child::delete(&[interrupt]);
+    }
+    programs::wrong(file!(), format_args!("the device has none of the lines {LINES:?}"))
+}
+
 fn run(_: u64) -> u64 {
-    let made = (create_ports(STATUS, 4), create_interrupt(LINE), create());
-    let (Ok(ports), Ok(interrupt), Ok(notification)) = made else {
-        programs::wrong(file!(), format_args!("no objects: {made:?}"))
-    };
-    let marked = copy_capability(notification, rights::SEND, BADGE, 0);
-    let Ok(marked) = marked else { programs::wrong(file!(), format_args!("no copy: {marked:?}")) };
-    let write = |port, value| {
-        let written = write_port_word(ports, port, value);
-        check!(written.is_ok(), "port {port:#x}: {written:?}");
-    };
-    let told = |nanoseconds| {
-        let bits = wait_for(notification, nanoseconds);
+    let (device, _) = find_function(edu::IDENTITY);
+    enable_memory(device);
+    let registers = ok("registers", create_device_frame(device, 0, 0));
+    edu::map(registers);
+    let notification = ok("notification", create());
+    let marked = ok("copy", copy_capability(notification, rights::SEND, BADGE, 0));
+    let interrupt = find_line(marked, notification);
+    let told = || {
+        let bits = wait_for(notification, PATIENCE);
         check!(bits == Ok(BADGE), "no interrupt: {bits:?}");
     };
     check!(bind_interrupt(interrupt, marked) == Ok(0), "not bound");
-    write(STATUS, TIMER);
     for round in 1..=3 {
         let (storms, here) = (storms(), device_interrupts());
         if round == 1 {
-            write(ENABLE, TIMER);
+            write(RAISE, 1);
         } else {
             // Open again, and as active as before.
             check!(acknowledge_interrupt(interrupt) == Ok(0), "not opened again");
         }
         let mut served = 0;
         let refused = loop {
-            told(OVERFLOW);
+            told();
             served += 1;
             check!(served <= 2 * BATCH, "round {round}: {served} interrupts and no storm");
             match acknowledge_interrupt(interrupt) {
@@ -79,21 +88,21 @@ fn run(_: u64) -> u64 {
         check!(device_interrupts() - here == served, "the line is not masked");
     }
     check!(acknowledge_interrupt(interrupt) == Ok(0), "not opened again");
-    // What should have been done at first: from now on one interrupt an overflow.
-    told(OVERFLOW);
-    write(STATUS, TIMER);
+    // What should have been done at first: from now on one interrupt each time.
+    told();
+    silence();
     check!(acknowledge_interrupt(interrupt) == Ok(0), "refused after the storm");
     for _ in 0..2 {
         let before = device_interrupts();
-        told(OVERFLOW);
-        write(STATUS, TIMER);
+        write(RAISE, 1);
+        told();
+        silence();
         check!(acknowledge_interrupt(interrupt) == Ok(0), "refused after the storm");
         check!(device_interrupts() - before == 1, "{} interrupts for one", device_interrupts() - before);
     }
-    write(ENABLE, 0);
     unexpected();
     spurious();
-    child::delete(&[ports, interrupt, notification, marked]);
+    child::delete(&[interrupt, notification, marked, registers, device]);
     println!("interrupt_storm: all cases hold on {} CPUs", cpus());
     0
 }
