@@ -18,6 +18,7 @@ pub mod capability;
 pub mod console;
 pub mod containment;
 pub mod cpu;
+pub mod firmware;
 pub mod ipc;
 pub mod irq;
 pub mod lockdown;

@@ -1,33 +1,40 @@
-//! The firmware's tables: which CPUs there are, and where the power-management timer is.
+//! The firmware's tables: which CPUs there are, where the power-management timer is, and which ports programs do not get.
 
-use core::ptr::NonNull;
+use core::convert::Infallible;
 
-use acpi::fadt::Fadt;
-use acpi::madt::Madt;
-use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
 use percpu::ApicId;
-use smp::madt::Topology;
+use smp::madt::{MadtError, Topology};
 use x86_64::PhysAddr;
 
+use crate::arch::keep_ports;
+use crate::console;
+use crate::firmware::{FixedTable, Name, PhysicalMemory, Tables};
 use crate::memory::kernel_space::map_firmware;
 
-/// Maps tables where the `acpi` crate asks for them.
-#[derive(Clone, Copy, Debug)]
-struct Mapper;
+/// What the processor can address.
+struct Physical {
+    /// One behind the highest address: a page table entry with a higher one would fault.
+    end: u64,
+}
 
-impl AcpiHandler for Mapper {
-    unsafe fn map_physical_region<T>(&self, physical: usize, size: usize) -> PhysicalMapping<Self, T> {
-        let mapping = map_firmware(PhysAddr::new(physical as u64), size as u64)
-            .unwrap_or_else(|error| panic!("the ACPI table at {physical:#x} cannot be mapped: {error}"));
-        let start = NonNull::new(mapping.address().as_mut_ptr()).expect("nothing is mapped at 0");
-        let length = mapping.length() as usize;
-        // Tables are few and small, and read at the start only: their mappings stay.
-        mapping.leak();
-        // SAFETY: the mapping holds `size` bytes from `physical`, readable, for ever.
-        unsafe { PhysicalMapping::new(physical, start, size, length.max(size), *self) }
+impl Physical {
+    fn detect() -> Self {
+        let bits = raw_cpuid::CpuId::new().get_processor_capacity_feature_info();
+        Self { end: 1 << bits.map_or(36, |info| info.physical_address_bits().clamp(32, 52)) }
     }
+}
 
-    fn unmap_physical_region<T>(_region: &PhysicalMapping<Self, T>) {}
+impl PhysicalMemory for Physical {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
+        let length = buffer.len() as u64;
+        if length == 0 || address == 0 || address.checked_add(length).is_none_or(|end| end > self.end) {
+            return false;
+        }
+        let Ok(mapping) = map_firmware(PhysAddr::new(address), length) else { return false };
+        // SAFETY: the mapping holds that many bytes, readable, and is not yet dropped; the buffer is not part of it.
+        unsafe { core::ptr::copy_nonoverlapping(mapping.address().as_ptr::<u8>(), buffer.as_mut_ptr(), buffer.len()) };
+        true
+    }
 }
 
 /// What the tables tell.
@@ -38,25 +45,33 @@ pub(super) struct Machine {
     pub(super) power_management_timer: u16,
 }
 
-/// Reads the tables behind the root pointer. `boot` is the CPU that runs this.
+/// Reads the tables behind the root pointer, and tells what is odd about them. `boot` is the CPU that runs this.
 ///
 /// # Panics
-/// When a table that is needed is missing or broken: names it.
+/// When a table that is needed is missing or cannot be used: names it.
 pub(super) fn read(root_pointer: u64, boot: ApicId) -> Machine {
     assert!(root_pointer != 0, "cannot start: the boot loader passed no ACPI root pointer");
-    // SAFETY: the boot loader says that the root pointer is there.
-    let tables = unsafe { AcpiTables::from_rsdp(Mapper, root_pointer as usize) }
-        .unwrap_or_else(|error| panic!("cannot start: the ACPI root pointer at {root_pointer:#x} is bad: {error:?}"));
-    let madt = tables
-        .find_table::<Madt>()
-        .unwrap_or_else(|error| panic!("cannot start: no MADT, so no CPU is known: {error:?}"));
-    let topology = Topology::from_mapping(&madt, boot).unwrap_or_else(|error| panic!("cannot start: MADT: {error}"));
-    let power_management_timer = tables
-        .find_table::<Fadt>()
-        .ok()
-        .and_then(|fadt| fadt.pm_timer_block().ok().flatten())
-        .filter(|block| block.address_space == acpi::address::AddressSpace::SystemIo)
-        .and_then(|block| u16::try_from(block.address).ok())
-        .unwrap_or(0);
+    let memory = Physical::detect();
+    let tell = |oddity| console::line(format_args!("ACPI: {oddity}"));
+    let tables = Tables::behind(&memory, root_pointer, tell)
+        .unwrap_or_else(|error| panic!("cannot start: the firmware's tables cannot be used: {error}"));
+    let tell_refusal = |address, error: MadtError| console::line(format_args!("ACPI: at {address:#x}: {error}"));
+    let topology = tables
+        .find(Name::MADT, |bytes| Topology::from_bytes(bytes, boot), tell, tell_refusal)
+        .unwrap_or_else(|error| panic!("cannot start: no CPU is known: {error}"));
+    let fixed = |bytes: &[u8]| {
+        let table = FixedTable::new(bytes);
+        Ok::<_, Infallible>((table.timer_port(), table.ports()))
+    };
+    let power_management_timer = match tables.find(Name::FADT, fixed, tell, |_, never| match never {}) {
+        Ok((timer, ports)) => {
+            ports.into_iter().for_each(|(range, what)| keep_ports(range, what));
+            timer.unwrap_or(0)
+        }
+        Err(error) => {
+            console::line(format_args!("ACPI: {error}: no power-management timer is known"));
+            0
+        }
+    };
     Machine { topology, power_management_timer }
 }

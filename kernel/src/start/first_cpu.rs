@@ -38,7 +38,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     prepare_decoder();
     let boot_id = local_apic::initial_apic_id();
     let machine = acpi_tables::read(boot.rsdp, boot_id);
-    machine.topology.notes.iter().for_each(|note| console::line(format_args!("MADT: {note:?}")));
+    machine.topology.note_summaries().for_each(|summary| console::line(format_args!("{summary}")));
 
     // This CPU's trap state, before anything may trap.
     let limit = cpu_limit(&boot);

@@ -11,13 +11,17 @@ use acpi::madt::Madt;
 use acpi::{AcpiHandler, PhysicalMapping};
 use percpu::ApicId;
 
+use super::entries::{
+    INTERRUPT_SOURCE_OVERRIDE, IO_APIC, LOCAL_APIC, LOCAL_APIC_ADDRESS_OVERRIDE, LOCAL_APIC_NMI, LOCAL_X2APIC,
+    LOCAL_X2APIC_NMI, entries,
+};
 use super::error::MadtError;
 use super::topology::{
     InterruptOverride, ListedCpu, ListedIoApic, NmiPin, NmiProcessor, Note, Polarity, Topology, TriggerMode,
 };
 
 /// The common table header, the local APIC address and the flags.
-const FIXED_PART: usize = 44;
+pub(super) const FIXED_PART: usize = 44;
 const LENGTH_AT: usize = 4;
 const LOCAL_APIC_ADDRESS_AT: usize = 36;
 const FLAGS_AT: usize = 40;
@@ -32,19 +36,11 @@ const INVALID_ID: u8 = 0xff;
 const INVALID_X2APIC_ID: u32 = u32::MAX;
 const BUS_ISA: u8 = 0;
 
-const LOCAL_APIC: u8 = 0;
-const IO_APIC: u8 = 1;
-const INTERRUPT_SOURCE_OVERRIDE: u8 = 2;
-const LOCAL_APIC_NMI: u8 = 4;
-const LOCAL_APIC_ADDRESS_OVERRIDE: u8 = 5;
-const LOCAL_X2APIC: u8 = 9;
-const LOCAL_X2APIC_NMI: u8 = 10;
-
 impl Topology {
     /// Reads the table that the `acpi` crate found. `boot` is the id of the CPU that runs this.
     ///
     /// # Errors
-    /// When the table or one of its entries has an impossible length.
+    /// As for [`Self::from_bytes`].
     pub fn from_mapping<H: AcpiHandler>(mapping: &PhysicalMapping<H, Madt>, boot: ApicId) -> Result<Self, MadtError> {
         // SAFETY: a mapping promises `region_length` readable bytes from `virtual_start`, for as long as it
         // lives, and nobody writes ACPI tables; the slice ends before the mapping does.
@@ -53,28 +49,31 @@ impl Topology {
     }
 
     /// Reads a table from its bytes, header included; bytes after the table are ignored, and so is the checksum.
-    /// `boot` is the id of the CPU that runs this.
+    /// `boot` is the id of the CPU that runs this. What cannot be read is left out, and noted: firmware pads tables, and miscounts.
     ///
     /// # Errors
-    /// When the bytes are no MADT, or the table or one of its entries has an impossible length.
+    /// When the bytes are no MADT, or not even its fixed part is there.
     pub fn from_bytes(bytes: &[u8], boot: ApicId) -> Result<Self, MadtError> {
-        let table = whole_table(bytes)?;
+        let (table, missing) = whole_table(bytes)?;
         let mut reader = Reader::new(boot);
+        if missing != 0 {
+            reader.note(Note::MissingEnd { offset: table.len(), bytes: missing });
+        }
         reader.topology.local_apic_address = u64::from(u32_at(table, LOCAL_APIC_ADDRESS_AT));
         reader.topology.has_8259 = u32_at(table, FLAGS_AT) & PCAT_COMPAT != 0;
 
-        let mut offset = FIXED_PART;
-        while offset < table.len() {
-            let entry = entry_at(table, offset)?;
-            reader.read(offset, entry);
-            offset += entry.len();
+        for entry in entries(table) {
+            match entry {
+                Ok((offset, entry)) => reader.read(offset, entry),
+                Err(note) => reader.note(note),
+            }
         }
         Ok(reader.finish())
     }
 }
 
-/// Cuts the bytes down to the table that they start with.
-fn whole_table(bytes: &[u8]) -> Result<&[u8], MadtError> {
+/// Cuts the bytes down to the table that they start with. Answers how many bytes of it are missing, too.
+fn whole_table(bytes: &[u8]) -> Result<(&[u8], usize), MadtError> {
     if bytes.len() < FIXED_PART {
         return Err(MadtError::ShortTable { length: bytes.len() });
     }
@@ -83,28 +82,11 @@ fn whole_table(bytes: &[u8]) -> Result<&[u8], MadtError> {
         return Err(MadtError::Signature(signature));
     }
     let claimed = u32_at(bytes, LENGTH_AT);
-    let length = usize::try_from(claimed).ok().filter(|length| *length >= FIXED_PART);
-    length.and_then(|length| bytes.get(..length)).ok_or(MadtError::TableLength { claimed, available: bytes.len() })
-}
-
-/// The bytes of the entry at an offset: as many as its type needs, or more.
-fn entry_at(table: &[u8], offset: usize) -> Result<&[u8], MadtError> {
-    let rest = &table[offset..];
-    let [kind, length, ..] = *rest else { return Err(MadtError::TruncatedHead { offset }) };
-    let needed = match kind {
-        LOCAL_APIC => 8,
-        IO_APIC => 12,
-        INTERRUPT_SOURCE_OVERRIDE => 10,
-        LOCAL_APIC_NMI => 6,
-        LOCAL_APIC_ADDRESS_OVERRIDE => 12,
-        LOCAL_X2APIC => 16,
-        LOCAL_X2APIC_NMI => 12,
-        _ => 2,
-    };
-    if length < needed {
-        return Err(MadtError::ShortEntry { offset, kind, length, needed });
+    let length = claimed as usize;
+    if length < FIXED_PART {
+        return Err(MadtError::TableLength { claimed });
     }
-    rest.get(..usize::from(length)).ok_or(MadtError::TruncatedEntry { offset, kind, length, remaining: rest.len() })
+    Ok((&bytes[..length.min(bytes.len())], length.saturating_sub(bytes.len())))
 }
 
 fn u16_at(bytes: &[u8], offset: usize) -> u16 {

@@ -117,6 +117,42 @@ pub enum Note {
         /// The flags.
         flags: u16,
     },
+    /// An entry that has fewer bytes than its type needs; left out.
+    ShortEntry {
+        /// Where the entry starts.
+        offset: usize,
+        /// Its type.
+        kind: u8,
+        /// Length that it claims.
+        length: u8,
+        /// Length that the type needs.
+        needed: u8,
+    },
+    /// An entry that reaches beyond the end of the table; left out, and the last.
+    TruncatedEntry {
+        /// Where the entry starts.
+        offset: usize,
+        /// Its type.
+        kind: u8,
+        /// Length that it claims.
+        length: u8,
+        /// Bytes from its start to the end of the table.
+        remaining: usize,
+    },
+    /// Bytes at the end of the table that are no entry.
+    Padding {
+        /// Where they start.
+        offset: usize,
+        /// How many there are.
+        bytes: usize,
+    },
+    /// The table ends before it says that it does.
+    MissingEnd {
+        /// Where it ends.
+        offset: usize,
+        /// Bytes that are missing.
+        bytes: usize,
+    },
 }
 
 /// The machine as the firmware describes it.
