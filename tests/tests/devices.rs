@@ -146,3 +146,38 @@ fn a_driver_outside_the_kernel_is_told_of_its_commands() {
         assert!(transcript.console_contains(&line), "{transcript}");
     }
 }
+
+/// Whoever has the memory of a driver that ended while its device wrote finds nothing there that it has not written itself.
+#[test]
+fn a_driver_that_ends_during_a_copy_harms_nobody() {
+    for cpus in [1, 4] {
+        let machine = Machine::new().smp(cpus).qemu_argument("-device").qemu_argument("edu,dma_mask=0xffffffffffff");
+        let transcript = boot_and_pass(&machine.command_line("init=driver_end"));
+        assert!(transcript.console_contains("driver_end: all cases hold"), "{transcript}");
+    }
+}
+
+#[test]
+fn a_device_answers_while_others_are_made_frames_of_it() {
+    let machine = Machine::new().smp(2).qemu_argument("-device").qemu_argument("edu");
+    let transcript = boot_and_pass(&machine.command_line("init=device_reads"));
+    assert!(transcript.console_contains("device_reads: all accesses were right"), "{transcript}");
+}
+
+/// Bridges, ports, and what the firmware left running; with and without a disk that the kernel has.
+#[test]
+fn what_is_the_machines_is_given_to_nobody() {
+    let with_devices = |machine: Machine| {
+        ["edu", "nvme,serial=gatehouse"]
+            .into_iter()
+            .fold(machine, |machine, device| machine.qemu_argument("-device").qemu_argument(device))
+    };
+    // A disk controller and the system management bus are part of the machine.
+    let without_disk = with_devices(Machine::new()).command_line("init=machine_parts devices=4");
+    let with_disk = with_devices(Machine::new().disk_mib(64)).command_line("init=machine_parts devices=4 disk-ports");
+    for machine in [without_disk, with_disk] {
+        let transcript = boot_and_pass(&machine);
+        assert!(transcript.console_contains("machine_parts: all cases hold"), "{transcript}");
+        assert!(transcript.console_contains("PCI: the firmware had left"), "{transcript}");
+    }
+}

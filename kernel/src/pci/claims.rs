@@ -3,9 +3,11 @@
 use alloc::vec::Vec;
 
 use gatehouse_abi::Error;
-use virtio_drivers::transport::pci::bus::{ConfigurationAccess as _, DeviceFunction, PciRoot};
+use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
 
+use super::function::{Capabilities, Kind, kind};
 use super::ports::Ports;
+use super::regions::Regions;
 use crate::memory::fallible;
 use crate::sync::Mutex;
 
@@ -21,7 +23,7 @@ pub fn with_root<R>(use_it: impl FnOnce(&mut PciRoot<Ports>) -> R) -> R {
 /// As [`with_root`], register by register.
 pub(super) fn with_ports<R>(use_them: impl FnOnce(&mut Ports) -> R) -> R {
     let _claimed = CLAIMED.lock();
-    // SAFETY: as in `locked_root`.
+    // SAFETY: ring 0; whoever holds the lock is the only one that uses the ports.
     use_them(&mut unsafe { Ports::new() })
 }
 
@@ -37,23 +39,35 @@ pub fn claim_for_kernel(function: DeviceFunction) {
     CLAIMED.lock().push(function);
 }
 
-/// Takes a function.
+/// What a function said of itself when it was taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claimed {
+    /// Where it answers.
+    pub(super) regions: Regions,
+    /// What tells where its messages go.
+    pub(super) capabilities: Capabilities,
+}
+
+/// Takes a function. It is asked for its regions then, which nobody else uses.
 ///
 /// # Errors
-/// [`Error::NotFound`] if there is none, [`Error::WrongState`] if somebody has it, [`Error::OutOfMemory`].
-pub(super) fn claim(function: DeviceFunction) -> Result<(), Error> {
-    /// What is read where nothing answers.
-    const NOTHING: u32 = u32::MAX;
+/// [`Error::NotFound`] if there is none, [`Error::NotPermitted`] if it is part of the machine and no device,
+/// [`Error::WrongState`] if somebody has it, [`Error::OutOfMemory`].
+pub(super) fn claim(function: DeviceFunction) -> Result<Claimed, Error> {
     let mut claimed = CLAIMED.lock();
-    // SAFETY: as in `locked_root`.
-    let identity = unsafe { Ports::new() }.read_word(function, 0);
-    if identity == NOTHING {
-        return Err(Error::NotFound);
+    // SAFETY: ring 0; whoever holds the lock is the only one that uses the ports.
+    let mut ports = unsafe { Ports::new() };
+    match kind(&ports, function) {
+        Kind::Missing => return Err(Error::NotFound),
+        Kind::Machine => return Err(Error::NotPermitted),
+        Kind::Device => {}
     }
     if claimed.contains(&function) {
         return Err(Error::WrongState);
     }
-    Ok(fallible::push(&mut claimed, function)?)
+    fallible::push(&mut claimed, function)?;
+    let capabilities = Capabilities::read(&ports, function);
+    Ok(Claimed { regions: Regions::measure(&mut ports, function), capabilities })
 }
 
 /// Gives a function back.

@@ -2,24 +2,24 @@
 
 use alloc::sync::Arc;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use gatehouse_abi::Error;
 use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess as _, DeviceFunction};
 use x86_64::PhysAddr;
 
-use super::claims::{claim, release, with_ports, with_root};
-use super::protection::is_writable;
+use super::claims::{Claimed, claim, release, with_ports, with_root};
+use super::function::{self, BUS_MASTER};
+use super::pins::Pins;
+use super::protection::{COMMAND, is_writable};
 use super::{msi, msi_x};
 use crate::memory::fallible;
 use crate::memory::frame;
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::shared_frame::{Owner, SharedFrame};
+use crate::sync::Mutex;
 
 /// Functions that can be addressed: 256 buses of 32 devices of 8.
 const FUNCTIONS: u64 = 0x1_0000;
-/// Regions of memory that a function may have.
-const REGIONS: u64 = 6;
 /// Bytes of configuration space that are reached.
 const CONFIGURATION_BYTES: u64 = 256;
 
@@ -28,8 +28,11 @@ const CONFIGURATION_BYTES: u64 = 256;
 #[derive(Debug)]
 pub struct Device {
     function: DeviceFunction,
-    /// It may write to memory, or its driver could have let it.
-    touched: AtomicBool,
+    /// What it said of itself before anybody used it: drivers cannot change that.
+    known: Claimed,
+    /// Frames that it may write to. The lock is taken before that of configuration space. They are dropped behind the function's
+    /// being stopped: fields go after `drop`.
+    pins: Mutex<Pins>,
 }
 
 impl Owner for Device {}
@@ -38,16 +41,17 @@ impl Device {
     /// The function at an address: bus in bits 15 to 8, device in 7 to 3, function in 2 to 0.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is none, [`Error::WrongState`] if somebody has it, [`Error::OutOfMemory`].
+    /// [`Error::NotFound`] if there is none, [`Error::NotPermitted`] if it is part of the machine and no device,
+    /// [`Error::WrongState`] if somebody has it, [`Error::OutOfMemory`].
     pub fn new(address: u64) -> Result<Arc<Self>, Error> {
         if address >= FUNCTIONS {
             return Err(Error::NotFound);
         }
         let (bus, device, function) = ((address >> 8) as u8, (address >> 3 & 31) as u8, (address & 7) as u8);
         let function = DeviceFunction { bus, device, function };
-        claim(function)?;
+        let known = claim(function)?;
         // Refused, it is dropped, which gives the function back.
-        Ok(fallible::new_arc(Self { function, touched: AtomicBool::new(false) })?)
+        Ok(fallible::new_arc(Self { function, known, pins: Mutex::new(Pins::default()) })?)
     }
 
     /// Which it is.
@@ -70,21 +74,51 @@ impl Device {
         Some(with_ports(|ports| ports.read_word(self.function, register)))
     }
 
-    /// Writes a register of its configuration space.
+    /// Writes a register of its configuration space. With what stops its writing to memory it gives up all frames that it holds.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there is none, [`Error::NotPermitted`] if it is the kernel's to write.
     pub fn write(&self, register: u64, value: u32) -> Result<(), Error> {
         let register = register_number(register).ok_or(Error::InvalidArgument)?;
-        let messages = [(msi::CAPABILITY, msi::BYTES), (msi_x::CAPABILITY, msi_x::BYTES)].map(|(id, bytes)| {
-            self.capability(id).map_or(0..0, |offset| Range { start: offset.into(), end: u16::from(offset) + bytes })
-        });
+        let of = |offset: Option<u8>, bytes| {
+            offset.map_or(0..0, |offset| Range { start: offset.into(), end: u16::from(offset) + bytes })
+        };
+        let messages = [of(self.known.capabilities.msi, msi::BYTES), of(self.known.capabilities.msi_x, msi_x::BYTES)];
         if !is_writable(register, &messages) {
             return Err(Error::NotPermitted);
         }
-        self.touched.store(true, Ordering::Relaxed);
-        with_ports(|ports| ports.write_word(self.function, register, value));
+        let released = {
+            let mut pins = self.pins.lock();
+            let stops = register == COMMAND && value & BUS_MASTER == 0;
+            let was_stopped = with_ports(|ports| {
+                let could_write = stops && function::stop_writing(ports, self.function);
+                ports.write_word(self.function, register, value);
+                could_write
+            });
+            was_stopped.then(|| pins.release_all())
+        };
+        drop(released);
         Ok(())
+    }
+
+    /// The address of a frame of memory, which it may be told to write to: until it is stopped, or the program ends and it is
+    /// stopped for that, it holds the frame.
+    ///
+    /// # Errors
+    /// [`Error::QuotaReached`] if it holds as many frames for the program as it may, [`Error::OutOfMemory`].
+    pub fn address_of(&self, program: u64, frame: &Arc<SharedFrame>) -> Result<PhysAddr, Error> {
+        self.pins.lock().hold(program, frame)?;
+        Ok(frame.address())
+    }
+
+    /// A program ends that was told addresses: stops the function, and gives up what it held for that program.
+    pub(super) fn stop_for(&self, program: u64) {
+        let released = {
+            let mut pins = self.pins.lock();
+            with_ports(|ports| function::stop_writing(ports, self.function));
+            pins.release_of(program)
+        };
+        drop(released);
     }
 
     /// A page of one of its regions of memory, as a frame.
@@ -95,8 +129,7 @@ impl Device {
     pub fn frame(self: &Arc<Self>, region: u64, page: u64) -> Result<Arc<SharedFrame>, Error> {
         let (start, size) = self.region(region).ok_or(Error::NotFound)?;
         let offset = page.checked_mul(PAGE_SIZE).filter(|offset| *offset < size).ok_or(Error::NotFound)?;
-        if let Some(capability) = self.capability(msi_x::CAPABILITY) {
-            let table = with_ports(|ports| msi_x::table(ports, self.function, capability));
+        if let Some(table) = self.message_table() {
             let bytes = table.offset..table.offset + table.count * msi_x::ENTRY_BYTES;
             if u64::from(table.region) == region && bytes.start < offset + PAGE_SIZE && offset < bytes.end {
                 return Err(Error::NotPermitted);
@@ -111,15 +144,18 @@ impl Device {
 
     /// Where a region of its memory lies, and how many bytes it has.
     pub(super) fn region(&self, region: u64) -> Option<(u64, u64)> {
-        let region = u8::try_from(region).ok().filter(|region| u64::from(*region) < REGIONS)?;
-        let information = with_root(|root| root.bar_info(self.function, region)).ok().flatten()?;
-        information.memory_address_size().filter(|(address, size)| *address != 0 && *size != 0)
+        self.known.regions.memory(region)
     }
 
-    /// The offset of a capability.
-    pub(super) fn capability(&self, id: u8) -> Option<u8> {
-        let find = |capability: &virtio_drivers::transport::pci::bus::CapabilityInfo| capability.id == id;
-        with_root(|root| root.capabilities(self.function).find(find)).map(|capability| capability.offset)
+    /// Where its capabilities of messages are.
+    pub(super) const fn capabilities(&self) -> function::Capabilities {
+        self.known.capabilities
+    }
+
+    /// Where its table of messages is, if it has one.
+    pub(super) fn message_table(&self) -> Option<msi_x::Table> {
+        let offset = self.known.capabilities.msi_x?;
+        Some(with_ports(|ports| msi_x::table(ports, self.function, offset)))
     }
 
     /// Lets it answer accesses to its memory.
@@ -129,7 +165,6 @@ impl Device {
 
     /// Lets it send messages, which are writes to memory, and keeps it from raising its line.
     pub(super) fn allow_messages(&self) {
-        self.touched.store(true, Ordering::Relaxed);
         self.change_command(|command| command | Command::BUS_MASTER | Command::INTERRUPT_DISABLE);
     }
 
@@ -147,12 +182,10 @@ fn register_number(register: u64) -> Option<u8> {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        if let Some(offset) = self.capability(msi_x::CAPABILITY) {
-            with_ports(|ports| msi_x::disable(ports, self.function, offset));
-        }
-        if self.touched.load(Ordering::Relaxed) {
-            self.change_command(|command| command - Command::BUS_MASTER);
-        }
+        with_ports(|ports| {
+            function::stop_messages(ports, self.function);
+            function::stop_writing(ports, self.function);
+        });
         release(self.function);
     }
 }

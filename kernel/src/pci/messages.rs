@@ -11,7 +11,7 @@ use x86_64::PhysAddr;
 
 use super::claims::with_ports;
 use super::device::Device;
-use super::msi::{self, Msi};
+use super::msi::Msi;
 use super::msi_x;
 use crate::memory::kernel_space::{PhysicalMapping, map_registers};
 
@@ -43,8 +43,8 @@ impl Message {
     /// [`Error::NotFound`] if the function has no such message, [`Error::OutOfMemory`].
     pub fn new(device: Arc<Device>, number: u64) -> Result<Self, Error> {
         let function = device.function();
-        let way = if let Some(offset) = device.capability(msi_x::CAPABILITY) {
-            let table = with_ports(|ports| msi_x::table(ports, function, offset));
+        let capabilities = device.capabilities();
+        let way = if let (Some(offset), Some(table)) = (capabilities.msi_x, device.message_table()) {
             if number >= table.count {
                 return Err(Error::NotFound);
             }
@@ -60,7 +60,7 @@ impl Message {
             with_ports(|ports| msi_x::enable(ports, function, offset));
             Way::MsiX(entry)
         } else {
-            let offset = device.capability(msi::CAPABILITY).filter(|_| number == 0).ok_or(Error::NotFound)?;
+            let offset = capabilities.msi.filter(|_| number == 0).ok_or(Error::NotFound)?;
             let msi = with_ports(|ports| Msi::read(ports, function, offset));
             with_ports(|ports| msi.mask(ports));
             Way::Msi(msi)

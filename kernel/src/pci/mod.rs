@@ -3,13 +3,22 @@
 
 mod claims;
 mod device;
+#[cfg(test)]
+mod fake;
+mod function;
 mod messages;
 mod msi;
 pub mod msi_x;
+mod pins;
 mod ports;
 mod protection;
+mod regions;
+mod silence;
 
 pub use claims::{claim_for_kernel, with_root};
 pub use device::Device;
 pub use messages::{Message, address_and_value};
+pub use pins::PinningFunctions;
 pub use ports::Ports;
+pub use regions::Regions;
+pub use silence::{Silenced, silence_devices};

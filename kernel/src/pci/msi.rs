@@ -10,7 +10,7 @@ pub const CAPABILITY: u8 = 0x05;
 pub const BYTES: u16 = 24;
 
 /// In the first word: the function sends messages, and no longer raises its line.
-const ENABLE: u32 = 1 << 16;
+pub const ENABLE: u32 = 1 << 16;
 /// In the first word: how many messages it may use, as a power of two.
 const COUNT: u32 = 0b111 << 20;
 /// In the first word: addresses have 64 bits.

@@ -12,7 +12,7 @@ pub const BYTES: u16 = 12;
 pub const ENTRY_BYTES: u64 = 16;
 
 /// In the first word: the function sends messages by the table.
-const ENABLE: u32 = 1 << 31;
+pub const ENABLE: u32 = 1 << 31;
 /// In the first word: it sends none of them.
 const MASK_ALL: u32 = 1 << 30;
 /// In an entry's last word: this message is not sent, but kept until it may be.
@@ -41,12 +41,6 @@ pub fn table(configuration: &impl ConfigurationAccess, function: DeviceFunction,
 pub fn enable(configuration: &mut impl ConfigurationAccess, function: DeviceFunction, offset: u8) {
     let control = configuration.read_word(function, offset);
     configuration.write_word(function, offset, (control | ENABLE) & !MASK_ALL);
-}
-
-/// Forgets all about messages.
-pub fn disable(configuration: &mut impl ConfigurationAccess, function: DeviceFunction, offset: u8) {
-    let control = configuration.read_word(function, offset);
-    configuration.write_word(function, offset, control & !ENABLE);
 }
 
 /// Writes an entry: its message goes to an address, with a value. What the function wants to send meanwhile goes afterwards.

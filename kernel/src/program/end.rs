@@ -152,6 +152,8 @@ unsafe impl End for Released {
 
     fn run(program: Arc<Program>, cpu: &ThisCpu) {
         ipc::cancelled(&program);
+        // Before any frame may become somebody else's.
+        program.pinning_functions().stop(program.number());
         // What closes with them closes before the report.
         drop_removed(cpu, FOREST.end(program.capabilities()));
         cpu.local().exit_queue.put::<Reported>(program);

@@ -17,6 +17,7 @@ use crate::memory::AddressSpace;
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::shared_frame::FrameQuota;
 use crate::object::{Space, new_space};
+use crate::pci::PinningFunctions;
 use crate::sched::ExitLink;
 use crate::swap::{self, Residence};
 use crate::sync::{Mutex, MutexGuard};
@@ -63,6 +64,8 @@ pub struct Program {
     residence: Residence,
     /// Shared frames that it has made.
     frame_quota: Arc<FrameQuota>,
+    /// Functions that it had write to its frames.
+    pinning_functions: PinningFunctions,
     /// In the list of programs that are ending.
     ending_link: LinkedListAtomicLink,
     stop_link: ExitLink<ThisCpu>,
@@ -135,6 +138,7 @@ impl Program {
             capabilities,
             residence: Residence::default(),
             frame_quota,
+            pinning_functions: PinningFunctions::default(),
             ending_link: LinkedListAtomicLink::new(),
             stop_link: ExitLink::new(),
             release_link: ExitLink::new(),
@@ -200,6 +204,12 @@ impl Program {
     #[must_use]
     pub const fn frame_quota(&self) -> &Arc<FrameQuota> {
         &self.frame_quota
+    }
+
+    /// Functions of devices that may write to frames because it asked for their addresses.
+    #[must_use]
+    pub const fn pinning_functions(&self) -> &PinningFunctions {
+        &self.pinning_functions
     }
 
     /// Its changing part.

@@ -15,6 +15,7 @@ use crate::boot::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
+use crate::pci::{Silenced, silence_devices};
 use crate::program::archive;
 use crate::{console, cpu, irq, sched, swap, test_overflow, time};
 
@@ -23,9 +24,16 @@ const CAPABILITIES_PER_CPU: usize = 1024;
 
 /// Where both boot doors lead: called once, on the first CPU, with interrupts off.
 pub fn kernel_main(boot: BootInfo) -> ! {
+    // What the firmware let its devices write to is memory like any other from here on.
+    let Silenced { writing, messages } = silence_devices();
     memory::initialize(&boot);
     facts::install(boot.door, boot.command_line.as_str());
     console::line(format_args!("Gatehouse {} by {:?}", env!("CARGO_PKG_VERSION"), boot.door));
+    if writing + messages > 0 {
+        console::line(format_args!(
+            "PCI: the firmware had left {writing} devices writing to memory, {messages} with messages: stopped"
+        ));
+    }
     tell_words_for_programs(&boot.command_line);
     if let Some(overwritten) = boot.overwritten {
         console::line(format_args!(

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::Error;
+use x86_64::PhysAddr;
 
 use super::capabilities::insert;
 use super::devices::{check_control, with};
@@ -45,7 +46,13 @@ pub(super) fn create_message(thread: &Thread, number: u64, message: u64) -> Resu
 }
 
 pub(super) fn frame_address(thread: &Thread, number: u64, frame: u64) -> Result<u64, Error> {
-    let _device = device(thread, number, Rights::CONTROL)?;
+    let device = device(thread, number, Rights::CONTROL)?;
     let frame = frames::find(thread, frame, Rights::READ.with(Rights::WRITE))?;
-    if frame.is_registers() { Err(Error::InvalidArgument) } else { Ok(frame.address().as_u64()) }
+    if frame.is_registers() {
+        return Err(Error::InvalidArgument);
+    }
+    // First who is to be stopped when the program ends, then what that is for.
+    let program = thread.program();
+    program.pinning_functions().note(&device)?;
+    device.address_of(program.number(), &frame).map(PhysAddr::as_u64)
 }

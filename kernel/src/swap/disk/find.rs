@@ -9,7 +9,8 @@ use virtio_drivers::transport::pci::{PciTransport, virtio_device_type};
 use super::device::{Disk, DiskError};
 use super::interrupt;
 use super::memory::DeviceMemory;
-use crate::pci::{claim_for_kernel, with_root};
+use crate::arch::keep_ports;
+use crate::pci::{Ports, Regions, claim_for_kernel, with_root};
 
 /// The device is there, but cannot be used.
 #[derive(Debug)]
@@ -46,11 +47,15 @@ pub fn find() -> Result<Option<Disk>, FindError> {
 fn find_below<C: ConfigurationAccess>(root: &mut PciRoot<C>) -> Result<Option<(DeviceFunction, Disk)>, FindError> {
     let found = root.enumerate_bus(0).find(|(_, info)| virtio_device_type(info) == Some(DeviceType::Block));
     let Some((function, _)) = found else { return Ok(None) };
+    // SAFETY: ring 0; whoever has the root is the only one that uses the ports, and it is not used while this writes.
+    let regions = Regions::measure(&mut unsafe { Ports::new() }, function);
+    // Its registers can be reached by ports, too.
+    regions.port_ranges().for_each(|ports| keep_ports(ports, "the swap disk"));
     // The firmware may have left it without access to memory.
     let (_, command) = root.get_status_command(function);
     root.set_command(function, command | Command::MEMORY_SPACE | Command::BUS_MASTER);
     let transport = PciTransport::new::<DeviceMemory, _>(root, function).map_err(FindError::Transport)?;
     let mut disk = Disk::new(transport).map_err(FindError::Disk)?;
-    disk.set_interrupts(interrupt::enable(root, function));
+    disk.set_interrupts(interrupt::enable(root, function, &regions));
     Ok(Some((function, disk)))
 }

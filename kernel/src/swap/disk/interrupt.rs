@@ -8,7 +8,7 @@ use x86_64::PhysAddr;
 use crate::arch::x86_64::vectors;
 use crate::cpu;
 use crate::memory::kernel_space::map_mmio;
-use crate::pci::{Ports, address_and_value, msi_x};
+use crate::pci::{Ports, Regions, address_and_value, msi_x};
 
 /// The vector of the interrupt.
 pub const VECTOR: u8 = vectors::SWAP_DISK;
@@ -22,7 +22,7 @@ const QUEUE_MESSAGE: usize = 0x1a;
 
 /// Makes the device send a message to the first CPU when the first queue has news; `false` if it cannot, or the CPU's id is too
 /// large for a message. The queue is set up already.
-pub fn enable<C: ConfigurationAccess>(root: &mut PciRoot<C>, function: DeviceFunction) -> bool {
+pub fn enable<C: ConfigurationAccess>(root: &mut PciRoot<C>, function: DeviceFunction, regions: &Regions) -> bool {
     let message = cpu::all().first().and_then(|block| address_and_value(VECTOR, block.apic_id()));
     let Some((address, value)) = message else { return false };
     // SAFETY: ring 0; whoever has the root is the only one that uses the ports, and it is not used while this writes.
@@ -41,10 +41,10 @@ pub fn enable<C: ConfigurationAccess>(root: &mut PciRoot<C>, function: DeviceFun
     }
     let (Some(messages), Some(common)) = (messages, common) else { return false };
     let table = msi_x::table(&configuration, function, messages);
-    let Some(table) = map_bar(root, function, table.region, table.offset, msi_x::ENTRY_BYTES) else { return false };
+    let Some(table) = map_region(regions, table.region, table.offset, msi_x::ENTRY_BYTES) else { return false };
     let bar = configuration.read_word(function, common + 4) as u8;
     let offset = u64::from(configuration.read_word(function, common + 8));
-    let Some(common) = map_bar(root, function, bar, offset, QUEUE_MESSAGE as u64 + 2) else { return false };
+    let Some(common) = map_region(regions, bar, offset, QUEUE_MESSAGE as u64 + 2) else { return false };
     let entry = table.cast::<u32>();
     // SAFETY: the registers of the first entry, just mapped, and nobody else's.
     unsafe { msi_x::mask(entry) };
@@ -61,16 +61,10 @@ pub fn enable<C: ConfigurationAccess>(root: &mut PciRoot<C>, function: DeviceFun
 }
 
 /// Maps `length` bytes at an offset into a memory region of the device.
-fn map_bar<C: ConfigurationAccess>(
-    root: &mut PciRoot<C>,
-    function: DeviceFunction,
-    bar: u8,
-    offset: u64,
-    length: u64,
-) -> Option<*mut u8> {
-    let (address, size) = root.bar_info(function, bar).ok().flatten()?.memory_address_size()?;
-    if address == 0 || offset + length > size {
+fn map_region(regions: &Regions, region: u8, offset: u64, length: u64) -> Option<*mut u8> {
+    let (start, size) = regions.memory(region.into())?;
+    if offset + length > size {
         return None;
     }
-    map_mmio(PhysAddr::new(address + offset), length).ok().map(|address| address.as_mut_ptr())
+    map_mmio(PhysAddr::new(start + offset), length).ok().map(|address| address.as_mut_ptr())
 }
