@@ -3,7 +3,6 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use super::removal::Taken;
 use super::slot_table::Entry;
 use super::tree::{NodeId, Tree};
 use super::{Capability, CapabilitySpace, Destination, Error, Object, Rights, Slot};
@@ -15,8 +14,8 @@ pub(super) enum Place<O: Object> {
     Slot { space: Arc<CapabilitySpace<O>>, slot: Slot },
     /// A capability that somebody holds outside of all spaces.
     Bound { holder: O::Holder },
-    /// Nothing any more: removed, and in a chain until it is handed out.
-    Removed(Taken<O>),
+    /// A capability that is gone, and from which others were derived: they are still below whatever that one was below.
+    Ghost,
 }
 
 /// Names one binding; never another one, even after it is gone.
@@ -198,7 +197,7 @@ impl<O: Object> Forest<O> {
         let mut tree = self.lock();
         tree.reserve()?;
         let (parent, capability) = share_entry(space, slot)?;
-        let node = tree.add(Some(parent), Place::Bound { holder })?;
+        let node = tree.add_bound(Some(parent), Place::Bound { holder })?;
         let serial = tree.serial(node).ok_or(Error::Exhausted)?;
         Ok((Binding { node, serial }, capability))
     }
@@ -213,7 +212,7 @@ impl<O: Object> Forest<O> {
         tree.reserve()?;
         check_bound(&tree, binding)?;
         let parent = tree.parent(binding.node);
-        let node = tree.add(parent, Place::Bound { holder })?;
+        let node = tree.add_bound(parent, Place::Bound { holder })?;
         let serial = tree.serial(node).ok_or(Error::Exhausted)?;
         Ok(Binding { node, serial })
     }
@@ -286,7 +285,7 @@ fn settle<O: Object>(
     if refused.is_none() {
         return Ok(slot);
     }
-    tree.splice_out(node);
+    tree.detach(node);
     tree.free(node);
     Err(Error::SlotInUse)
 }

@@ -1,4 +1,10 @@
 //! Taking capabilities away, and handing out what was taken.
+//!
+//! One step at a time: each takes the forest's lock for a bounded number of nodes ([`AT_ONCE`]) and leaves the forest as
+//! its invariants have it, so that whatever comes between two steps finds nothing half done. What it costs is linear in what
+//! is removed. That is so because what is below a capability that goes stays where it is: its node becomes a *ghost*, which
+//! has nothing in a slot, as long as it has several children. With one child left the child takes its place, without any it
+//! goes. So there are fewer ghosts than capabilities, and a walk down the forest meets what it would without them.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -6,8 +12,12 @@ use core::iter::FusedIterator;
 use core::mem;
 
 use super::forest::Place;
+use super::slot_table::{Closed, Entry};
 use super::tree::{NodeId, Tree};
 use super::{Binding, Capability, CapabilitySpace, Error, Forest, Object, Slot};
+
+/// How many nodes are moved, or slots are looked at, before the forest's lock is released.
+const AT_ONCE: usize = 64;
 
 /// Something that was removed.
 #[derive(Debug)]
@@ -24,13 +34,45 @@ pub enum Taken<O: Object> {
     },
 }
 
-/// What an operation removed, in no particular order. No lock is held between the items, and nothing is allocated.
+/// What an operation removes, in no particular order. No lock is held between the items, and nothing is allocated. What is
+/// still to be removed is removed as the items are asked for.
 ///
-/// Dropping it drops the capabilities that are left in it, and leaves the holders of bindings untold.
+/// Dropping it removes and drops what is left, and leaves the holders of bindings untold.
 #[must_use = "bindings must be cleared at their holders"]
 pub struct Removed<'forest, O: Object> {
     forest: &'forest Forest<O>,
-    head: Option<NodeId>,
+    source: Source<O>,
+    leaving: Option<Leaving<O>>,
+}
+
+/// Where more to remove is found.
+enum Source<O: Object> {
+    /// Nowhere.
+    Nothing,
+    /// In a space that ends, from a place on.
+    Space { space: Arc<CapabilitySpace<O>>, place: usize },
+    /// Below a node, as long as its serial number is this.
+    Below { top: NodeId, serial: u64 },
+}
+
+/// A capability that has left its slot.
+struct Leaving<O: Object> {
+    capability: Capability<O>,
+    /// Its node, with the serial number, as long as it has bindings.
+    bound: Option<(NodeId, u64)>,
+    /// Dropped with no lock held: it refers to a space.
+    _place: Option<Place<O>>,
+}
+
+/// What came of one step.
+#[expect(missing_debug_implementations, reason = "holders need not have any")]
+pub enum Step<O: Object> {
+    /// This was removed.
+    Taken(Taken<O>),
+    /// There may be more.
+    More,
+    /// There is nothing more.
+    Done,
 }
 
 impl<O: Object> Forest<O> {
@@ -53,103 +95,185 @@ impl<O: Object> Forest<O> {
         slot: Slot,
         condition: impl FnOnce(&Capability<O>) -> bool,
     ) -> Result<Removed<'_, O>, Error> {
-        let mut head = None;
         let mut tree = self.lock();
         if !space.inspect(slot, condition)? {
             return Err(Error::NoSuchSlot);
         }
         let entry = space.table.lock().take(slot).ok_or(Error::NoSuchSlot)?;
-        delete_node(&mut tree, entry.node, entry.capability, &mut head);
-        Ok(Removed { forest: self, head })
+        let leaving = Some(leave(&mut tree, entry));
+        Ok(Removed { forest: self, source: Source::Nothing, leaving })
     }
 
     /// Removes everything that was derived from a capability, and what was derived from that, wherever it is. The
-    /// capability itself stays.
+    /// capability itself stays. If it is deleted before all of that is gone, the rest stays.
     ///
     /// # Errors
     /// [`Error::NoSuchSlot`].
     pub fn revoke(&self, space: &Arc<CapabilitySpace<O>>, slot: Slot) -> Result<Removed<'_, O>, Error> {
-        let mut head = None;
-        let mut tree = self.lock();
+        let tree = self.lock();
         let top = space.table.lock().get(slot)?.node;
-        let mut node = top;
-        // Leaves first: each step goes down a link or removes a node, so the walk is linear and needs no stack.
-        loop {
-            while let Some(child) = tree.first_child(node) {
-                node = child;
-            }
-            if node == top {
-                return Ok(Removed { forest: self, head });
-            }
-            let above = tree.parent(node).unwrap_or(top);
-            retire_leaf(&mut tree, node, &mut head);
-            node = above;
-        }
+        let serial = tree.serial(top).ok_or(Error::NoSuchSlot)?;
+        Ok(Removed { forest: self, source: Source::Below { top, serial }, leaving: None })
     }
 
-    /// Ends a space: each of its capabilities is deleted as by [`Self::delete`], and its quota becomes 0.
+    /// Ends a space: each of its capabilities is deleted as by [`Self::delete`], and its quota becomes 0. From now on nobody
+    /// finds anything there.
     pub fn end(&self, space: &Arc<CapabilitySpace<O>>) -> Removed<'_, O> {
-        let mut head = None;
-        let mut tree = self.lock();
-        let entries = space.table.lock().close();
-        for entry in entries {
-            delete_node(&mut tree, entry.node, entry.capability, &mut head);
-        }
-        Removed { forest: self, head }
+        let _tree = self.lock();
+        space.table.lock().close();
+        Removed { forest: self, source: Source::Space { space: Arc::clone(space), place: 0 }, leaving: None }
     }
 }
 
-/// Takes a node whose capability has left its slot out of its tree and chains it, and the bindings to it.
-fn delete_node<O: Object>(
-    tree: &mut Tree<Place<O>>,
-    node: NodeId,
-    capability: Capability<O>,
-    head: &mut Option<NodeId>,
-) {
-    let mut child = tree.first_child(node);
-    while let Some(this) = child {
-        child = tree.next(this);
-        if matches!(tree.content(this), Some(Place::Bound { .. })) {
-            retire_leaf(tree, this, head);
-        }
+/// A capability has left its slot: its node becomes a ghost, and goes if nothing needs it.
+fn leave<O: Object>(tree: &mut Tree<Place<O>>, entry: Entry<O>) -> Leaving<O> {
+    let Entry { capability, node } = entry;
+    let place = tree.content_mut(node).map(|place| mem::replace(place, Place::Ghost));
+    let bound = tree.first_bound(node).and_then(|_| tree.serial(node)).map(|serial| (node, serial));
+    if bound.is_none() {
+        tidy(tree, node);
     }
-    tree.splice_out(node);
-    if let Some(place) = tree.content_mut(node) {
-        *place = Place::Removed(Taken::Capability(capability));
-    }
-    tree.chain(node, head);
+    Leaving { capability, bound, _place: place }
 }
 
-/// Takes a node without children out of its tree and chains it; if it stands for a slot, empties the slot.
-fn retire_leaf<O: Object>(tree: &mut Tree<Place<O>>, node: NodeId, head: &mut Option<NodeId>) {
+/// Removes a ghost that is not needed. A node that is not a ghost, or has bindings, stays.
+fn tidy<O: Object>(tree: &mut Tree<Place<O>>, ghost: NodeId) {
+    let is_ghost = |tree: &Tree<Place<O>>, node| matches!(tree.content(node), Some(Place::Ghost));
+    let mut next = Some(ghost);
+    // It goes up only from one that had no children, whose parent had another: two turns at most.
+    while let Some(node) = next.take().filter(|node| is_ghost(tree, *node) && tree.first_bound(*node).is_none()) {
+        let parent = tree.parent(node);
+        if let Some(child) = tree.only_child(node) {
+            tree.move_below(child, parent);
+        } else if tree.first_child(node).is_none() {
+            next = parent;
+        } else {
+            return;
+        }
+        tree.detach(node);
+        tree.free(node);
+    }
+}
+
+/// Takes a binding away.
+fn unbind<O: Object>(tree: &mut Tree<Place<O>>, node: NodeId) -> Option<Taken<O>> {
+    let serial = tree.serial(node)?;
     tree.detach(node);
-    let serial = tree.serial(node).unwrap_or_default();
-    tree.change(node, |place| match place {
-        Place::Slot { space, slot } => {
-            let entry = space.table.lock().take(slot);
-            match entry {
-                Some(entry) => Place::Removed(Taken::Capability(entry.capability)),
-                // A slot that is empty, against the invariant, leaves a node with nothing to hand out: `next` skips it.
-                None => Place::Slot { space, slot },
+    match tree.free(node)? {
+        Place::Bound { holder } => Some(Taken::Binding { binding: Binding { node, serial }, holder }),
+        // Only bindings are bound.
+        Place::Slot { .. } | Place::Ghost => None,
+    }
+}
+
+impl<O: Object> Removed<'_, O> {
+    /// Removes one thing more, if it is found in a bounded number of steps.
+    pub fn step(&mut self) -> Step<O> {
+        if self.leaving.is_some() {
+            return self.next_of_leaving();
+        }
+        match &mut self.source {
+            Source::Nothing => Step::Done,
+            Source::Space { space, place } => {
+                let mut tree = self.forest.lock();
+                let closed = space.table.lock().take_closed(place, AT_ONCE);
+                match closed {
+                    Closed::Entry(entry) => self.leaving = Some(leave(&mut tree, entry)),
+                    Closed::Nothing => return Step::More,
+                    Closed::End(table) => {
+                        drop(tree);
+                        drop(table);
+                        self.source = Source::Nothing;
+                        return Step::Done;
+                    }
+                }
+                drop(tree);
+                self.next_of_leaving()
+            }
+            &mut Source::Below { top, serial } => self.next_below(top, serial),
+        }
+    }
+
+    /// A binding to what has left its slot; if there is none, the capability itself.
+    fn next_of_leaving(&mut self) -> Step<O> {
+        if let Some(leaving) = &mut self.leaving
+            && let Some((node, serial)) = leaving.bound
+        {
+            let mut tree = self.forest.lock();
+            // Whoever revokes above it may have been faster.
+            let is_same = matches!(tree.content(node), Some(Place::Ghost)) && tree.serial(node) == Some(serial);
+            let first = if is_same { tree.first_bound(node) } else { None };
+            let taken = first.and_then(|bound| unbind(&mut tree, bound));
+            match taken {
+                Some(taken) => return Step::Taken(taken),
+                None => leaving.bound = None,
+            }
+            if is_same {
+                tidy(&mut tree, node);
             }
         }
-        Place::Bound { holder } => Place::Removed(Taken::Binding { binding: Binding { node, serial }, holder }),
-        Place::Removed(taken) => Place::Removed(taken),
-    });
-    tree.chain(node, head);
+        self.leaving.take().map_or(Step::Done, |leaving| Step::Taken(Taken::Capability(leaving.capability)))
+    }
+
+    /// Something from below a node. What is below a ghost right below it is moved up: for everybody else it is where it was.
+    fn next_below(&mut self, top: NodeId, serial: u64) -> Step<O> {
+        let mut tree = self.forest.lock();
+        for _ in 0..AT_ONCE {
+            let is_same = matches!(tree.content(top), Some(Place::Slot { .. })) && tree.serial(top) == Some(serial);
+            if !is_same {
+                self.source = Source::Nothing;
+                return Step::Done;
+            }
+            let bound = tree.first_bound(top);
+            let child = tree.first_child(top);
+            let bound = bound.or_else(|| child.and_then(|child| tree.first_bound(child)));
+            if let Some(taken) = bound.and_then(|bound| unbind(&mut tree, bound)) {
+                return Step::Taken(taken);
+            }
+            let Some(child) = child else {
+                self.source = Source::Nothing;
+                return Step::Done;
+            };
+            let entry = match tree.content(child) {
+                Some(Place::Slot { space, slot }) => space.table.lock().take(*slot),
+                _ => None,
+            };
+            if let Some(entry) = entry {
+                self.leaving = Some(leave(&mut tree, entry));
+                drop(tree);
+                return self.next_of_leaving();
+            }
+            match tree.first_child(child) {
+                Some(below) => tree.move_below(below, Some(top)),
+                None => {
+                    tree.detach(child);
+                    tree.free(child);
+                }
+            }
+            tidy(&mut tree, child);
+        }
+        Step::More
+    }
+
+    /// Leaves what was not removed yet as it is. Not for a space that ends: nobody else would take from it.
+    pub fn stop(mut self) {
+        if let Source::Below { .. } = self.source {
+            self.source = Source::Nothing;
+        }
+    }
 }
 
 impl<O: Object> Iterator for Removed<'_, O> {
     type Item = Taken<O>;
 
     fn next(&mut self) -> Option<Taken<O>> {
-        while self.head.is_some() {
-            let place = self.forest.lock().unchain(&mut self.head);
-            if let Some(Place::Removed(taken)) = place {
-                return Some(taken);
+        loop {
+            match self.step() {
+                Step::Taken(taken) => return Some(taken),
+                Step::More => {}
+                Step::Done => return None,
             }
         }
-        None
     }
 }
 
@@ -163,6 +287,7 @@ impl<O: Object> Drop for Removed<'_, O> {
 
 impl<O: Object> fmt::Debug for Removed<'_, O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Removed").field("is_empty", &self.head.is_none()).finish_non_exhaustive()
+        let is_empty = self.leaving.is_none() && matches!(self.source, Source::Nothing);
+        formatter.debug_struct("Removed").field("is_empty", &is_empty).finish_non_exhaustive()
     }
 }

@@ -22,10 +22,35 @@ enum Cell<O> {
     Used(Entry<O>),
 }
 
+/// What is next in a table that is closed.
+pub(super) enum Closed<O> {
+    /// An entry.
+    Entry(Entry<O>),
+    /// Nothing up to where the place is counted now.
+    Nothing,
+    /// Nothing at all: the table's memory, to be freed with no lock held.
+    End(ClosedTable<O>),
+}
+
+/// The memory of a table that is closed and empty.
+pub(super) struct ClosedTable<O> {
+    _cells: Vec<Cell<O>>,
+}
+
+/// Makes a place free that is in no list.
+fn empty<O>(cell: &mut Cell<O>) -> Option<Entry<O>> {
+    match mem::replace(cell, Cell::Free { previous: None, next: None }) {
+        Cell::Used(entry) => Some(entry),
+        Cell::Free { .. } => None,
+    }
+}
+
 /// The slots 1 to `cells.len()`, which is at most `quota`.
 #[derive(Debug)]
 pub(super) struct SlotTable<O> {
     cells: Vec<Cell<O>>,
+    /// What was in `cells` when the space ended. No lookup finds it; it goes by and by.
+    closing: Vec<Cell<O>>,
     newest_free: Option<Slot>,
     used: u32,
     quota: u32,
@@ -33,7 +58,7 @@ pub(super) struct SlotTable<O> {
 
 impl<O> SlotTable<O> {
     pub const fn new(quota: u32) -> Self {
-        Self { cells: Vec::new(), newest_free: None, used: 0, quota }
+        Self { cells: Vec::new(), closing: Vec::new(), newest_free: None, used: 0, quota }
     }
 
     pub const fn used(&self) -> u32 {
@@ -97,28 +122,42 @@ impl<O> SlotTable<O> {
         None
     }
 
-    /// Empties a slot.
+    /// Empties a slot, of a table that is closed as well.
     pub fn take(&mut self, slot: Slot) -> Option<Entry<O>> {
+        if let Some(cell) = self.closing.get_mut(slot.index()) {
+            return empty(cell);
+        }
         let cell = self.cells.get_mut(slot.index())?;
         if !matches!(cell, Cell::Used(_)) {
             return None;
         }
-        let taken = mem::replace(cell, Cell::Free { previous: None, next: None });
+        let taken = empty(cell);
         self.used -= 1;
         self.link(slot);
-        match taken {
-            Cell::Used(entry) => Some(entry),
-            Cell::Free { .. } => None,
-        }
+        taken
     }
 
-    /// Empties the table and sets its quota to 0.
-    pub fn close(&mut self) -> impl Iterator<Item = Entry<O>> + use<O> {
-        let Self { cells, .. } = mem::replace(self, Self::new(0));
-        cells.into_iter().filter_map(|cell| match cell {
-            Cell::Used(entry) => Some(entry),
-            Cell::Free { .. } => None,
-        })
+    /// Sets the quota to 0 and lets nobody find anything any more. [`Self::take_closed`] takes the entries out.
+    pub fn close(&mut self) {
+        if self.closing.is_empty() {
+            self.closing = mem::take(&mut self.cells);
+        }
+        (self.newest_free, self.used, self.quota) = (None, 0, 0);
+    }
+
+    /// Takes the next entry out of a table that is closed, from a place on that is counted on, after a look at `looks` places
+    /// at most.
+    pub fn take_closed(&mut self, place: &mut usize, looks: usize) -> Closed<O> {
+        for _ in 0..looks {
+            let Some(cell) = self.closing.get_mut(*place) else {
+                return Closed::End(ClosedTable { _cells: mem::take(&mut self.closing) });
+            };
+            *place += 1;
+            if let Some(entry) = empty(cell) {
+                return Closed::Entry(entry);
+            }
+        }
+        Closed::Nothing
     }
 
     /// Makes the table reach a slot; of the new free ones, the lowest is taken first.

@@ -11,6 +11,6 @@ mod timer;
 pub use counted::{Close, Counted};
 pub use object::KernelObject;
 pub use ports::Ports;
-pub use removed::drop_removed;
+pub use removed::{drop_removed, drop_some_removed};
 pub use space::{FOREST, Space, new_space};
 pub use timer::TimerCapability;

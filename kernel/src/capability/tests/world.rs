@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::super::forest::Place;
 use super::super::{Capability, CapabilitySpace, Forest, Object, Removed, Rights, Slot, Taken};
 
 /// How many different objects there are.
@@ -41,9 +42,16 @@ impl World {
         Capability { object: Probe { world: Arc::clone(self), object }, rights, badge }
     }
 
-    /// Nodes in use in the forest, whose links are checked.
+    /// Nodes of capabilities and bindings in the forest, whose links are checked.
     pub fn nodes(&self) -> usize {
-        self.forest.lock().check()
+        let (nodes, ghosts) = self.forest.lock().check(|place| matches!(place, Place::Ghost));
+        assert!(ghosts <= nodes.saturating_sub(1), "{ghosts} ghosts of {nodes} nodes");
+        nodes
+    }
+
+    /// Links that were changed and nodes that were freed so far.
+    pub fn steps(&self) -> u64 {
+        self.forest.lock().steps()
     }
 }
 
