@@ -19,6 +19,7 @@ use super::page_tables::{PageTableEntry, PageTables};
 use super::rights::Rights;
 use super::user_range::UserRange;
 
+pub use quota::QUOTA;
 pub use shared::StaleShare;
 use shared::{SHARED, SharedPages};
 pub use unmapped::{Removed, StaleFrame, Unmapped};
@@ -40,6 +41,8 @@ pub enum MapError {
     AlreadyMapped(VirtAddr),
     /// Nothing is mapped there.
     NotMapped(VirtAddr),
+    /// The quota has no room for the page and its page tables.
+    QuotaReached,
     /// No frame is left for a page table.
     OutOfFrames,
     /// The kernel heap has no room to remember a frame that is shared.
@@ -55,6 +58,7 @@ impl fmt::Display for MapError {
             }
             Self::AlreadyMapped(page) => write!(formatter, "{page:#x} is mapped already"),
             Self::NotMapped(page) => write!(formatter, "{page:#x} is not mapped"),
+            Self::QuotaReached => formatter.write_str("the quota of memory is used up"),
             Self::OutOfFrames => OutOfFrames.fmt(formatter),
             Self::OutOfHeap => OutOfHeap.fmt(formatter),
         }
@@ -116,6 +120,7 @@ pub struct AddressSpace {
     tables: PageTables,
     mapped: u64,
     away: u64,
+    quota: u64,
     /// Frames that are shared, by the addresses of their pages.
     shared: SharedPages,
 }
@@ -128,7 +133,7 @@ impl AddressSpace {
     pub fn new() -> Result<Self, OutOfFrames> {
         let mut tables = PageTables::new(Frame::allocate_zeroed)?;
         kernel_space::share_kernel_half(&mut tables);
-        Ok(Self { tables, mapped: 0, away: 0, shared: SharedPages::default() })
+        Ok(Self { tables, mapped: 0, away: 0, quota: QUOTA, shared: SharedPages::default() })
     }
 
     /// An address space that no processor could run, for host tests.
@@ -138,6 +143,7 @@ impl AddressSpace {
             tables: PageTables::new(Frame::allocate_zeroed)?,
             mapped: 0,
             away: 0,
+            quota: QUOTA,
             shared: SharedPages::default(),
         })
     }
@@ -166,12 +172,6 @@ impl AddressSpace {
         self.mapped + self.shared.count() + self.tables.frames()
     }
 
-    /// Frames that it would hold if no page were away: what a quota counts.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.frames() + self.away
-    }
-
     /// Puts `frame` at `page`. The entry was absent, so no CPU has to forget anything.
     ///
     /// # Errors
@@ -191,10 +191,7 @@ impl AddressSpace {
         make: impl FnOnce() -> Result<Frame, OutOfFrames>,
         rights: Rights,
     ) -> Result<(), MapError> {
-        let entry = self.tables.entry_or_create(user_page(page)?)?;
-        if !entry.is_unused() {
-            return Err(MapError::AlreadyMapped(page));
-        }
+        let entry = self.vacant_entry(page)?;
         entry.set_addr(make()?.into_raw(), rights.user_flags());
         self.mapped += 1;
         Ok(())
@@ -371,6 +368,7 @@ fn set_away(entry: &mut PageTableEntry, token: u64, rights: Rights) {
 }
 
 mod away;
+mod quota;
 mod shared;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,15 @@ const KERNEL_ENTRIES: Range<u16> = 256..512;
 /// Where the frames of tables come from; they must be zeroed.
 pub(super) type TableSource = fn() -> Result<Frame, OutOfFrames>;
 
+/// Why there is no table for a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoTable {
+    /// More would have to be made than are allowed.
+    TooMany,
+    /// No frame is left.
+    OutOfFrames,
+}
+
 /// A tree of page tables. It owns its top-level table and, in the user half, every table below; tables of the
 /// kernel half are never freed. What leaf entries lead to is not its business.
 ///
@@ -111,13 +120,63 @@ impl PageTables {
     /// # Panics
     /// When a large page covers the address.
     pub(super) fn entry_or_create(&mut self, address: VirtAddr) -> Result<&mut PageTableEntry, OutOfFrames> {
+        self.entry_or_create_within(address, u64::MAX).map_err(|_| OutOfFrames)
+    }
+
+    /// The same if no more than `most` tables have to be made for it; else nothing changes.
+    ///
+    /// # Errors
+    /// [`NoTable`].
+    ///
+    /// # Panics
+    /// When a large page covers the address.
+    #[inline(always)]
+    pub(super) fn entry_or_create_within(
+        &mut self,
+        address: VirtAddr,
+        most: u64,
+    ) -> Result<&mut PageTableEntry, NoTable> {
         // As a rule it is there, which is found out in half the time.
         let table = match self.last_table(address) {
             Some(table) => table,
-            None => self.descend(address, PageTableLevel::One)?,
+            None => self.make_last_table(address, most)?,
         };
         // SAFETY: both answer a table of this tree, and `self` is borrowed exclusively.
         Ok(unsafe { &mut table_mut(table)[address.p1_index()] })
+    }
+
+    #[inline(never)]
+    fn make_last_table(&mut self, address: VirtAddr, most: u64) -> Result<PhysAddr, NoTable> {
+        if most < 3 && self.missing_tables(address.as_u64(), address.as_u64() + 1) > most {
+            return Err(NoTable::TooMany);
+        }
+        self.descend(address, PageTableLevel::One).map_err(|OutOfFrames| NoTable::OutOfFrames)
+    }
+
+    /// How many tables are not there that 4 KiB pages everywhere from `start` to `end` need, addresses of the user half.
+    pub(super) fn missing_tables(&self, start: u64, end: u64) -> u64 {
+        let levels = [PageTableLevel::Four, PageTableLevel::Three, PageTableLevel::Two];
+        let missing_below = |level: PageTableLevel| {
+            let bytes = level.entry_address_space_alignment();
+            let regions = (start & !(bytes - 1)..end).step_by(bytes as usize);
+            regions.filter(|region| !self.has_table(VirtAddr::new(*region), level)).count() as u64
+        };
+        levels.into_iter().map(missing_below).sum()
+    }
+
+    /// Whether the entry of `level` for `address` is there and leads to a table.
+    fn has_table(&self, address: VirtAddr, level: PageTableLevel) -> bool {
+        let (mut next, mut at) = (self.root(), PageTableLevel::Four);
+        loop {
+            // SAFETY: `next` is the root or came out of a present entry of this tree; changes need `&mut self`.
+            let entry = unsafe { &table(next)[address.page_table_index(at)] };
+            let Some(lower) = lower_table(entry, address) else { return false };
+            if at == level {
+                return true;
+            }
+            next = lower;
+            at = at.next_lower_level().unwrap_or(level);
+        }
     }
 
     /// The entry of the 2 MiB page at `address`, with tables made on the way.
@@ -159,8 +218,23 @@ impl PageTables {
 
     /// The first used last-level entry of the user half at `from` or above, with its page.
     pub(super) fn next_user_entry(&mut self, from: VirtAddr) -> Option<(VirtAddr, &mut PageTableEntry)> {
+        const END: u64 = (USER_ENTRIES.end as u64) << 39;
+        self.next_user_entry_before(from, END, usize::MAX).ok()
+    }
+
+    /// The same, of the pages below `end` only, and after a look at `looks` tables at most.
+    ///
+    /// # Errors
+    /// Up to where all entries are unused: `end` or above, or less if those were too many looks.
+    pub(super) fn next_user_entry_before(
+        &mut self,
+        from: VirtAddr,
+        end: u64,
+        mut looks: usize,
+    ) -> Result<(VirtAddr, &mut PageTableEntry), u64> {
         let mut at = from.as_u64();
-        'table: while at < u64::from(USER_ENTRIES.end) << 39 {
+        'table: while at < end && looks > 0 {
+            looks -= 1;
             let mut next = self.root();
             for level in [PageTableLevel::Four, PageTableLevel::Three, PageTableLevel::Two] {
                 let address = VirtAddr::new(at);
@@ -177,14 +251,16 @@ impl PageTables {
             let last = unsafe { table_mut(next) };
             let first = usize::from(VirtAddr::new(at).p1_index());
             let base = at & !(PageTableLevel::Two.entry_address_space_alignment() - 1);
-            let used = last.iter_mut().enumerate().skip(first).find(|(_, entry)| !entry.is_unused());
+            let pages = (end - base).div_ceil(PageTableLevel::One.entry_address_space_alignment());
+            let entries = last.iter_mut().enumerate().take(pages.min(512) as usize);
+            let used = entries.skip(first).find(|(_, entry)| !entry.is_unused());
             if let Some((index, entry)) = used {
                 let page = base + index as u64 * PageTableLevel::One.entry_address_space_alignment();
-                return Some((VirtAddr::new(page), entry));
+                return Ok((VirtAddr::new(page), entry));
             }
             at = base + PageTableLevel::Two.entry_address_space_alignment();
         }
-        None
+        Err(at)
     }
 
     /// Shows every used last-level entry of the user half to `visitor`, by rising address.

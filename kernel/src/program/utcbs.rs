@@ -49,7 +49,7 @@ impl Program {
         let frame = Frame::allocate_zeroed().ok()?;
         let page = direct_map::pointer(frame.address().as_u64());
         let address = VirtAddr::new(UTCB_BASE + index * PAGE_SIZE);
-        self.space().as_mut()?.map(address, frame, Rights::ReadWrite).ok()?;
+        self.space().as_mut()?.map_beyond_quota(address, frame, Rights::ReadWrite).ok()?;
         life.utcbs += 1;
         // SAFETY: a page of RAM that stays mapped until the program's memory goes, after its last thread.
         Some(UtcbSlot { index, utcb: unsafe { Utcb::new(page) } })

@@ -5,11 +5,12 @@ use alloc::sync::Arc;
 use gatehouse_abi::{Error, SLOT_ANY, SLOT_NONE};
 
 use super::memory::{map_in, swap_out_pages};
+use super::progress::{Piece, PieceResult, Progress};
 use crate::capability::{self, Capability, Destination, Rights, Slot};
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, Endpoint, handler};
 use crate::memory::fallible;
-use crate::object::{Counted, FOREST, KernelObject, drop_removed};
+use crate::object::{Counted, FOREST, KernelObject, drop_removed, drop_some_removed};
 use crate::program::Program;
 use crate::sched::Next;
 use crate::thread::Thread;
@@ -107,10 +108,22 @@ pub(super) fn delete(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64,
     Ok(0)
 }
 
-pub(super) fn revoke(cpu: &ThisCpu, thread: &Thread, number: u64) -> Result<u64, Error> {
+/// How many steps of a revocation are one piece of the call.
+const REVOKE_AT_ONCE: usize = 32;
+
+/// After so many pieces the rest is done at once: others may derive capabilities as fast as these go.
+const REVOKE_PIECES: u16 = 4096;
+
+/// A piece of a revocation.
+pub(super) fn revoke(cpu: &ThisCpu, thread: &Thread, number: u64, progress: Progress) -> PieceResult {
     let program = Arc::clone(thread.program());
-    drop_removed(cpu, FOREST.revoke(program.capabilities(), slot(number)?).map_err(refusal)?);
-    Ok(0)
+    let removed = FOREST.revoke(program.capabilities(), slot(number)?).map_err(refusal)?;
+    if progress.done >= REVOKE_PIECES {
+        drop_removed(cpu, removed);
+    } else if drop_some_removed(cpu, removed, REVOKE_AT_ONCE) {
+        return Ok(Piece::More(Progress { done: progress.done + 1, ..progress }));
+    }
+    Ok(Piece::Done(0))
 }
 
 pub(super) fn set_fault_handler(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<Next, Error> {
@@ -156,16 +169,16 @@ unsafe fn change_handler(
     unsafe { handler::bind(thread, slot(endpoint).map_err(handler::Refused::from)?, target, limit) }
 }
 
-pub(super) fn map_into(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+pub(super) fn map_into(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6], progress: Progress) -> PieceResult {
     let [target, address, length, ..] = *arguments;
-    map_in(cpu, &*program(thread, target, Rights::WRITE)?, address, length)
+    map_in(cpu, &*program(thread, target, Rights::WRITE)?, address, length, progress)
 }
 
 /// Swaps out pages of a program.
-pub(super) fn swap_out(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+pub(super) fn swap_out(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6], progress: Progress) -> PieceResult {
     let [target, address, length, ..] = *arguments;
     let target = program(thread, target, Rights::WRITE)?;
-    swap_out_pages(cpu, &target, address, length)
+    swap_out_pages(cpu, &target, address, length, progress)
 }
 
 /// Copies between the caller's memory and another program's.

@@ -1,6 +1,8 @@
 //! Calls that have handlers of their own, so that nothing on their way asks again which they are.
 
-use super::dispatch::{Outcome, settle};
+use gatehouse_abi::SystemCall;
+
+use super::dispatch::{Outcome, piece, settle};
 use super::{cpus, memory, notifications, programs, timers};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -39,13 +41,17 @@ pub fn spawn_thread(cpu: &ThisCpu, frame: &mut Frame) -> Next {
 /// [`gatehouse_abi::SystemCall::MapMemory`].
 #[inline(always)]
 pub fn map_memory(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    directly(cpu, frame, |thread, [address, length, ..], _| memory::map(cpu, thread, address, length).into())
+    directly(cpu, frame, |thread, [address, length, ..], _| {
+        piece(SystemCall::MapMemory, memory::map(cpu, thread, address, length))
+    })
 }
 
 /// [`gatehouse_abi::SystemCall::UnmapMemory`].
 #[inline(always)]
 pub fn unmap_memory(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    directly(cpu, frame, |thread, [address, length, ..], _| memory::unmap(cpu, thread, address, length).into())
+    directly(cpu, frame, |thread, [address, length, ..], _| {
+        piece(SystemCall::UnmapMemory, memory::unmap(cpu, thread, address, length))
+    })
 }
 
 /// [`gatehouse_abi::SystemCall::Wait`].

@@ -4,8 +4,10 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SystemCall};
 
+use super::progress::{Piece, PieceResult, Progress};
 use super::{
-    affinity, calls, capabilities, control, debugging, information, messages, objects, programs, saved_replies, timers,
+    affinity, calls, capabilities, control, debugging, frames, information, memory, messages, objects, programs,
+    saved_replies, timers,
 };
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -26,6 +28,8 @@ pub(super) enum Outcome {
     Then(Next),
     /// The thread waits and will make the call again.
     Again,
+    /// A piece of the call is done. The thread makes it again at once for the next one, and what interrupts comes between.
+    More(SystemCall, Progress),
 }
 
 impl From<Result<u64, Error>> for Outcome {
@@ -66,10 +70,52 @@ pub fn dispatch(cpu: &ThisCpu, frame: &mut Frame) -> Next {
             messages::message_call(cpu, call, frame)
         }
         Some(call) => other(cpu, call, frame),
-        None => {
-            frame.set_system_call_result(Error::UnknownSystemCall.to_register());
-            Next::Stay
+        None => go_on(cpu, frame),
+    }
+}
+
+/// No call has this number: the thread may be in the middle of one.
+#[cold]
+#[inline(never)]
+fn go_on(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    let arguments = frame.system_call_arguments();
+    let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
+    let outcome = match Progress::from_register(frame.system_call_number()) {
+        Some((call, progress)) => long_call(cpu, thread, call, &arguments, progress),
+        None => Outcome::Refused(Error::UnknownSystemCall),
+    };
+    settle(cpu, frame, outcome)
+}
+
+/// A piece of one of the calls that are done in pieces.
+fn long_call(cpu: &ThisCpu, thread: &Thread, call: SystemCall, arguments: &[u64; 6], progress: Progress) -> Outcome {
+    let [first, second, ..] = *arguments;
+    let result = match call {
+        SystemCall::MapMemory => memory::map_in(cpu, thread.program(), first, second, progress),
+        SystemCall::UnmapMemory => memory::unmap_in(cpu, thread.program(), first, second, progress),
+        SystemCall::MapInto => capabilities::map_into(cpu, thread, arguments, progress),
+        SystemCall::UnmapFrom => frames::unmap_from(cpu, thread, arguments, progress),
+        SystemCall::SwapOut => capabilities::swap_out(cpu, thread, arguments, progress),
+        SystemCall::RevokeCapability => {
+            let result = capabilities::revoke(cpu, thread, first, progress);
+            // It may have ended programs, the caller's own among them.
+            if cpu.current().is_none() {
+                return Outcome::Then(Next::Choose);
+            }
+            result
         }
+        _ => Err(Error::UnknownSystemCall),
+    };
+    piece(call, result)
+}
+
+/// What a piece of a call comes to.
+#[inline(always)]
+pub(super) fn piece(call: SystemCall, result: PieceResult) -> Outcome {
+    match result {
+        Ok(Piece::Done(value)) => Outcome::Value(value),
+        Ok(Piece::More(progress)) => Outcome::More(call, progress),
+        Err(error) => Outcome::Refused(error),
     }
 }
 
@@ -110,14 +156,14 @@ fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
         SystemCall::CreateEndpoint => capabilities::create_endpoint(thread).into(),
         SystemCall::CopyCapability => capabilities::copy(thread, &arguments).into(),
         SystemCall::DeleteCapability => capabilities::delete(cpu, thread, first).into(),
-        SystemCall::RevokeCapability => capabilities::revoke(cpu, thread, first).into(),
         SystemCall::SetFaultHandler => then(frame, capabilities::set_fault_handler(cpu, thread, &arguments)),
         SystemCall::ResumeThread => control::resume_thread(cpu, thread, frame, first),
-        SystemCall::MapInto => capabilities::map_into(cpu, thread, &arguments).into(),
         SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
         SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
         SystemCall::ReadFaultRegisters => saved_replies::read_fault_registers(thread, first).into(),
-        SystemCall::SwapOut => capabilities::swap_out(cpu, thread, &arguments).into(),
+        SystemCall::MapInto | SystemCall::SwapOut | SystemCall::UnmapFrom | SystemCall::RevokeCapability => {
+            long_call(cpu, thread, call, &arguments, Progress::NONE)
+        }
         SystemCall::CreateTimer => timers::create(cpu, thread, first, second).into(),
         SystemCall::ReadTimer => timers::read(thread, first).into(),
         SystemCall::SetAffinity | SystemCall::GetAffinity => {
@@ -146,6 +192,10 @@ pub(super) fn settle(cpu: &ThisCpu, frame: &mut Frame, outcome: Outcome) -> Next
         Outcome::Again => {
             frame.restart_system_call();
             return Next::Choose;
+        }
+        Outcome::More(call, progress) => {
+            frame.set_system_call_result(progress.to_register(call));
+            frame.restart_system_call();
         }
     }
     Next::Stay

@@ -6,7 +6,8 @@ use gatehouse_abi::{Error, SLOT_NONE, rights};
 use x86_64::VirtAddr;
 
 use super::capabilities::{insert, program, slot};
-use super::memory::{FRAME_QUOTA, check, unmap_in};
+use super::memory::{check, unmap_in};
+use super::progress::{PieceResult, Progress};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::memory::address_space::MapError;
@@ -55,26 +56,25 @@ pub(super) fn map(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     };
     check(address, PAGE_SIZE)?;
     let frame = find(thread, number, needed)?;
+    // Dropped behind the guard: it may be the last reference to a device's registers.
+    let _kept = Arc::clone(&frame);
     let target = match target {
         SLOT_NONE => Arc::clone(thread.program()),
         target => program(thread, target, Rights::WRITE)?,
     };
     let mut space = target.space();
     let space: &mut memory::AddressSpace = space.as_mut().ok_or(Error::NotPermitted)?;
-    if space.frames() >= FRAME_QUOTA {
-        return Err(Error::OutOfMemory);
-    }
     match space.map_shared(VirtAddr::new(address), frame, page_rights) {
         Ok(()) => Ok(address),
-        Err(MapError::OutOfFrames | MapError::OutOfHeap) => Err(Error::OutOfMemory),
+        Err(MapError::QuotaReached | MapError::OutOfFrames | MapError::OutOfHeap) => Err(Error::OutOfMemory),
         Err(MapError::AlreadyMapped(_)) => Err(Error::AlreadyMapped),
         Err(_) => Err(Error::InvalidArgument),
     }
 }
 
 /// Unmaps pages of another program.
-pub(super) fn unmap_from(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+pub(super) fn unmap_from(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6], progress: Progress) -> PieceResult {
     let [target, address, length, ..] = *arguments;
     let target = program(thread, target, Rights::WRITE)?;
-    unmap_in(cpu, &target, address, length)
+    unmap_in(cpu, &target, address, length, progress)
 }

@@ -1,28 +1,37 @@
 //! Calls about the caller's memory.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use gatehouse_abi::{Error, UTCB_BASE};
+use heapless::Vec;
 use x86_64::VirtAddr;
 
+use super::progress::{Piece, PieceResult, Progress, Stage};
 use crate::cpu::ThisCpu;
 use crate::irq::{flush_program_page, flush_program_range};
-use crate::memory::address_space::{MapError, PageState, Removed, StaleShare, Unmapped};
-use crate::memory::fallible;
-use crate::memory::layout::PAGE_SIZE;
+use crate::memory::address_space::{MapError, QUOTA, Removed, Unmapped};
+use crate::memory::layout::{LARGE_PAGE_SIZE, PAGE_SIZE};
 use crate::memory::{AddressSpace, Frame, Rights, UserRange};
 use crate::program::{Program, UTCB_END};
 use crate::swap;
 use crate::thread::Thread;
 
-/// The most that a program may hold, tables included, in frames: 128 MiB.
-pub(super) const FRAME_QUOTA: u64 = 32 * 1024;
+/// How many pages one piece of a call maps. Each is filled with zeros.
+const MAP_AT_ONCE: u64 = 16;
+
+/// How many pages one piece of a call takes away.
+const UNMAP_AT_ONCE: usize = 64;
+
+/// How many page tables one piece of a call looks into for pages to take away, or in the way.
+const TABLES_AT_ONCE: usize = 8;
+
+// A call's progress counts pages in 16 bits.
+const _: () = assert!(QUOTA <= u16::MAX as u64);
 
 #[inline(always)]
 pub(super) fn check(address: u64, length: u64) -> Result<(), Error> {
     // A longer range would keep the CPU busy with pages that cannot be there. None becomes the longest.
-    if length.wrapping_sub(1) >= FRAME_QUOTA * PAGE_SIZE || !(address | length).is_multiple_of(PAGE_SIZE) {
+    if length.wrapping_sub(1) >= QUOTA * PAGE_SIZE || !(address | length).is_multiple_of(PAGE_SIZE) {
         return Err(Error::InvalidArgument);
     }
     let range = UserRange::new(address, length).ok_or(Error::InvalidArgument)?;
@@ -36,48 +45,60 @@ fn check_high(range: UserRange) -> Result<(), Error> {
     if range.start() < UTCB_END && range.end() > UTCB_BASE { Err(Error::InvalidArgument) } else { Ok(()) }
 }
 
+/// The pages of a range that [`check`] allows, from the one with this number on.
+fn rest(address: u64, length: u64, done: u16) -> Result<UserRange, Error> {
+    let before = u64::from(done) * PAGE_SIZE;
+    let left = length.checked_sub(before).ok_or(Error::InvalidArgument)?;
+    UserRange::new(address + before, left).ok_or(Error::InvalidArgument)
+}
+
 fn pages(address: u64, length: u64) -> impl Iterator<Item = VirtAddr> {
     (0..length / PAGE_SIZE).map(move |page| VirtAddr::new(address + page * PAGE_SIZE))
 }
 
 /// What was taken away, until no CPU can reach it any more.
 struct Taken {
-    own: Vec<Unmapped>,
-    shared: Vec<StaleShare>,
+    removed: Vec<Removed, UNMAP_AT_ONCE>,
+    /// Up to where nothing is mapped any more.
+    end: u64,
 }
 
-impl Taken {
-    const fn pages(&self) -> u64 {
-        self.own.len() as u64 + self.shared.len() as u64
-    }
-}
-
-/// Takes away what is mapped in the range; pages that are not are passed over.
-fn take(program: &Program, address: u64, length: u64) -> Result<Taken, Error> {
+/// Takes away what is mapped from the start of the range on, as much as one piece of a call does; pages that are not are passed
+/// over. Allocates nothing.
+fn take(program: &Program, range: UserRange) -> Result<Taken, Error> {
     let mut space = program.space();
     let space = space.as_mut().ok_or(Error::NotPermitted)?;
-    let mut taken = Taken { own: Vec::new(), shared: Vec::new() };
-    let pages_at_most = |pages: u64| pages.min(length / PAGE_SIZE) as usize;
-    fallible::reserve(&mut taken.own, pages_at_most(space.size()))?;
-    fallible::reserve(&mut taken.shared, pages_at_most(space.shared_pages()))?;
-    #[expect(clippy::disallowed_methods, reason = "there is room for all")]
-    for page in pages(address, length) {
-        match space.remove(page) {
-            Some(Removed::Own(own)) => taken.own.push(own),
-            Some(Removed::Shared(share)) => taken.shared.push(share),
-            None => {}
+    let mut taken = Taken { removed: Vec::new(), end: range.start() };
+    let mut looks = TABLES_AT_ONCE;
+    while taken.end < range.end() && !taken.removed.is_full() && looks > 0 {
+        match space.next_used(taken.end, range.end(), looks) {
+            Ok(page) => {
+                let passed = page.as_u64() / LARGE_PAGE_SIZE - taken.end / LARGE_PAGE_SIZE;
+                looks = looks.saturating_sub(passed as usize);
+                let pushed = space.remove(page).map(|removed| taken.removed.push(removed));
+                debug_assert!(matches!(pushed, Some(Ok(()))), "a page that is used, and room for it");
+                taken.end = page.as_u64() + PAGE_SIZE;
+            }
+            Err(end) => {
+                taken.end = end.min(range.end());
+                looks = 0;
+            }
         }
     }
     Ok(taken)
 }
 
 /// Frees what was taken away, once no CPU can reach it any more.
-fn free(cpu: &ThisCpu, program: &Program, address: u64, length: u64, taken: Taken) {
-    flush_program_range(cpu, program, VirtAddr::new(address), length);
-    // SAFETY: every CPU that runs the program has just forgotten its translations.
-    taken.own.into_iter().for_each(|own| unsafe { free_one(Removed::Own(own)) });
-    // SAFETY: as above.
-    taken.shared.into_iter().for_each(|share| unsafe { free_one(Removed::Shared(share)) });
+fn free(cpu: &ThisCpu, program: &Program, start: u64, taken: Taken) {
+    if taken.removed.is_empty() {
+        return;
+    }
+    flush_program_range(cpu, program, VirtAddr::new(start), taken.end - start);
+    for removed in taken.removed {
+        // SAFETY: every CPU that runs the program has just forgotten its translations of the pages from `start` to
+        // `taken.end`, where all that was removed has been.
+        unsafe { free_one(removed) };
+    }
 }
 
 /// Frees what was at one page.
@@ -90,28 +111,29 @@ unsafe fn free_one(removed: Removed) {
         // SAFETY: the caller's promise.
         Removed::Own(Unmapped::Frame(stale)) => drop(unsafe { stale.after_flush() }),
         Removed::Own(Unmapped::Away(token)) => swap::release(token),
-        // SAFETY: as above.
+        // SAFETY: the caller's promise: no CPU has the translation of the page.
         Removed::Shared(share) => drop(unsafe { share.after_flush() }),
     }
 }
 
-/// [`gatehouse_abi::SystemCall::MapMemory`].
+/// [`gatehouse_abi::SystemCall::MapMemory`], from the beginning.
 #[inline(always)]
-pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
-    map_in(cpu, thread.program(), address, length)
+pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> PieceResult {
+    map_in(cpu, thread.program(), address, length, Progress::NONE)
 }
 
+/// A piece of mapping fresh pages in a program.
 #[inline(always)]
-pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
+pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64, progress: Progress) -> PieceResult {
     check(address, length)?;
-    let scarce = swap::make_room(cpu, 0);
     if length == PAGE_SIZE
-        && !scarce
+        && progress == Progress::NONE
+        && !swap::make_room(cpu, 0)
         && let Some(result) = map_fresh_page(program, VirtAddr::new_truncate(address))
     {
-        return result;
+        return result.map(Piece::Done);
     }
-    map_range(cpu, program, address, length, scarce)
+    map_range(cpu, program, address, length, progress)
 }
 
 /// Maps one fresh page; `None` if there is no frame for it.
@@ -119,106 +141,151 @@ pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64
 fn map_fresh_page(program: &Program, page: VirtAddr) -> Option<Result<u64, Error>> {
     let mut space = program.space();
     let Some(space) = space.as_mut() else { return Some(Err(Error::NotPermitted)) };
-    if space.size() >= FRAME_QUOTA {
-        return Some(Err(Error::OutOfMemory));
-    }
     match space.map_made(page, Frame::allocate_zeroed, Rights::ReadWrite) {
         Ok(()) => Some(Ok(page.as_u64())),
         Err(MapError::AlreadyMapped(_)) => Some(Err(Error::AlreadyMapped)),
+        Err(MapError::QuotaReached) => Some(Err(Error::OutOfMemory)),
         Err(_) => None,
     }
 }
 
+/// First it is seen that nothing is in the way, then pages are mapped; if that fails all the same, those that were mapped are
+/// taken away again, the last ones first.
 #[inline(never)]
-fn map_range(cpu: &ThisCpu, program: &Program, address: u64, length: u64, scarce: bool) -> Result<u64, Error> {
-    let done = map_fresh(program, address, length, scarce)?;
-    if done < length {
-        let taken = take(program, address, done)?;
-        free(cpu, program, address, done, taken);
-        return Err(Error::OutOfMemory);
+fn map_range(cpu: &ThisCpu, program: &Program, address: u64, length: u64, progress: Progress) -> PieceResult {
+    let rest = rest(address, length, progress.done)?;
+    match progress.stage {
+        Stage::Work => {
+            let looked = look_for_room(program, address, length, rest)?;
+            // A short range is looked at and mapped in one piece.
+            if looked == length && length <= MAP_AT_ONCE * PAGE_SIZE {
+                return map_some(cpu, program, address, length, 0);
+            }
+            let more = if looked == length {
+                Progress { stage: Stage::Map, ..Progress::NONE }
+            } else {
+                Progress { done: (looked / PAGE_SIZE) as u16, ..progress }
+            };
+            Ok(Piece::More(more))
+        }
+        Stage::Map => map_some(cpu, program, address, length, progress.done),
+        Stage::UndoForMemory => undo_some(cpu, program, address, progress, Error::OutOfMemory),
+        Stage::UndoForPage => undo_some(cpu, program, address, progress, Error::AlreadyMapped),
     }
-    Ok(address)
 }
 
-/// Maps fresh pages from the start of the range; answers how many bytes memory sufficed for.
-fn map_fresh(program: &Program, address: u64, length: u64, mut scarce: bool) -> Result<u64, Error> {
+/// Looks whether something is mapped in `rest`, the end of a range; answers up to which offset into the range nothing is.
+fn look_for_room(program: &Program, address: u64, length: u64, rest: UserRange) -> Result<u64, Error> {
     let mut space = program.space();
     let space = space.as_mut().ok_or(Error::NotPermitted)?;
-    if space.size().saturating_add(length / PAGE_SIZE) > FRAME_QUOTA {
-        return Err(Error::OutOfMemory);
+    if rest.length() == length {
+        space.check_quota(rest).map_err(|_| Error::OutOfMemory)?;
     }
-    if pages(address, length).any(|page| space.page(page) != PageState::Unmapped) {
-        return Err(Error::AlreadyMapped);
+    match space.next_used(rest.start(), rest.end(), TABLES_AT_ONCE) {
+        Ok(_) => Err(Error::AlreadyMapped),
+        Err(end) => Ok(end.min(rest.end()) - address),
     }
-    for (done, page) in pages(address, length).enumerate() {
-        if done > 0 && done.is_multiple_of(CHECK_EVERY) {
-            scarce = swap::is_scarce();
-        }
-        let frame = if scarce { None } else { Frame::allocate_zeroed().ok() };
-        let mapped = match frame {
-            Some(frame) => space.map(page, frame, Rights::ReadWrite).is_ok(),
-            None => promise_zeros(program, space, page),
-        };
-        if !mapped {
-            return Ok(done as u64 * PAGE_SIZE);
-        }
-    }
-    Ok(length)
 }
 
-/// How many pages are mapped before it is looked again whether frames are scarce.
-const CHECK_EVERY: usize = 32;
+/// Maps some more fresh pages of a range, of which so many are mapped.
+fn map_some(cpu: &ThisCpu, program: &Program, address: u64, length: u64, done: u16) -> PieceResult {
+    let scarce = swap::make_room(cpu, 0);
+    let rest = rest(address, length, done)?;
+    let mut more = Progress { stage: Stage::Map, done, count: 0 };
+    {
+        let mut space = program.space();
+        let space = space.as_mut().ok_or(Error::NotPermitted)?;
+        for page in pages(rest.start(), rest.length().min(MAP_AT_ONCE * PAGE_SIZE)) {
+            match map_one(program, space, page, scarce) {
+                Ok(()) => more.done += 1,
+                Err(MapError::AlreadyMapped(_)) => more.stage = Stage::UndoForPage,
+                Err(_) => more.stage = Stage::UndoForMemory,
+            }
+            if more.stage != Stage::Map {
+                break;
+            }
+        }
+    }
+    match more.stage {
+        Stage::Map if u64::from(more.done) * PAGE_SIZE == length => Ok(Piece::Done(address)),
+        Stage::UndoForPage if more.done == 0 => Err(Error::AlreadyMapped),
+        Stage::UndoForMemory if more.done == 0 => Err(Error::OutOfMemory),
+        _ => Ok(Piece::More(more)),
+    }
+}
 
-/// Maps a page that gets its frame when it is touched.
-fn promise_zeros(program: &Program, space: &mut AddressSpace, page: VirtAddr) -> bool {
+/// Maps a fresh page, or one that gets its frame when it is touched.
+fn map_one(program: &Program, space: &mut AddressSpace, page: VirtAddr, scarce: bool) -> Result<(), MapError> {
+    if !scarce {
+        match space.map_made(page, Frame::allocate_zeroed, Rights::ReadWrite) {
+            Err(MapError::OutOfFrames) => {}
+            result => return result,
+        }
+    }
     if !swap::promise_zeros(1) {
-        return false;
+        return Err(MapError::OutOfFrames);
     }
     program.residence().note_away();
-    let mapped = space.map_away(page, swap::ZERO, Rights::ReadWrite).is_ok();
-    if !mapped {
+    let mapped = space.map_away(page, swap::ZERO, Rights::ReadWrite);
+    if mapped.is_err() {
         swap::release(swap::ZERO);
     }
     mapped
 }
 
-/// The most that one SwapOut looks at: it does not let anything else run on its CPU meanwhile.
+/// Takes the last of the pages away that a call has mapped which is refused for `error`.
+fn undo_some(cpu: &ThisCpu, program: &Program, address: u64, progress: Progress, error: Error) -> PieceResult {
+    let from = progress.done.saturating_sub(UNMAP_AT_ONCE as u16);
+    let range = rest(address, u64::from(progress.done) * PAGE_SIZE, from)?;
+    let taken = take(program, range)?;
+    free(cpu, program, range.start(), taken);
+    if from == 0 { Err(error) } else { Ok(Piece::More(Progress { done: from, ..progress })) }
+}
+
+/// The most that one SwapOut looks at.
 const SWAP_LIMIT: u64 = 1024 * 1024;
 
-/// Swaps out those pages in the range that are in memory; answers how many bytes went.
-pub(super) fn swap_out_pages(cpu: &ThisCpu, program: &Arc<Program>, address: u64, length: u64) -> Result<u64, Error> {
+/// Swaps out those pages of a piece of the range that are in memory; answers how many bytes went of all.
+pub(super) fn swap_out_pages(
+    cpu: &ThisCpu,
+    program: &Arc<Program>,
+    address: u64,
+    length: u64,
+    progress: Progress,
+) -> PieceResult {
     check(address, length)?;
     if length > SWAP_LIMIT {
         return Err(Error::InvalidArgument);
     }
     let store = swap::store().ok_or(Error::NotPermitted)?;
-    let mut gone = 0;
-    let mut batch = heapless::Vec::<_, { swap::BATCH }>::new();
-    for page in pages(address, length) {
-        if batch.push(page).is_err() {
-            gone += swap::send_away(cpu, store, program, &batch);
-            batch.clear();
-            let pushed = batch.push(page);
-            debug_assert!(pushed.is_ok());
-        }
+    let rest = rest(address, length, progress.done)?;
+    let mut batch = Vec::<VirtAddr, { swap::BATCH }>::new();
+    for page in pages(rest.start(), rest.length()).take(swap::BATCH) {
+        let pushed = batch.push(page);
+        debug_assert!(pushed.is_ok(), "no more than a batch");
     }
-    gone += swap::send_away(cpu, store, program, &batch);
-    Ok(gone as u64 * PAGE_SIZE)
+    let count = progress.count.saturating_add(swap::send_away(cpu, store, program, &batch) as u16);
+    let done = progress.done + batch.len() as u16;
+    if u64::from(done) * PAGE_SIZE == length {
+        return Ok(Piece::Done(u64::from(count) * PAGE_SIZE));
+    }
+    Ok(Piece::More(Progress { done, count, ..progress }))
 }
 
-/// [`gatehouse_abi::SystemCall::UnmapMemory`].
+/// [`gatehouse_abi::SystemCall::UnmapMemory`], from the beginning.
 #[inline(always)]
-pub(super) fn unmap(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> Result<u64, Error> {
-    unmap_in(cpu, thread.program(), address, length)
+pub(super) fn unmap(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> PieceResult {
+    unmap_in(cpu, thread.program(), address, length, Progress::NONE)
 }
 
+/// A piece of unmapping in a program.
 #[inline(always)]
-pub(super) fn unmap_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
+pub(super) fn unmap_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64, progress: Progress) -> PieceResult {
     check(address, length)?;
     if length == PAGE_SIZE {
-        unmap_page(cpu, program, VirtAddr::new(address))
+        unmap_page(cpu, program, VirtAddr::new(address)).map(Piece::Done)
     } else {
-        unmap_range(cpu, program, address, length)
+        unmap_range(cpu, program, address, length, progress)
     }
 }
 
@@ -233,12 +300,15 @@ fn unmap_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) -> Result<u64, E
 }
 
 #[inline(never)]
-fn unmap_range(cpu: &ThisCpu, program: &Program, address: u64, length: u64) -> Result<u64, Error> {
-    let taken = take(program, address, length)?;
-    let count = taken.pages();
-    if count == 0 {
-        return Err(Error::NotFound);
+fn unmap_range(cpu: &ThisCpu, program: &Program, address: u64, length: u64, progress: Progress) -> PieceResult {
+    let rest = rest(address, length, progress.done)?;
+    let taken = take(program, rest)?;
+    let count = progress.count.saturating_add(taken.removed.len() as u16);
+    let end = taken.end;
+    free(cpu, program, rest.start(), taken);
+    if end < rest.end() {
+        let done = ((end - address) / PAGE_SIZE) as u16;
+        return Ok(Piece::More(Progress { done, count, ..progress }));
     }
-    free(cpu, program, address, length, taken);
-    Ok(count * PAGE_SIZE)
+    if count == 0 { Err(Error::NotFound) } else { Ok(Piece::Done(u64::from(count) * PAGE_SIZE)) }
 }

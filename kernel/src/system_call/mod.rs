@@ -17,6 +17,7 @@ mod notifications;
 mod objects;
 mod pci;
 mod programs;
+mod progress;
 mod saved_replies;
 mod timers;
 

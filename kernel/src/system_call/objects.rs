@@ -35,7 +35,6 @@ pub(super) fn object_call(
         SystemCall::WritePort => devices::write(thread, arguments).into(),
         SystemCall::CreateFrame => frames::create(thread, first).into(),
         SystemCall::MapFrame => frames::map(thread, arguments).into(),
-        SystemCall::UnmapFrom => frames::unmap_from(cpu, thread, arguments).into(),
         SystemCall::BindConsole => then(frame, devices::bind_console(cpu, thread, first, second)),
         SystemCall::ReadConsole => devices::read_console(thread, first, second, third).into(),
         SystemCall::CreateDevice => pci::create_device(thread, first, second).into(),

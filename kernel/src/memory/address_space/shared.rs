@@ -11,7 +11,7 @@ use intrusive_collections::{KeyAdapter, RBTree, RBTreeAtomicLink, intrusive_adap
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PageTableFlags;
 
-use super::{AddressSpace, MapError, user_page};
+use super::{AddressSpace, MapError};
 use crate::memory::Rights;
 use crate::memory::fallible;
 use crate::memory::shared_frame::SharedFrame;
@@ -99,15 +99,12 @@ impl AddressSpace {
     /// Puts a shared frame at `page`. The entry was absent, so no CPU has to forget anything.
     ///
     /// # Errors
-    /// [`MapError`].
+    /// [`MapError`]; the reference is dropped then.
     pub fn map_shared(&mut self, page: VirtAddr, frame: Arc<SharedFrame>, rights: Rights) -> Result<(), MapError> {
-        let entry = self.tables.entry_or_create(user_page(page)?)?;
-        if !entry.is_unused() {
-            return Err(MapError::AlreadyMapped(page));
-        }
         let known = fallible::new_box(SharedPage { page: page.as_u64(), frame, link: RBTreeAtomicLink::new() })?;
         let frame = &known.frame;
         let caching = if frame.is_registers() { UNCACHED } else { PageTableFlags::empty() };
+        let entry = self.vacant_entry(page)?;
         entry.set_addr(frame.address(), rights.user_flags() | SHARED | caching);
         self.shared.insert(known);
         Ok(())

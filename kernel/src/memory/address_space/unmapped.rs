@@ -95,6 +95,15 @@ impl AddressSpace {
         }
     }
 
+    /// The first page from `from` up, below `end`, where anything is, after a look at `looks` page tables at most. Both are
+    /// addresses of pages in the user half.
+    ///
+    /// # Errors
+    /// Up to where nothing is: `end` or above, or less if those were too many looks.
+    pub fn next_used(&mut self, from: u64, end: u64, looks: usize) -> Result<VirtAddr, u64> {
+        self.tables.next_user_entry_before(VirtAddr::new(from), end, looks).map(|(page, _)| page)
+    }
+
     /// Takes away whatever is at `page`; `None` if nothing is.
     #[inline(always)]
     pub fn remove(&mut self, page: VirtAddr) -> Option<Removed> {
