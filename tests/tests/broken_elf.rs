@@ -16,7 +16,7 @@ const LE: LittleEndian = LittleEndian;
 type Spoil = fn(&mut Vec<u8>);
 
 /// How to break a program, each with a name.
-const BROKEN: [(&str, Spoil); 18] = [
+const BROKEN: [(&str, Spoil); 19] = [
     ("empty", |file| file.clear()),
     ("random_bytes", |file| *file = random_bytes(5000)),
     ("random_behind_magic", |file| {
@@ -35,6 +35,7 @@ const BROKEN: [(&str, Spoil); 18] = [
     ("absurd_program_headers", |file| header(file).e_phoff.set(LE, u64::MAX - 8)),
     ("in_kernel_space", |file| segment(file, 0).p_vaddr.set(LE, 0xffff_ffff_8020_0000)),
     ("wraps_around", |file| segment(file, 0).p_vaddr.set(LE, 0u64.wrapping_sub(0x1000))),
+    ("on_the_first_stack", |file| segment(file, 2).p_vaddr.set(LE, 0x7fff_ffff_0000)),
     ("absurd_size", |file| segment(file, 0).p_memsz.set(LE, 1 << 46)),
     ("absurd_file_size", |file| segment(file, 0).p_filesz.set(LE, u64::MAX)),
     ("overlapping", |file| {
@@ -100,5 +101,7 @@ fn broken_files_are_refused_by_name_and_the_rest_runs() {
         let refusal = format!("user/{name}: refused");
         assert!(transcript.console_contains(&refusal), "{refusal} in {transcript}");
     }
+    let reason = "bytes at 0x7fffffff0000 are where the first stack is";
+    assert!(transcript.console_contains(reason), "{reason} in {transcript}");
     assert!(transcript.console_contains("user/whole: exited with status 0"), "{transcript}");
 }

@@ -36,6 +36,55 @@ fn the_example_in_c_runs() {
     assert!(transcript.console_contains("user/greeting: exited with status 0"), "{transcript}");
 }
 
+/// A program whose table of addresses is right only if it was relocated.
+const RELOCATED: &str = r#"
+static long call(long number, const void *first, long second)
+{
+    long result;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(first), "S"(second) : "rcx", "r11", "memory");
+    return result;
+}
+
+__asm__(".globl _start\n_start:\n\tcall run\n\tud2\n");
+
+static const char first[] = "relocated ", second[] = "words\n";
+static const char *const volatile words[] = { first, second };
+static void *volatile self = (void *)&self;
+
+__attribute__((used, noreturn)) static void run(void)
+{
+    if (self != (void *)&self || words[0] != first)
+        call(2, (void *)7UL, 0);
+    call(4, words[0], sizeof first - 1);
+    call(4, words[1], sizeof second - 1);
+    call(2, (void *)0UL, 0);
+    __builtin_unreachable();
+}
+"#;
+
+/// As compilers make it by default, as a static PIE, and with fixed addresses.
+#[test]
+fn position_independent_programs_run() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    fs::write(folder.path().join("relocated.c"), RELOCATED).expect("the folder can be written to");
+    let kinds: [(&str, &[&str]); 3] =
+        [("pie_by_default", &[]), ("static_pie", &["-static-pie"]), ("fixed", &["-static", "-no-pie"])];
+    let mut machine = Machine::new().smp(1);
+    for (name, options) in kinds {
+        let usual = ["-O2", "-ffreestanding", "-fno-stack-protector", "-nostdlib", "-o", name, "relocated.c"];
+        let status = Command::new("cc").current_dir(folder.path()).args(options).args(usual).status();
+        assert!(status.expect("there is a C compiler").success(), "{name} does not build");
+        machine = machine.program(folder.path().join(name));
+    }
+    let transcript = boot_and_pass(&machine);
+    checked_result(&transcript, 1);
+    assert!(transcript.console_contains("relocated words"), "{transcript}");
+    for (name, _) in kinds {
+        let end = format!("user/{name}: exited with status 0");
+        assert!(transcript.console_contains(&end), "{end} in {transcript}");
+    }
+}
+
 #[test]
 fn ends_of_every_kind_are_told() {
     let folder = tempfile::tempdir().expect("there is room for a folder");

@@ -1,23 +1,28 @@
-//! Programs as static ELF64 files.
+//! Programs as static ELF64 files, with fixed addresses or position-independent.
 //!
 //! [`plan`] decides everything and touches nothing; [`load`] carries a plan out. Format: "Tool Interface Standard
 //! Executable and Linking Format Specification", and the "System V Application Binary Interface, AMD64 Architecture
 //! Processor Supplement".
 
-use core::fmt;
 use core::ops::Range;
 
-use elf::abi::{EM_X86_64, ET_EXEC, PF_W, PF_X, PT_DYNAMIC, PT_INTERP, PT_LOAD};
+use elf::abi::{EM_X86_64, ET_DYN, ET_EXEC, PF_W, PF_X, PT_DYNAMIC, PT_LOAD};
 use elf::endian::LittleEndian;
 use elf::file::{Class, ELF64_EHDR_TAILSIZE, FileHeader, parse_ident};
 use elf::parse::{ParseAt, ParseError};
 use elf::segment::{ProgramHeader, SegmentTable};
+use gatehouse_abi::UTCB_BASE;
 use heapless::Vec;
 use x86_64::VirtAddr;
 
+use super::UTCB_END;
+use super::spawn::{STACK_BYTES, STACK_TOP};
 use crate::memory::address_space::MapError;
 use crate::memory::layout::PAGE_SIZE;
-use crate::memory::{AddressSpace, Frame, Rights, UserRange};
+use crate::memory::{AddressSpace, Frame, Rights, UserRange, direct_map};
+
+pub use error::{ElfError, LoadError};
+use relocations::Relocations;
 
 /// The most program headers that a file may have.
 pub const MAXIMUM_PROGRAM_HEADERS: usize = 64;
@@ -26,124 +31,42 @@ pub const MAXIMUM_SEGMENTS: usize = 16;
 /// The most memory that a program's segments may take: 64 MiB.
 pub const MAXIMUM_MEMORY: u64 = 64 * 1024 * 1024;
 
-/// Why a file is not a program that this kernel runs. Segments are named by the index of their program header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ElfError {
-    /// Shorter than a file header: its length in bytes.
-    TooShort(usize),
-    /// It does not begin as an ELF file of the current version does.
-    NotElf,
-    /// Not of 64-bit class, or not little-endian.
-    WrongClass,
-    /// For another machine: the number.
-    WrongMachine(u16),
-    /// Not an executable with fixed addresses: the type. Position-independent programs are type 3.
-    WrongType(u16),
-    /// The size of a program header is not the standard's.
-    HeaderSize(u16),
-    /// More program headers than [`MAXIMUM_PROGRAM_HEADERS`].
-    TooManyHeaders(u16),
-    /// The program headers at this offset are not all in the file.
-    HeadersCut(u64),
-    /// It asks for an interpreter, or to be linked when it starts.
-    Dynamic,
-    /// More segments to load than [`MAXIMUM_SEGMENTS`].
-    TooManySegments,
-    /// There is nothing to load.
-    NoSegments,
-    /// The segment's bytes are not all in the file.
-    SegmentCut(usize),
-    /// The segment has more bytes in the file than in memory.
-    FileLarger(usize),
-    /// The segment is writable and executable.
-    WriteAndExecute(usize),
-    /// The segment's alignment is no power of two, or its address and offset do not agree with it.
-    Misaligned(usize),
-    /// The segment is not in the user half as a whole: its address and size.
-    OutsideUserHalf(u64, u64),
-    /// The segments take more than [`MAXIMUM_MEMORY`] together: this one is too much.
-    TooLarge(usize),
-    /// The segment is on a page of another one.
-    Overlap(usize),
-    /// The entry is in no executable segment.
-    BadEntry(u64),
-}
+/// Where a position-independent program is loaded, or a little above, as its alignment wants it.
+const BASE: u64 = 0x40_0000;
 
-impl fmt::Display for ElfError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooShort(length) => write!(formatter, "{length} bytes are too few for an ELF file"),
-            Self::NotElf => formatter.write_str("not an ELF file"),
-            Self::WrongClass => formatter.write_str("not a 64-bit little-endian ELF file"),
-            Self::WrongMachine(machine) => write!(formatter, "for machine {machine}, not x86-64 ({EM_X86_64})"),
-            Self::WrongType(kind) => write!(formatter, "ELF type {kind}, not a static executable ({ET_EXEC})"),
-            Self::HeaderSize(size) => write!(formatter, "program headers of {size} bytes"),
-            Self::TooManyHeaders(count) => {
-                write!(formatter, "{count} program headers, more than {MAXIMUM_PROGRAM_HEADERS}")
-            }
-            Self::HeadersCut(offset) => write!(formatter, "the program headers at offset {offset:#x} are cut off"),
-            Self::Dynamic => formatter.write_str("dynamically linked"),
-            Self::TooManySegments => write!(formatter, "more than {MAXIMUM_SEGMENTS} segments to load"),
-            Self::NoSegments => formatter.write_str("no segment to load"),
-            Self::SegmentCut(index) => write!(formatter, "segment {index}: the file ends before it"),
-            Self::FileLarger(index) => write!(formatter, "segment {index}: larger in the file than in memory"),
-            Self::WriteAndExecute(index) => write!(formatter, "segment {index}: writable and executable"),
-            Self::Misaligned(index) => {
-                write!(formatter, "segment {index}: address and offset do not fit its alignment")
-            }
-            Self::OutsideUserHalf(start, length) => {
-                write!(formatter, "{length:#x} bytes at {start:#x} are not in the user half")
-            }
-            Self::TooLarge(index) => {
-                write!(formatter, "segment {index}: more than {MAXIMUM_MEMORY} bytes of memory in all")
-            }
-            Self::Overlap(index) => write!(formatter, "segment {index}: shares a page with another segment"),
-            Self::BadEntry(entry) => write!(formatter, "the entry {entry:#x} is in no executable segment"),
-        }
-    }
-}
-
-impl core::error::Error for ElfError {}
-
-/// Why a program was not loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoadError {
-    /// The file is no program that this kernel runs.
-    Elf(ElfError),
-    /// No frames are left.
-    OutOfMemory,
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Elf(error) => error.fmt(formatter),
-            Self::OutOfMemory => formatter.write_str("no memory is left"),
-        }
-    }
-}
-
-impl core::error::Error for LoadError {}
-
-impl From<ElfError> for LoadError {
-    fn from(error: ElfError) -> Self {
-        Self::Elf(error)
-    }
-}
+/// Where every program has something else.
+const RESERVED: [(Range<u64>, &str); 2] = [
+    (STACK_TOP - STACK_BYTES - PAGE_SIZE..STACK_TOP, "the first stack is, with the page below it"),
+    (UTCB_BASE..UTCB_END, "message buffers are"),
+];
 
 /// What goes where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan<'file> {
     entry: u64,
+    /// What is added to the file's addresses.
+    base: u64,
     segments: Vec<Segment<'file>, MAXIMUM_SEGMENTS>,
+    /// Words that the base is added to; all are in writable segments.
+    relocations: Relocations<'file>,
 }
 
 /// A range of user memory that begins with bytes of the file and goes on with zeros. No two of a plan share a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment<'file> {
+    /// Its program header.
+    index: usize,
     memory: UserRange,
     file: &'file [u8],
     rights: Rights,
+}
+
+impl Segment<'_> {
+    /// Whether so many bytes from an address are in it.
+    fn holds(&self, address: u64, length: u64) -> bool {
+        let end = address.checked_add(length);
+        address >= self.memory.start() && end.is_some_and(|end| end <= self.memory.end())
+    }
 }
 
 impl Plan<'_> {
@@ -160,41 +83,80 @@ impl Plan<'_> {
 /// [`ElfError`].
 pub fn plan(file: &[u8]) -> Result<Plan<'_>, ElfError> {
     let header = file_header(file)?;
+    let headers = program_headers(file, &header)?;
+    let base = if header.e_type == ET_DYN { base(&headers) } else { 0 };
     let mut segments: Vec<Segment<'_>, MAXIMUM_SEGMENTS> = Vec::new();
-    let mut memory = 0;
-    for (index, program) in program_headers(file, &header)?.iter().enumerate() {
+    let (mut memory, mut dynamic) = (0, None);
+    for (index, program) in headers.iter().enumerate() {
         match program.p_type {
-            PT_INTERP | PT_DYNAMIC => return Err(ElfError::Dynamic),
+            PT_DYNAMIC => {
+                dynamic = Some(part(file, program.p_offset, program.p_filesz).ok_or(cut(index, &program))?);
+                continue;
+            }
             PT_LOAD if program.p_memsz > 0 => {}
-            PT_LOAD if program.p_filesz > 0 => return Err(ElfError::FileLarger(index)),
+            PT_LOAD if program.p_filesz > 0 => return Err(ElfError::FileLarger(index, program.p_filesz, 0)),
             _ => continue,
         }
-        let segment = segment(file, index, &program)?;
+        let segment = segment(file, index, &program, base)?;
         let pages = pages_of(segment.memory);
         memory += pages.end - pages.start;
         if memory > MAXIMUM_MEMORY {
-            return Err(ElfError::TooLarge(index));
+            return Err(ElfError::TooLarge(index, memory));
         }
-        let shares = |other: &Segment<'_>| {
-            let other = pages_of(other.memory);
-            pages.start < other.end && other.start < pages.end
-        };
-        if segments.iter().any(shares) {
-            return Err(ElfError::Overlap(index));
+        for other in &segments {
+            let others = pages_of(other.memory);
+            if pages.start < others.end && others.start < pages.end {
+                return Err(ElfError::Overlap(index, other.index, pages.start.max(others.start)));
+            }
         }
         segments.push(segment).map_err(|_| ElfError::TooManySegments)?;
     }
     if segments.is_empty() {
         return Err(ElfError::NoSegments);
     }
-    let entry = header.e_entry;
-    let holds_entry = |segment: &Segment<'_>| {
-        segment.rights.can_execute() && (segment.memory.start()..segment.memory.end()).contains(&entry)
-    };
-    if !segments.iter().any(holds_entry) {
-        return Err(ElfError::BadEntry(entry));
+    let entry = header.e_entry.wrapping_add(base);
+    if !segments.iter().any(|segment| segment.rights.can_execute() && segment.holds(entry, 1)) {
+        return Err(ElfError::BadEntry(header.e_entry));
     }
-    Ok(Plan { entry, segments })
+    let relocations = match dynamic {
+        None if header.e_type == ET_DYN => return Err(ElfError::NoDynamicTable),
+        None => Relocations::default(),
+        Some(dynamic) => relocations(dynamic, &segments, base)?,
+    };
+    Ok(Plan { entry, base, segments, relocations })
+}
+
+/// Where a position-independent program goes, so that its segments are aligned as they ask for.
+fn base(headers: &SegmentTable<'_, LittleEndian>) -> u64 {
+    let alignments = headers.iter().filter(|program| program.p_type == PT_LOAD).map(|program| program.p_align);
+    // Other alignments are refused with their segment.
+    let alignment = alignments.filter(|alignment| alignment.is_power_of_two()).max().unwrap_or(1);
+    BASE.next_multiple_of(alignment.max(PAGE_SIZE))
+}
+
+/// The relocations that a dynamic table asks for, each within one writable segment.
+fn relocations<'file>(
+    dynamic: &'file [u8],
+    segments: &[Segment<'file>],
+    base: u64,
+) -> Result<Relocations<'file>, ElfError> {
+    let relocations = Relocations::find(dynamic, |address, size| {
+        let address = address.wrapping_add(base);
+        let segment = segments.iter().find(|segment| segment.holds(address, size))?;
+        part(segment.file, address - segment.memory.start(), size)
+    })?;
+    relocations.check(|word| {
+        let word = word.wrapping_add(base);
+        segments.iter().any(|segment| segment.rights == Rights::ReadWrite && segment.holds(word, WORD))
+    })?;
+    Ok(relocations)
+}
+
+/// Bytes that a relocation changes.
+const WORD: u64 = 8;
+
+const fn cut(index: usize, program: &ProgramHeader) -> ElfError {
+    ElfError::SegmentCut(index, program.p_offset, program.p_filesz)
 }
 
 fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, ElfError> {
@@ -212,7 +174,7 @@ fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, ElfError> {
     if header.e_machine != EM_X86_64 {
         return Err(ElfError::WrongMachine(header.e_machine));
     }
-    if header.e_type != ET_EXEC {
+    if !matches!(header.e_type, ET_EXEC | ET_DYN) {
         return Err(ElfError::WrongType(header.e_type));
     }
     Ok(header)
@@ -237,28 +199,37 @@ fn program_headers<'file>(
     Ok(SegmentTable::new(LittleEndian, Class::ELF64, bytes))
 }
 
-fn segment<'file>(file: &'file [u8], index: usize, program: &ProgramHeader) -> Result<Segment<'file>, ElfError> {
-    let bytes = part(file, program.p_offset, program.p_filesz).ok_or(ElfError::SegmentCut(index))?;
-    if program.p_filesz > program.p_memsz {
-        return Err(ElfError::FileLarger(index));
+fn segment<'file>(
+    file: &'file [u8],
+    index: usize,
+    program: &ProgramHeader,
+    base: u64,
+) -> Result<Segment<'file>, ElfError> {
+    let &ProgramHeader { p_offset, p_vaddr, p_filesz, p_memsz, p_align, p_flags, .. } = program;
+    let bytes = part(file, p_offset, p_filesz).ok_or(cut(index, program))?;
+    if p_filesz > p_memsz {
+        return Err(ElfError::FileLarger(index, p_filesz, p_memsz));
     }
-    let rights = match (program.p_flags & PF_W != 0, program.p_flags & PF_X != 0) {
+    let rights = match (p_flags & PF_W != 0, p_flags & PF_X != 0) {
         (true, true) => return Err(ElfError::WriteAndExecute(index)),
         (true, false) => Rights::ReadWrite,
         (false, true) => Rights::ReadExecute,
         (false, false) => Rights::Read,
     };
     // An alignment of 0 or 1 means none.
-    let aligned = match program.p_align {
-        0 | 1 => true,
-        align => align.is_power_of_two() && program.p_vaddr % align == program.p_offset % align,
-    };
+    let aligned = p_align <= 1 || p_align.is_power_of_two() && p_vaddr % p_align == p_offset % p_align;
     if !aligned {
-        return Err(ElfError::Misaligned(index));
+        return Err(ElfError::Misaligned(index, p_vaddr, p_offset, p_align));
     }
-    let memory = UserRange::new(program.p_vaddr, program.p_memsz)
-        .ok_or(ElfError::OutsideUserHalf(program.p_vaddr, program.p_memsz))?;
-    Ok(Segment { memory, file: bytes, rights })
+    let start = p_vaddr.checked_add(base).ok_or(ElfError::OutsideUserHalf(index, p_vaddr, p_memsz))?;
+    let memory = UserRange::new(start, p_memsz).ok_or(ElfError::OutsideUserHalf(index, start, p_memsz))?;
+    let pages = pages_of(memory);
+    for (reserved, what) in RESERVED {
+        if pages.start < reserved.end && reserved.start < pages.end {
+            return Err(ElfError::Reserved(index, start, p_memsz, what));
+        }
+    }
+    Ok(Segment { index, memory, file: bytes, rights })
 }
 
 /// `length` bytes of the file from `offset`.
@@ -287,12 +258,24 @@ pub fn load(file: &[u8], space: &mut AddressSpace) -> Result<u64, LoadError> {
             let frame = filled_frame(segment, page).ok_or(LoadError::OutOfMemory)?;
             match space.map(VirtAddr::new(page), frame, segment.rights) {
                 Ok(()) => {}
-                Err(MapError::OutOfFrames) => return Err(LoadError::OutOfMemory),
+                Err(MapError::OutOfFrames | MapError::QuotaReached) => return Err(LoadError::OutOfMemory),
                 Err(error) => panic!("a program is loaded into an address space that is not empty: {error}"),
             }
         }
     }
+    for (word, addend) in plan.relocations.words() {
+        write_word(space, word.wrapping_add(plan.base), addend.wrapping_add(plan.base));
+    }
     Ok(plan.entry)
+}
+
+/// Writes a word of a program that does not run yet; it may lie on two pages.
+fn write_word(space: &mut AddressSpace, address: u64, value: u64) {
+    for (at, byte) in (address..).zip(value.to_le_bytes()) {
+        let Some(found) = space.translate(VirtAddr::new(at)) else { unreachable!("the plan has a page there") };
+        // SAFETY: a byte of a frame that `space` owns, which is borrowed exclusively; no CPU runs the program yet.
+        unsafe { direct_map::pointer(found.physical.as_u64()).write(byte) };
+    }
 }
 
 /// The contents of the page at `page`.
@@ -308,5 +291,7 @@ fn filled_frame(segment: &Segment<'_>, page: u64) -> Option<Frame> {
     Some(frame)
 }
 
+mod error;
+mod relocations;
 #[cfg(test)]
 mod tests;

@@ -25,9 +25,9 @@ use crate::thread::{Affinity, Thread};
 use crate::trap::TrapFrame as _;
 
 /// Bytes of a program's first stack.
-const STACK_BYTES: u64 = 64 * 1024;
+pub(super) const STACK_BYTES: u64 = 64 * 1024;
 /// One past the first stack: a page below the end of user memory.
-const STACK_TOP: u64 = USER_END - PAGE_SIZE;
+pub(super) const STACK_TOP: u64 = USER_END - PAGE_SIZE;
 
 /// Why a program was not started.
 #[derive(Debug)]
