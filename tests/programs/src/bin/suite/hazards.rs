@@ -66,6 +66,7 @@ pub(crate) const HAZARDS: &[Hazard] = &[
     ends("paused", 0..4, paused),
     ends("unmap_elsewhere", 0..1, unmap_elsewhere),
     exits("bad_arguments"),
+    exits("made_up_progress"),
     exits("copy_race"),
     exits("threads"),
     exits("sleep_order"),
