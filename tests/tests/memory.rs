@@ -22,3 +22,9 @@ fn memory_that_is_refused_changes_nothing_at_the_last_frame() {
         assert!(transcript.console_contains("pages came and went"), "{transcript}");
     }
 }
+
+#[test]
+fn memory_and_capabilities_by_the_thousand_let_interrupts_through() {
+    let transcript = boot_and_pass(&machine("init=long_calls swap=ram").smp(1).icount(true).memory_mib(512));
+    assert!(transcript.console_contains("RevokeCapability"), "{transcript}");
+}

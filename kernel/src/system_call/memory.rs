@@ -23,7 +23,7 @@ const MAP_AT_ONCE: u64 = 16;
 const UNMAP_AT_ONCE: usize = 64;
 
 /// How many page tables one piece of a call looks into for pages to take away, or in the way.
-const TABLES_AT_ONCE: usize = 8;
+const TABLES_AT_ONCE: usize = 4;
 
 // A call's progress counts pages in 16 bits.
 const _: () = assert!(QUOTA <= u16::MAX as u64);
@@ -71,12 +71,12 @@ fn take(program: &Program, range: UserRange) -> Result<Taken, Error> {
     let mut taken = Taken { removed: Vec::new(), end: range.start() };
     let mut looks = TABLES_AT_ONCE;
     while taken.end < range.end() && !taken.removed.is_full() && looks > 0 {
-        match space.next_used(taken.end, range.end(), looks) {
-            Ok(page) => {
+        match space.remove_next(taken.end, range.end(), looks) {
+            Ok((page, removed)) => {
                 let passed = page.as_u64() / LARGE_PAGE_SIZE - taken.end / LARGE_PAGE_SIZE;
                 looks = looks.saturating_sub(passed as usize);
-                let pushed = space.remove(page).map(|removed| taken.removed.push(removed));
-                debug_assert!(matches!(pushed, Some(Ok(()))), "a page that is used, and room for it");
+                let pushed = taken.removed.push(removed);
+                debug_assert!(pushed.is_ok(), "there is room for it");
                 taken.end = page.as_u64() + PAGE_SIZE;
             }
             Err(end) => {

@@ -6,6 +6,7 @@ use x86_64::{PhysAddr, VirtAddr};
 use super::shared::{SHARED, StaleShare};
 use super::{AddressSpace, MapError, PageState, own_state, user_page};
 use crate::memory::Frame;
+use crate::memory::layout::PAGE_SIZE;
 
 /// A frame whose page is gone from the page table, but which CPUs may still reach by an old translation.
 #[derive(Debug)]
@@ -104,6 +105,22 @@ impl AddressSpace {
         self.tables.next_user_entry_before(VirtAddr::new(from), end, looks).map(|(page, _)| page)
     }
 
+    /// Takes away what is at that page.
+    ///
+    /// # Errors
+    /// As for [`Self::next_used`].
+    pub fn remove_next(&mut self, from: u64, end: u64, looks: usize) -> Result<(VirtAddr, Removed), u64> {
+        let (page, entry) = self.tables.next_user_entry_before(VirtAddr::new(from), end, looks)?;
+        let flags = entry.flags();
+        if flags.contains(PageTableFlags::PRESENT) && !flags.contains(SHARED) {
+            let frame = entry.addr();
+            entry.set_unused();
+            self.mapped -= 1;
+            return Ok((page, Removed::Own(Unmapped::Frame(StaleFrame { page, frame }))));
+        }
+        self.remove_other(page).map(|removed| (page, removed)).ok_or(page.as_u64() + PAGE_SIZE)
+    }
+
     /// Takes away whatever is at `page`; `None` if nothing is.
     #[inline(always)]
     pub fn remove(&mut self, page: VirtAddr) -> Option<Removed> {
@@ -154,6 +171,8 @@ mod tests {
         let shared = SharedFrame::new(&Arc::new(FrameQuota::default())).unwrap();
         space.map_shared(page(2), Arc::clone(&shared), Rights::Read).unwrap();
         let size = space.size();
+        let end = page(3).as_u64();
+        assert_eq!(space.next_used(page(0).as_u64(), end, 1), Ok(page(0)));
         let Some(Removed::Own(Unmapped::Frame(stale))) = space.remove(page(0)) else { panic!("no frame") };
         assert_eq!(stale.page(), page(0));
         // SAFETY: no CPU ran this address space.
@@ -165,6 +184,45 @@ mod tests {
         assert_eq!((size - space.size(), Arc::strong_count(&shared)), (3, 1));
         assert!((0..3).all(|number| space.page(page(number)) == PageState::Unmapped));
         assert!((0..3).all(|number| space.remove(page(number)).is_none()));
+    }
+
+    #[test]
+    fn a_range_is_removed_page_by_page_and_nothing_behind_it() {
+        let _guard = test_memory::frames();
+        let mut space = AddressSpace::new_without_kernel().unwrap();
+        let shared = SharedFrame::new(&Arc::new(FrameQuota::default())).unwrap();
+        space.map_made(page(1), Frame::allocate_zeroed, Rights::ReadWrite).unwrap();
+        space.map_away(page(3), 5, Rights::Read).unwrap();
+        space.map_shared(page(511), Arc::clone(&shared), Rights::Read).unwrap();
+        // In the next table but one, and behind the range.
+        space.map_away(page(1030), 6, Rights::Read).unwrap();
+        space.map_away(page(1031), 7, Rights::Read).unwrap();
+        let (mut at, end) = (page(0).as_u64(), page(1031).as_u64());
+        let mut pages = alloc::vec::Vec::new();
+        loop {
+            match space.remove_next(at, end, 1) {
+                Ok((page, removed)) => {
+                    match removed {
+                        // SAFETY: no CPU ran this address space.
+                        Removed::Own(Unmapped::Frame(stale)) => drop(unsafe { stale.after_flush() }),
+                        // SAFETY: no CPU ran this address space.
+                        Removed::Shared(share) => drop(unsafe { share.after_flush() }),
+                        Removed::Own(Unmapped::Away(_)) => {}
+                    }
+                    pages.push(page);
+                    at = page.as_u64() + 4096;
+                }
+                // One look is one table, or a place where there is none.
+                Err(reached) if reached < end => {
+                    assert!(reached > at && reached.is_multiple_of(0x20_0000));
+                    at = reached;
+                }
+                Err(_) => break,
+            }
+        }
+        assert_eq!(pages, [page(1), page(3), page(511), page(1030)]);
+        assert_eq!(space.next_used(page(0).as_u64(), page(1032).as_u64(), 9), Ok(page(1031)));
+        assert_eq!(Arc::strong_count(&shared), 1);
     }
 
     #[test]
