@@ -1,6 +1,6 @@
 //! Taking capabilities away, and handing out what was taken.
 //!
-//! One step at a time: each takes the forest's lock for a bounded number of nodes ([`AT_ONCE`]) and leaves the forest as
+//! One step at a time: each takes the forest's lock for a bounded number of nodes ([`MOVES_AT_ONCE`]) and leaves the forest as
 //! its invariants have it, so that whatever comes between two steps finds nothing half done. What it costs is linear in what
 //! is removed. That is so because what is below a capability that goes stays where it is: its node becomes a *ghost*, which
 //! has nothing in a slot, as long as it has several children. With one child left the child takes its place, without any it
@@ -16,8 +16,11 @@ use super::slot_table::{Closed, Entry};
 use super::tree::{NodeId, Tree};
 use super::{Binding, Capability, CapabilitySpace, Error, Forest, Object, Slot};
 
-/// How many nodes are moved, or slots are looked at, before the forest's lock is released.
-const AT_ONCE: usize = 64;
+/// How many nodes are moved before the forest's lock is released.
+const MOVES_AT_ONCE: usize = 16;
+
+/// How many slots are looked at before the forest's lock is released.
+const SLOTS_AT_ONCE: usize = 64;
 
 /// Something that was removed.
 #[derive(Debug)]
@@ -176,7 +179,7 @@ impl<O: Object> Removed<'_, O> {
             Source::Nothing => Step::Done,
             Source::Space { space, place } => {
                 let mut tree = self.forest.lock();
-                let closed = space.table.lock().take_closed(place, AT_ONCE);
+                let closed = space.table.lock().take_closed(place, SLOTS_AT_ONCE);
                 match closed {
                     Closed::Entry(entry) => self.leaving = Some(leave(&mut tree, entry)),
                     Closed::Nothing => return Step::More,
@@ -218,7 +221,7 @@ impl<O: Object> Removed<'_, O> {
     /// Something from below a node. What is below a ghost right below it is moved up: for everybody else it is where it was.
     fn next_below(&mut self, top: NodeId, serial: u64) -> Step<O> {
         let mut tree = self.forest.lock();
-        for _ in 0..AT_ONCE {
+        for _ in 0..MOVES_AT_ONCE {
             let is_same = matches!(tree.content(top), Some(Place::Slot { .. })) && tree.serial(top) == Some(serial);
             if !is_same {
                 self.source = Source::Nothing;
@@ -257,6 +260,8 @@ impl<O: Object> Removed<'_, O> {
 
     /// Leaves what was not removed yet as it is. Not for a space that ends: nobody else would take from it.
     pub fn stop(mut self) {
+        // The bindings to what is revoked go before it does, so that no holder is left untold.
+        debug_assert!(self.leaving.is_none(), "stopped in the middle of a deletion");
         if let Source::Below { .. } = self.source {
             self.source = Source::Nothing;
         }
