@@ -171,6 +171,24 @@ fn each_fault_is_named() {
 }
 
 #[test]
+fn what_is_just_allowed_is_planned() {
+    let data = |number: u64| Load { address: 0x40_1800 + number * 0x1_0000, ..DATA };
+    let mut most = vec![TEXT];
+    most.extend((1..MAXIMUM_SEGMENTS as u64).map(data));
+    let note = Load { kind: 4, ..TEXT };
+    most.extend([note; MAXIMUM_PROGRAM_HEADERS - MAXIMUM_SEGMENTS]);
+    let whole = file(0x40_0000, &most);
+    assert_eq!(plan(&whole).map(|plan| plan.segments.len()), Ok(MAXIMUM_SEGMENTS));
+    // The text takes a page, and the data begins in the middle of one.
+    let largest = MAXIMUM_MEMORY - 0x1000 - 0x800;
+    assert!(plan(&file(0x40_0000, &[TEXT, Load { memory_size: largest, ..DATA }])).is_ok());
+    let refused = plan(&file(0x40_0000, &[TEXT, Load { memory_size: largest + 1, ..DATA }])).err();
+    assert_eq!(refused, Some(ElfError::TooLarge(1, MAXIMUM_MEMORY + 0x1000)));
+    let last = Load { offset: 0x2000, file_size: 0x100, ..DATA };
+    assert!(plan(&file(0x40_0000, &[TEXT, Load { address: 0x40_2000, ..last }])).is_ok(), "the file's last byte");
+}
+
+#[test]
 fn each_wrong_header_is_named() {
     let changed = |place: usize, value: u8| {
         let mut bytes = file(0x40_0000, &[TEXT, DATA]);
