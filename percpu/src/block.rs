@@ -20,7 +20,8 @@ use crate::ready::TrapsReady;
 use crate::stack::Stack;
 use crate::tss::{PRIVILEGE_STACK, TaskState};
 
-/// What assembly and the processor find at fixed offsets. Only the owning CPU writes to it.
+/// What assembly and the processor find at fixed offsets. Only the owning CPU writes to it. Its alignment is written out, and no
+/// `CachePadded`'s, since the offsets count from the block's own address.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Header {
@@ -61,6 +62,9 @@ pub mod offsets {
     /// Scratch for the user's RSP in the SYSCALL entry.
     pub const USER_STACK_POINTER: usize = offset_of!(Header, user_stack_pointer);
     /// Depth of handlers that run on an IST stack (32 bits).
+    ///
+    /// An entry that interrupted ring 0 *must* test it before it goes to the interrupt stack, and stay on the stack in use if it
+    /// is not 0: else an exception in an NMI handler overwrites what the NMI interrupted ([rule 3](crate#the-entry-contract)).
     pub const IST_DEPTH: usize = offset_of!(Header, ist_depth);
     /// How often each vector was entered: 64 bits for each.
     pub const ENTRIES: usize = offset_of!(Header, entries);
@@ -79,6 +83,42 @@ pub mod offsets {
 }
 
 /// One CPU's trap state and the kernel's own record `K` behind it.
+///
+/// ```
+/// use percpu::{ApicId, BlockParts, CpuIndex, EntryTop, IstStacks, ProcessorBlock, Stack};
+///
+/// // A kernel maps fresh pages, with an unmapped one below.
+/// fn new_stack() -> Stack {
+///     let memory = Box::leak(vec![0_u128; 256].into_boxed_slice()).as_ptr_range();
+///     // SAFETY: memory that is never freed, used for nothing else.
+///     unsafe { Stack::new(memory.start as u64, memory.end as u64) }
+/// }
+///
+/// let stacks = IstStacks {
+///     nmi: [new_stack(), new_stack()],
+///     double_fault: new_stack(),
+///     machine_check: new_stack(),
+///     debug: new_stack(),
+/// };
+/// let parts = BlockParts {
+///     index: CpuIndex::BOOT,
+///     apic_id: ApicId::new(0),
+///     interrupt_stack: new_stack(),
+///     stacks,
+///     fallback: new_stack(),
+///     kernel: "what this kernel keeps for each CPU",
+/// };
+/// // SAFETY: the stacks were just made, for this block alone.
+/// let block = Box::leak(Box::new(unsafe { ProcessorBlock::new(parts) }));
+/// assert!(block.runs_nothing());
+/// // On the CPU itself, in ring 0: `block.init(&IDT)`. Then, for each thread that is to run there:
+/// let save_area = new_stack();
+/// // SAFETY: the save area is memory that stays.
+/// let end = unsafe { EntryTop::new(save_area.top()) }.unwrap();
+/// // SAFETY: no CPU uses the block yet.
+/// unsafe { block.set_privilege_stack(end) };
+/// assert!(!block.runs_nothing());
+/// ```
 #[derive(Debug)]
 #[repr(C)]
 pub struct ProcessorBlock<K> {
@@ -144,8 +184,8 @@ impl<K> ProcessorBlock<K> {
     /// base. The user's GS base becomes 0.
     ///
     /// # Safety
-    /// Ring 0, interrupts off, once per block, each block on its own CPU; the IDT's handlers must match this crate's entry
-    /// contract (IST slots as in [`IstSlot`]).
+    /// Ring 0, interrupts off, once per block, each block on its own CPU; the IDT's handlers keep
+    /// [the entry contract](crate#the-entry-contract), all six rules of it.
     #[must_use]
     pub unsafe fn init(&'static self, vectors: &'static InterruptDescriptorTable) -> TrapsReady {
         let address = core::ptr::from_ref(self) as u64;
@@ -277,8 +317,8 @@ impl<K> ProcessorBlock<K> {
         self.header.locks_held.load(Ordering::Relaxed)
     }
 
-    /// Points the NMI slot at the stack that is not in use by the NMI whose frame lies at the top of `using`. After
-    /// this, an NMI that arrives before that frame is returned from, even between its last instruction and its
+    /// Points the NMI slot at the stack that is not in use by the NMI that is being handled. `using` is any address in the
+    /// stack that it runs on: that of its frame, as a rule. After this, an NMI that arrives before that frame is returned from, even between its last instruction and its
     /// `iretq`, lands on the other stack.
     ///
     /// # Safety
@@ -291,6 +331,9 @@ impl<K> ProcessorBlock<K> {
     }
 
     /// Whether the address lies in one of the NMI stacks.
+    ///
+    /// Asked of the RSP in an NMI's frame it tells whether that NMI came inside another one, but *only if* the frame's CS is of
+    /// ring 0: user code loads RSP with what it likes ([rule 5](crate#the-entry-contract)).
     #[must_use]
     pub fn on_nmi_stack(&self, address: u64) -> bool {
         self.header.stacks.nmi.iter().any(|stack| stack.holds(address))

@@ -2,7 +2,13 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Entries by vector: 256 for the IDT and one more for SYSCALL.
+/// Entries by vector: 256 for the IDT and one more for SYSCALL. Each block has one ([`crate::ProcessorBlock::entries`]).
+///
+/// ```
+/// fn page_faults<K>(block: &percpu::ProcessorBlock<K>) -> u64 {
+///     block.entries().entries(14)
+/// }
+/// ```
 #[derive(Debug)]
 #[repr(C)]
 pub struct EntryCounters([AtomicU64; EntryCounters::LENGTH]);

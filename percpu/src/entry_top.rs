@@ -5,6 +5,19 @@
 /// In 64-bit mode the processor aligns RSP down to 16 bytes before it pushes (Intel SDM volume 3, "64-Bit Mode Stack
 /// Frame"). A save area whose end is not a multiple of 16 would make the processor write beside it, so such an address
 /// cannot become an `EntryTop`.
+///
+/// ```
+/// use percpu::{EntryTop, Misaligned};
+///
+/// #[repr(align(16))]
+/// struct SaveArea([u8; 512]);
+/// let area = Box::leak(Box::new(SaveArea([0; 512])));
+/// let end = area.0.as_ptr_range().end as u64;
+/// // SAFETY: the bytes below are memory that is never freed.
+/// assert_eq!(unsafe { EntryTop::new(end) }.unwrap().address(), end);
+/// // SAFETY: refused.
+/// assert_eq!(unsafe { EntryTop::new(end - 8) }, Err(Misaligned(end - 8)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct EntryTop(u64);

@@ -1,7 +1,7 @@
 //! The segment table: five flat segments and the task state.
 //!
 //! The order is dictated by SYSCALL and SYSRET (Intel SDM volume 3, "Fast System Calls in 64-Bit Mode"): SYSCALL takes CS
-//! from STAR[47:32] and SS from the next slot; SYSRET takes SS from the slot after STAR[63:48] and CS from the one after that.
+//! from bits 47:32 of STAR and SS from the next slot; SYSRET takes SS from the slot after bits 63:48 of STAR and CS from the one after that.
 
 use x86_64::PrivilegeLevel::{Ring0, Ring3};
 use x86_64::structures::gdt::{Descriptor, DescriptorFlags, GlobalDescriptorTable, SegmentSelector};
@@ -18,9 +18,9 @@ pub const USER_CODE: SegmentSelector = SegmentSelector::new(4, Ring3);
 /// Task state segment (two slots).
 pub const TASK_STATE: SegmentSelector = SegmentSelector::new(5, Ring0);
 
-/// STAR[47:32]: SYSCALL loads CS from here and SS from the next slot.
+/// Bits 47:32 of STAR: SYSCALL loads CS from here and SS from the next slot.
 pub const STAR_SYSCALL_BASE: SegmentSelector = KERNEL_CODE;
-/// STAR[63:48]: SYSRET loads SS from the slot after this and CS from the second after. RPL 3 is part of the value:
+/// Bits 63:48 of STAR: SYSRET loads SS from the slot after this and CS from the second after. RPL 3 is part of the value:
 /// the processor ORs it in for CS on every model, for SS only on some.
 pub const STAR_SYSRET_BASE: SegmentSelector = SegmentSelector::new(2, Ring3);
 

@@ -3,6 +3,13 @@
 use core::fmt;
 
 /// A CPU's dense index: 0 is the CPU that booted, then `1..` in the order of the firmware's list.
+///
+/// ```
+/// use percpu::CpuIndex;
+///
+/// assert_eq!(CpuIndex::BOOT, CpuIndex::new(0));
+/// assert_eq!(["boot", "other"][CpuIndex::new(1).as_usize()], "other");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct CpuIndex(u32);
@@ -37,6 +44,10 @@ impl fmt::Display for CpuIndex {
 }
 
 /// A local APIC's id: 8 bits in xAPIC mode, 32 in x2APIC mode; sparse, and in no order.
+///
+/// ```
+/// assert_eq!(percpu::ApicId::new(300).to_string(), "300");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct ApicId(u32);

@@ -24,7 +24,8 @@ impl IstSlot {
     }
 }
 
-/// Bytes at the top of each of these stacks that hold the pointer to the block. 16, to keep the alignment.
+/// Bytes at the top of each of these stacks that hold the pointer to the block. 16, to keep the alignment: the pointer is the
+/// *lower* of the two words, right above what the processor pushes ([rule 2](crate#the-entry-contract)).
 pub const IST_LINK_BYTES: u64 = 16;
 
 /// The stacks of one CPU.

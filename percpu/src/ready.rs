@@ -5,7 +5,19 @@ use core::marker::PhantomData;
 /// This CPU has its GDT, IDT, TSS and GS base. Only [`crate::ProcessorBlock::init`] makes one, and it stays on the CPU
 /// that made it.
 ///
-/// Interrupts cannot be enabled without it:
+/// A function of the kernel that lets interrupts in for the first time takes one by value, and so cannot be called too early:
+///
+/// ```
+/// fn run_threads(ready: percpu::TrapsReady) -> ! {
+///     ready.enable_interrupts();
+///     loop {
+///         x86_64::instructions::hlt();
+///     }
+/// }
+/// ```
+///
+/// It cannot keep code from `sti` itself, nor from what the `x86_64` crate offers as safe (`interrupts::enable`,
+/// `without_interrupts`): a kernel that wants the proof to hold does not use those before.
 ///
 /// ```compile_fail
 /// // There is no way to come by a `TrapsReady` but `init`.

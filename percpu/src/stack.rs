@@ -7,6 +7,19 @@ pub const INTERRUPT_STACK_BYTES: u64 = 256 * 1024;
 const UNUSED: u64 = 0x5AFE_57AC_5AFE_57AC;
 
 /// A range of mapped memory that serves as a stack. The page below `base` should be unmapped.
+///
+/// ```
+/// use percpu::Stack;
+///
+/// let memory = Box::leak(vec![0_u128; 256].into_boxed_slice());
+/// let (base, top) = (memory.as_ptr_range().start as u64, memory.as_ptr_range().end as u64);
+/// // SAFETY: memory that is never freed, used for nothing else.
+/// let stack = unsafe { Stack::new(base, top) };
+/// // SAFETY: nothing uses it.
+/// unsafe { stack.fill() };
+/// assert_eq!((stack.bytes(), stack.deepest()), (4096, 0));
+/// assert!(stack.holds(stack.top()) && !stack.holds(stack.base() - 1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stack {
     base: u64,

@@ -54,8 +54,8 @@ pub fn next_in_turn() -> Option<CpuIndex> {
 pub fn find_frame_cache() -> Option<&'static FrameCache> {
     TABLE.is_completed().then(|| {
         // SAFETY: the first CPU's block is in use since before the table was made, and any other CPU loads its own before
-        // it allocates.
-        let block = unsafe { percpu::current::<KernelCpu>() };
+        // it allocates. Kernel code stays on its CPU from beginning to end.
+        let block = unsafe { percpu::current_stable::<KernelCpu>() };
         block.kernel().remote().frame_cache()
     })
 }

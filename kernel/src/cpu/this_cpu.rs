@@ -146,8 +146,9 @@ impl Deref for ThisCpu {
 #[must_use]
 #[inline(always)]
 pub fn this() -> ThisCpu {
-    // SAFETY: kernel code runs with the kernel's GS base, and all blocks of this kernel have this type.
-    ThisCpu { block: unsafe { percpu::current::<KernelCpu>() }, not_send: PhantomData }
+    // SAFETY: kernel code runs with the kernel's GS base, and all blocks of this kernel have this type. The kernel never blocks
+    // with state on its stack, and no interrupt goes on elsewhere: what began on a CPU ends there.
+    ThisCpu { block: unsafe { percpu::current_stable::<KernelCpu>() }, not_send: PhantomData }
 }
 
 /// The CPU that runs the code, if its block is in use: to be called when nothing is certain. Slower than [`this`].
