@@ -11,6 +11,19 @@ const WORD_BITS: usize = u64::BITS as usize;
 /// A set of CPUs: a bitmap over their dense indices that grows with the highest member, so that no
 /// number of CPUs is built in.
 ///
+/// Own code, since a kernel must be able to refuse where there is no memory, and the set of `fixedbitset` (0.5.9) grows or
+/// panics, and compares lengths.
+///
+/// ```
+/// use smp::{CpuIndex, CpuSet};
+///
+/// let all = CpuSet::first(70);
+/// let some: CpuSet = [3, 69].map(CpuIndex::new).into_iter().collect();
+/// assert_eq!(all.difference(&some).len(), 68);
+/// assert_eq!(all.union(&some), all);
+/// assert!(some.contains(CpuIndex::new(69)));
+/// ```
+///
 /// Two sets are equal when they have the same members, however far each has grown.
 #[derive(Clone, Default)]
 pub struct CpuSet {
@@ -195,7 +208,93 @@ mod tests {
         assert_eq!(CpuSet::first(65).iter().map(CpuIndex::get).collect::<Vec<_>>(), (0..65).collect::<Vec<_>>());
     }
 
+    #[test]
+    fn a_cleared_set_has_no_member_and_keeps_its_memory() {
+        let mut cpus = set(&[1, 64, 200]);
+        let room = cpus.words.capacity();
+        cpus.clear();
+        assert!(cpus.is_empty() && !cpus.contains(CpuIndex::new(64)));
+        assert_eq!(cpus.len(), 0);
+        assert_eq!((cpus.iter().count(), cpus.words.capacity()), (0, room));
+        cpus.insert(CpuIndex::new(200));
+        assert_eq!(cpus, set(&[200]), "what was there comes back");
+    }
+
+    #[test]
+    fn sets_of_unequal_length_differ_by_their_longer_part() {
+        assert_ne!(set(&[1]), set(&[1, 64]));
+        assert_ne!(set(&[1, 64]), set(&[1]));
+        assert_ne!(CpuSet::new(), set(&[500]));
+        assert_ne!(set(&[64]), set(&[65]));
+    }
+
+    #[test]
+    fn reserved_room_is_enough_for_all_that_it_is_for() {
+        for count in [0, 1, 64, 65, 300] {
+            let mut cpus = set(&[0]);
+            cpus.try_reserve(count).unwrap();
+            let room = cpus.words.capacity();
+            assert!(room * WORD_BITS >= count as usize);
+            cpus.extend((0..count).map(CpuIndex::new));
+            assert_eq!(cpus.words.capacity(), room, "grown beyond what was reserved for {count}");
+        }
+    }
+
+    /// What can be done to a set.
+    #[derive(Clone, Copy, Debug)]
+    enum Change {
+        Insert(u32),
+        Remove(u32),
+        Clear,
+        Reserve(u32),
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let cpu = 0_u32..300;
+        prop_oneof![
+            6 => cpu.clone().prop_map(Change::Insert),
+            4 => cpu.clone().prop_map(Change::Remove),
+            1 => Just(Change::Clear),
+            1 => cpu.prop_map(Change::Reserve),
+        ]
+    }
+
+    /// Makes the changes to both; each answers the same at every step.
+    fn changed(changes: &[Change]) -> (CpuSet, BTreeSet<u32>) {
+        let (mut cpus, mut model) = (CpuSet::new(), BTreeSet::new());
+        for change in changes {
+            match *change {
+                Change::Insert(cpu) => assert_eq!(cpus.insert(CpuIndex::new(cpu)), model.insert(cpu)),
+                Change::Remove(cpu) => assert_eq!(cpus.remove(CpuIndex::new(cpu)), model.remove(&cpu)),
+                Change::Clear => {
+                    cpus.clear();
+                    model.clear();
+                }
+                Change::Reserve(count) => cpus.try_reserve(count).unwrap(),
+            }
+            assert_eq!((cpus.len(), cpus.is_empty()), (model.len(), model.is_empty()));
+        }
+        (cpus, model)
+    }
+
     proptest! {
+        #[test]
+        fn is_an_ordered_set_whatever_is_done_to_it(
+            left in prop::collection::vec(change(), 0..60),
+            right in prop::collection::vec(change(), 0..60),
+        ) {
+            let ((a, left), (b, right)) = (changed(&left), changed(&right));
+            let numbers = |cpus: &CpuSet| cpus.iter().map(CpuIndex::get).collect::<Vec<_>>();
+            let expected = |numbers: BTreeSet<u32>| numbers.into_iter().collect::<Vec<_>>();
+            prop_assert_eq!(numbers(&a), expected(left.clone()));
+            prop_assert_eq!(numbers(&a.union(&b)), expected(&left | &right));
+            prop_assert_eq!(numbers(&a.difference(&b)), expected(&left - &right));
+            prop_assert_eq!(a == b, left == right);
+            prop_assert_eq!(b == a, left == right);
+            // However far either has grown.
+            prop_assert!(a == set(&expected(left.clone())) && set(&expected(left)) == a);
+        }
+
         #[test]
         fn behaves_like_an_ordered_set(
             left in prop::collection::btree_set(0_u32..300, 0..40),

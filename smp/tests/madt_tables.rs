@@ -115,6 +115,21 @@ fn disabled_and_online_capable_cpus_are_not_started() {
 }
 
 #[test]
+fn a_cpu_that_may_come_and_is_listed_as_usable_later_is_usable() {
+    let topology = parse(&[
+        local_apic(0, ENABLED),
+        local_apic(1, ONLINE_CAPABLE),
+        local_apic(2, ONLINE_CAPABLE),
+        local_x2apic(1, ENABLED),
+        local_x2apic(2, ONLINE_CAPABLE),
+        local_x2apic(1, ENABLED),
+    ]);
+    assert_eq!(ids(&topology.cpus), [0, 1]);
+    assert_eq!(ids(&topology.online_capable), [2]);
+    assert_eq!(topology.notes, [2, 1].map(|id| Note::Duplicate(ApicId::new(id))));
+}
+
+#[test]
 fn a_cpu_listed_twice_counts_once() {
     let topology = parse(&[
         local_apic(0, ENABLED),

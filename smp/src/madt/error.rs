@@ -4,6 +4,7 @@ use core::fmt;
 
 /// Why a table cannot be read. Offsets are in bytes from the start of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MadtError {
     /// The table is shorter than its fixed part.
     ShortTable {

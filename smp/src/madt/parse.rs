@@ -165,7 +165,7 @@ impl Reader {
         if !boots && flags & (ENABLED | ONLINE_CAPABLE) == 0 {
             return self.note(Note::Disabled(apic_id));
         }
-        if !self.seen.insert(apic_id) {
+        if !self.seen.insert(apic_id) && !self.is_enabled_at_last(apic_id, flags) {
             return self.note(Note::Duplicate(apic_id));
         }
         if boots {
@@ -178,6 +178,16 @@ impl Reader {
         } else {
             self.topology.online_capable.push(cpu);
         }
+    }
+
+    /// Whether a CPU that was listed as one that may come is listed again, as usable: that is what counts then.
+    fn is_enabled_at_last(&mut self, apic_id: ApicId, flags: u32) -> bool {
+        let listed = self.topology.online_capable.iter().position(|cpu| cpu.apic_id == apic_id);
+        let listed = listed.filter(|_| flags & ENABLED != 0);
+        if let Some(place) = listed {
+            self.topology.online_capable.remove(place);
+        }
+        listed.is_some()
     }
 
     fn nmi_pin(&mut self, offset: usize, processor: NmiProcessor, flags: u16, pin: u8) {

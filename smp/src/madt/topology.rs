@@ -84,6 +84,7 @@ pub struct NmiPin {
 
 /// Something in the table that was left out, or is odd. Offsets are in bytes from the start of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Note {
     /// A CPU that cannot be used.
     Disabled(ApicId),
@@ -156,7 +157,27 @@ pub enum Note {
 }
 
 /// The machine as the firmware describes it.
+///
+/// ```
+/// use smp::ApicId;
+/// use smp::madt::Topology;
+///
+/// // A table of two CPUs with the ids 0 and 5: header, local APIC address, flags, and an entry of 8 bytes for each.
+/// let mut table = [0_u8; 44 + 2 * 8];
+/// table[..4].copy_from_slice(b"APIC");
+/// table[4] = table.len() as u8;
+/// table[36..40].copy_from_slice(&0xfee0_0000_u32.to_le_bytes());
+/// table[44..52].copy_from_slice(&[0, 8, 0, 0, 1, 0, 0, 0]);
+/// table[52..60].copy_from_slice(&[0, 8, 1, 5, 1, 0, 0, 0]);
+///
+/// let boot = ApicId::new(0);
+/// let topology = Topology::from_bytes(&table, boot).unwrap();
+/// assert_eq!(topology.cpus.len(), 2);
+/// assert_eq!(topology.highest_apic_id(), ApicId::new(5));
+/// assert!(Topology::from_bytes(&table[..50], boot).is_err());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Topology {
     /// The CPUs that can be used: the one that boots first, then the others in the order of the table. A CPU's
     /// place is its [`CpuIndex`](crate::CpuIndex).
