@@ -1,6 +1,20 @@
 //! Time for waits that must end.
 
 /// A monotonic clock. Every wait of this crate ends by it.
+///
+/// A clock that gives the same value 10 million times running counts as stopped, and a wait by it as over: one that stands still
+/// must not turn a wait into a hang. One that moves in coarse steps must move more often than that; readings of a
+/// time-stamp counter do at each, and 10 million readings of a timer's register take a second or more.
+///
+/// ```
+/// struct Nanoseconds(std::time::Instant);
+///
+/// impl smp::Clock for Nanoseconds {
+///     fn now_ns(&self) -> u64 {
+///         self.0.elapsed().as_nanos() as u64
+///     }
+/// }
+/// ```
 pub trait Clock {
     /// Nanoseconds since some fixed moment; never goes back on one CPU.
     fn now_ns(&self) -> u64;
@@ -57,6 +71,8 @@ impl<'c, C: Clock + ?Sized> Wait<'c, C> {
                 // the two does not report as late what came in time.
                 return done();
             }
+            // One pause for each look, and not `crossbeam_utils::Backoff`, which pauses longer from look to look: what is waited
+            // for is to be seen as soon as it is there, and nobody else wants the line.
             core::hint::spin_loop();
         }
     }

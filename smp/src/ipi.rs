@@ -107,6 +107,17 @@ impl fmt::Debug for Kinds {
 /// another that did. So no kind is lost, and an interrupt is under way whenever the set is not empty. That the
 /// interrupt is not seen before the post is up to its sender, see
 /// [`LocalApic::send`](crate::local_apic::LocalApic::send).
+///
+/// ```
+/// use smp::ipi::{Kind, PendingSet};
+///
+/// let pending = PendingSet::new();
+/// assert!(pending.post(Kind::Reschedule), "the set was empty: the interrupt is to be sent");
+/// assert!(!pending.post(Kind::CallFunction), "one is under way");
+/// // In the interrupt:
+/// let kinds = pending.take();
+/// assert!(kinds.contains(Kind::Reschedule) && kinds.contains(Kind::CallFunction));
+/// ```
 #[derive(Debug, Default)]
 pub struct PendingSet(AtomicU32);
 

@@ -1,8 +1,10 @@
 //! TLB shootdown: other CPUs forget translations that the page tables no longer have.
 //!
-//! The caller changes the page tables, flushes its own TLB, and makes a [`Call`](crate::call::Call) with a [`Flush`] as its
+//! The caller changes the page tables, flushes its own TLB, and makes a [call](crate::call::Port::call) with a [`Flush`] as its
 //! operation; it frees the pages only after that succeeded. A CPU that does not answer may still use the old
 //! translations.
+
+use core::arch::asm;
 
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
@@ -12,11 +14,20 @@ use x86_64::registers::control::{Cr4, Cr4Flags};
 const PAGE_SIZE: u64 = 4096;
 
 /// What is to be flushed.
+///
+/// ```
+/// use smp::tlb::Flush;
+/// use x86_64::VirtAddr;
+///
+/// let start = VirtAddr::new(0x1000);
+/// assert_eq!(Flush::range(start, 4097), Flush::Range { start, pages: 2 });
+/// assert_eq!(Flush::range(start, 1 << 30), Flush::All);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
     /// Everything, global translations included.
     All,
-    /// Everything but global translations.
+    /// Everything but global translations. With process-context identifiers, of the current one only.
     NonGlobal,
     /// Some pages, global or not. With process-context identifiers, of the current one only.
     Range {
@@ -46,20 +57,47 @@ impl Flush {
     /// Flushes the calling CPU's TLB.
     ///
     /// # Safety
-    /// The code runs in ring 0, and nothing that interrupts it changes CR4.
+    /// The code runs in ring 0, and nothing that interrupts it changes CR3 or CR4.
     #[inline(always)]
     pub unsafe fn apply(self) {
-        match self {
+        // SAFETY: the caller's promise.
+        if !unsafe { self.apply_unless_all() } {
             // SAFETY: the caller's promise.
-            Self::All => unsafe { flush_with_global() },
-            Self::NonGlobal => tlb::flush_all(),
+            unsafe { flush_with_global() };
+        }
+    }
+
+    /// The same for all but [`Flush::All`], for which nothing is done and the answer is `false`: what takes no call and so no
+    /// stack.
+    ///
+    /// # Safety
+    /// As for [`Self::apply`].
+    #[inline(always)]
+    pub unsafe fn apply_unless_all(self) -> bool {
+        match self {
+            Self::All => return false,
+            // SAFETY: the caller's promise.
+            Self::NonGlobal => unsafe { flush_non_global() },
             Self::Range { start, pages } => {
                 for page in 0..u64::from(pages) {
                     tlb::flush(VirtAddr::new_truncate(start.as_u64().wrapping_add(page * PAGE_SIZE)));
                 }
             }
         }
+        true
     }
+}
+
+/// Loads CR3 with what it holds. Not by the `x86_64` crate (0.15.5): its `flush_all` keeps bits 3 and 4 alone of the lower 12,
+/// which hold the process-context identifier where CR4.PCIDE is set, and so changes address spaces.
+///
+/// # Safety
+/// As for [`Flush::apply`].
+#[inline(always)]
+unsafe fn flush_non_global() {
+    // SAFETY: what was read is valid, and bit 63, which would keep the TLB, always reads as 0. Without `nomem`, so that no
+    // access moves across the flush. Intel SDM volume 3A, "Operations that Invalidate TLBs and Paging-Structure Caches".
+    unsafe { asm!("mov {value}, cr3", "mov cr3, {value}", value = out(reg) _, options(nostack, preserves_flags)) }
 }
 
 /// Flushes everything, global translations included.

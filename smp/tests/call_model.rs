@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use smp::call::{Call, Exchange, Mailbox, Outbox, Unanswered};
+use smp::call::{CallError, Exchange, Kick, Port, TimeLimit};
 use smp::ipi::{Kind, PendingSet};
 use smp::tlb::Flush;
 use smp::{Clock, CpuIndex, CpuSet};
@@ -25,8 +25,7 @@ enum Operation {
 }
 
 struct Cpu {
-    mailbox: Mailbox,
-    outbox: Outbox<Operation>,
+    port: Port<'static, Operation>,
     pending: PendingSet,
     /// Hardware interrupts under way.
     interrupts: AtomicUsize,
@@ -36,10 +35,9 @@ struct Cpu {
 }
 
 impl Cpu {
-    fn new(cpus: usize) -> Self {
+    fn new(port: Port<'static, Operation>) -> Self {
         Self {
-            mailbox: Mailbox::new(cpus),
-            outbox: Outbox::new(),
+            port,
             pending: PendingSet::new(),
             interrupts: AtomicUsize::new(0),
             sum: AtomicU64::new(0),
@@ -59,8 +57,10 @@ struct Machine {
 
 impl Machine {
     fn new(count: usize) -> Self {
+        let exchange: &'static Exchange<Operation> = Box::leak(Box::new(Exchange::new(count as u32)));
+        let port = |index| exchange.port(CpuIndex::new(index as u32)).expect("the first to ask for it");
         Self {
-            cpus: (0..count).map(|_| Cpu::new(count)).collect(),
+            cpus: (0..count).map(|index| Cpu::new(port(index))).collect(),
             start: Instant::now(),
             off: AtomicBool::new(false),
             let_go: AtomicBool::new(false),
@@ -99,8 +99,7 @@ impl Machine {
     }
 
     fn answer(&self, index: usize) {
-        let outbox = |caller: CpuIndex| self.cpus.get(caller.as_usize()).map(|cpu| &cpu.outbox);
-        self.cpus[index].mailbox.answer(outbox, |operation| self.run(index, operation));
+        self.cpus[index].port.answer(|operation| self.run(index, operation));
     }
 
     fn idle(&self, index: usize) {
@@ -111,15 +110,30 @@ impl Machine {
         self.handle_interrupts(index);
     }
 
-    fn call(&self, caller: usize, targets: &CpuSet, operation: Operation, limit_ns: u64) -> Result<(), Unanswered> {
+    fn call(
+        &self,
+        caller: usize,
+        targets: &CpuSet,
+        operation: Operation,
+        ns: u64,
+    ) -> Result<(), CallError<'_, Operation>> {
         let poll = || {
             self.answer(caller);
             thread::yield_now();
         };
-        let outbox = &self.cpus[caller].outbox;
-        let caller = CpuIndex::new(caller as u32);
-        let call = Call { exchange: self, caller, outbox, clock: self, limit_ns };
-        call.make(targets.iter(), operation, poll)
+        self.cpus[caller].port.call(self, targets.iter(), operation, TimeLimit { clock: self, ns }, poll)
+    }
+
+    /// The same for a call that is to fail: who had not begun, and who had begun.
+    fn refused(&self, caller: usize, targets: &CpuSet, operation: Operation, ns: u64) -> Refused {
+        match self.call(caller, targets, operation, ns) {
+            Ok(()) => panic!("the call succeeded"),
+            Err(CallError::Unanswered(named)) => {
+                Refused::Unanswered(named.not_begun().collect(), named.begun().collect())
+            }
+            Err(CallError::EarlierCallRuns(named)) => Refused::EarlierCallRuns(named.begun().collect()),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Runs `boot` as CPU 0, and CPUs 1 to `answering - 1` idle beside it; further CPUs exist and never answer.
@@ -154,31 +168,26 @@ impl Clock for Machine {
     }
 }
 
-impl Exchange for Machine {
-    type Cpu = usize;
+impl Kick for Machine {
+    type Cpu = CpuIndex;
 
-    fn cpus(&self) -> u32 {
-        self.cpus.len() as u32
+    fn index(&self, cpu: CpuIndex) -> CpuIndex {
+        cpu
     }
 
-    fn find(&self, cpu: CpuIndex) -> Option<usize> {
-        Some(cpu.as_usize()).filter(|index| *index < self.cpus.len())
-    }
-
-    fn index(&self, cpu: usize) -> CpuIndex {
-        CpuIndex::new(cpu as u32)
-    }
-
-    fn mailbox(&self, index: usize) -> &Mailbox {
-        &self.cpus[index].mailbox
-    }
-
-    fn poke(&self, index: usize) {
-        let cpu = &self.cpus[index];
+    fn kick(&self, cpu: CpuIndex) {
+        let cpu = &self.cpus[cpu.as_usize()];
         if cpu.pending.post(Kind::CallFunction) {
             cpu.interrupts.fetch_add(1, Ordering::AcqRel);
         }
     }
+}
+
+/// What a call that failed says.
+#[derive(Debug, PartialEq)]
+enum Refused {
+    Unanswered(CpuSet, CpuSet),
+    EarlierCallRuns(CpuSet),
 }
 
 fn set(cpus: &[u32]) -> CpuSet {
@@ -210,7 +219,7 @@ fn the_caller_among_the_targets_answers_itself() {
 #[test]
 fn nobody_to_call_is_done_at_once() {
     let machine = Machine::new(1);
-    assert_eq!(machine.call(0, &CpuSet::new(), Operation::Add(1), 0), Ok(()));
+    machine.call(0, &CpuSet::new(), Operation::Add(1), 0).unwrap();
 }
 
 #[test]
@@ -218,14 +227,17 @@ fn who_does_not_answer_is_named_and_never_runs_it() {
     let machine = Machine::new(4);
     machine.with_idle_cpus(3, |machine| {
         // CPU 3 is deaf, CPU 9 does not exist.
-        let refused = machine.call(0, &set(&[1, 2, 3, 9]), Operation::Add(5), 3_000_000_000).unwrap_err();
-        assert_eq!(refused, Unanswered { not_begun: set(&[3, 9]), running: CpuSet::new() });
-        assert_eq!(refused.to_string(), "call not answered by CPUs {3, 9}, still running on {}");
+        let error = machine.call(0, &set(&[1, 2, 3, 9]), Operation::Add(5), 3_000_000_000).unwrap_err();
+        assert_eq!(error.to_string(), "call not answered by CPUs {3, 9}, still running on {}");
+        assert_eq!(error.cpus().collect::<CpuSet>(), set(&[3, 9]));
         assert_eq!(machine.sums(), [0, 5, 5, 0]);
+        let CallError::Unanswered(unanswered) = error else { panic!("{error}") };
+        assert_eq!([1, 2, 3, 9].map(|cpu| unanswered.is_done(CpuIndex::new(cpu))), [true, true, false, false]);
+        drop(unanswered);
         // It wakes up at last, and finds the request cancelled.
         machine.handle_interrupts(3);
         assert_eq!(machine.cpus[3].ran.load(Ordering::Relaxed), 0);
-        assert!(machine.cpus[3].mailbox.is_empty());
+        assert!(machine.cpus[3].port.nothing_waits());
     });
 }
 
@@ -235,12 +247,12 @@ fn who_is_still_running_it_is_told_apart() {
     machine.with_idle_cpus(2, |machine| {
         let target = &set(&[1]);
         // Several tries: the host may not let CPU 1 begin within the time.
-        let hold = |_| machine.call(0, target, Operation::Hold, SHORT_NS).unwrap_err();
-        let refused = (0..500).map(hold).find(|refused| !refused.running.is_empty()).expect("CPU 1 never began");
-        assert_eq!(refused, Unanswered { not_begun: CpuSet::new(), running: set(&[1]) });
+        let hold = |_| machine.refused(0, target, Operation::Hold, SHORT_NS);
+        let running = Refused::Unanswered(CpuSet::new(), set(&[1]));
+        assert!((0..500).map(hold).any(|refused| refused == running), "CPU 1 never began");
         // Until it has ended that, nothing else is begun anywhere.
-        let refused = machine.call(0, &set(&[1]), Operation::Add(7), SHORT_NS).unwrap_err();
-        assert_eq!(refused, Unanswered { not_begun: set(&[1]), running: CpuSet::new() });
+        let refused = machine.refused(0, &set(&[0, 1]), Operation::Add(7), SHORT_NS);
+        assert_eq!(refused, Refused::EarlierCallRuns(set(&[1])));
         machine.let_go.store(true, Ordering::Release);
         machine.call(0, target, Operation::Add(1), PLENTY_NS).unwrap();
         assert_eq!(machine.sums(), [0, 1]);
@@ -292,22 +304,6 @@ fn cpus_that_call_each_other_at_once_all_come_through() {
     let expected = (CPUS as u64 - 1) * ROUNDS;
     assert_eq!(machine.sums(), [expected; CPUS]);
     assert!(machine.cpus.iter().all(|cpu| cpu.ran.load(Ordering::Relaxed) as u64 == expected));
-}
-
-#[test]
-fn targets_that_were_found_are_called_the_same_way() {
-    let machine = Machine::new(4);
-    machine.with_idle_cpus(3, |machine| {
-        let outbox = &machine.cpus[0].outbox;
-        let call = |limit_ns| Call { exchange: machine, caller: CpuIndex::BOOT, outbox, clock: machine, limit_ns };
-        let poll = || thread::yield_now();
-        assert_eq!(call(PLENTY_NS).make_found([1, 2], Operation::Add(7), poll), Ok(()));
-        // CPU 3 is deaf.
-        let refused = call(SHORT_NS).make_found([3], Operation::Add(1), poll);
-        assert_eq!(refused, Err(Unanswered { not_begun: set(&[3]), running: CpuSet::new() }));
-        assert_eq!(call(PLENTY_NS).make_found([1], Operation::Add(1), poll), Ok(()));
-        assert_eq!(machine.sums(), [0, 8, 7, 0]);
-    });
 }
 
 #[test]

@@ -14,7 +14,6 @@ mod this_cpu;
 
 pub use local::Local;
 pub use placement::Placement;
-use remote::OwnLine;
 pub use remote::{GIVE, NMI_DUMP, NMI_STOP, PARK, REAP, Remote};
 pub use rounds::Rounds;
 pub use table::{all, are_known, by_index, find_frame_cache, install, next_in_turn};

@@ -9,7 +9,6 @@ const NOBODY: u32 = u32::MAX;
 
 /// One CPU's part in placing threads.
 #[derive(Debug)]
-#[repr(align(64))]
 pub struct Placement {
     /// The CPU that asks for a thread.
     asker: AtomicU32,

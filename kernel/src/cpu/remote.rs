@@ -3,11 +3,10 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use alloc::sync::Arc;
-use smp::call::{Mailbox, Outbox};
+use crossbeam_utils::CachePadded;
 use smp::ipi::PendingSet;
 
 use super::{Placement, Rounds};
-use crate::irq::Operation;
 use crate::memory::frame::FrameCache;
 use crate::memory::kernel_space::kernel_root;
 use crate::sched::Inbox;
@@ -16,7 +15,6 @@ use crate::time::Timer;
 
 /// One CPU as others see it.
 #[derive(Debug)]
-#[repr(align(64))]
 pub struct Remote {
     pending: PendingSet,
     inbox: Inbox<Thread>,
@@ -26,19 +24,16 @@ pub struct Remote {
     errands: AtomicU64,
     /// Threads are to stop that may be ready here.
     parking: Rounds,
-    mailbox: Mailbox,
     online: AtomicBool,
     online_ns: AtomicU64,
     /// Asked of this CPU by NMI.
     nmi_requests: AtomicU64,
-    own: Own,
-    placement: Placement,
-    outbox: OwnLine<Outbox<Operation>>,
+    own: CachePadded<Own>,
+    placement: CachePadded<Placement>,
 }
 
 /// What the owner writes and others only read, kept off the line that others write.
 #[derive(Debug)]
-#[repr(align(64))]
 struct Own {
     frame_cache: FrameCache,
     switches: AtomicU64,
@@ -49,11 +44,6 @@ struct Own {
     pinged_at: AtomicU64,
     unexpected_interrupts: AtomicU64,
 }
-
-/// What is kept off the lines of its neighbours: others count here what they have done for this CPU.
-#[derive(Debug)]
-#[repr(align(64))]
-pub(super) struct OwnLine<T>(pub(super) T);
 
 /// [`Remote::take_errands`]: programs are ending that may have threads here.
 pub const REAP: u64 = 1;
@@ -68,27 +58,25 @@ pub const NMI_STOP: u64 = 1;
 pub const NMI_DUMP: u64 = 2;
 
 impl Remote {
-    pub(super) fn new(cpus: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             pending: PendingSet::new(),
             inbox: Inbox::new(),
             timers: Inbox::new(),
             errands: AtomicU64::new(0),
             parking: Rounds::default(),
-            mailbox: Mailbox::new(cpus),
             online: AtomicBool::new(false),
             online_ns: AtomicU64::new(0),
             nmi_requests: AtomicU64::new(0),
-            own: Own {
+            own: CachePadded::new(Own {
                 frame_cache: FrameCache::new(),
                 switches: AtomicU64::new(0),
                 root: AtomicU64::new(0),
                 entering: AtomicU64::new(0),
                 pinged_at: AtomicU64::new(0),
                 unexpected_interrupts: AtomicU64::new(0),
-            },
-            placement: Placement::new(),
-            outbox: OwnLine(Outbox::new()),
+            }),
+            placement: CachePadded::new(Placement::new()),
         }
     }
 
@@ -146,7 +134,7 @@ impl Remote {
 
     /// Its part in placing threads.
     #[must_use]
-    pub const fn placement(&self) -> &Placement {
+    pub fn placement(&self) -> &Placement {
         &self.placement
     }
 
@@ -154,20 +142,6 @@ impl Remote {
     #[must_use]
     pub const fn parking(&self) -> &Rounds {
         &self.parking
-    }
-
-    /// Who asks something of this CPU.
-    #[must_use]
-    #[inline(always)]
-    pub const fn mailbox(&self) -> &Mailbox {
-        &self.mailbox
-    }
-
-    /// What this CPU asks of others.
-    #[must_use]
-    #[inline(always)]
-    pub const fn outbox(&self) -> &Outbox<Operation> {
-        &self.outbox.0
     }
 
     /// The time-stamp counter at the last ping.
@@ -217,7 +191,7 @@ impl Remote {
 
     /// This CPU's frames. Only the owner puts and takes; anybody may count.
     #[must_use]
-    pub const fn frame_cache(&self) -> &FrameCache {
+    pub fn frame_cache(&self) -> &FrameCache {
         &self.own.frame_cache
     }
 

@@ -4,13 +4,14 @@ use core::marker::PhantomData;
 use core::mem::offset_of;
 use core::ops::Deref;
 
+use crossbeam_utils::CachePadded;
 use percpu::ProcessorBlock;
 use smp::local_apic::LocalApic;
 
-use super::{Local, OwnLine, Remote};
+use super::{Local, Remote};
 use crate::arch::MachineCheckState;
 use crate::containment::OverflowState;
-use crate::irq::DeviceVectors;
+use crate::irq::{CallPort, DeviceVectors};
 use crate::lockdown::StopRecord;
 use crate::nmi::NmiState;
 
@@ -21,8 +22,9 @@ pub type Block = ProcessorBlock<KernelCpu>;
 #[derive(Debug)]
 pub struct KernelCpu {
     local: OwnerOnly<Local>,
-    remote: Remote,
-    device_vectors: OwnLine<DeviceVectors>,
+    remote: CachePadded<Remote>,
+    device_vectors: CachePadded<DeviceVectors>,
+    call_port: CallPort,
     apic: LocalApic,
     nmi: NmiState,
     stop_record: StopRecord,
@@ -32,13 +34,14 @@ pub struct KernelCpu {
 }
 
 impl KernelCpu {
-    /// A record of a CPU that has done nothing yet, on a machine with so many.
+    /// A record of a CPU that has done nothing yet. The port is of that CPU.
     #[must_use]
-    pub fn new(local: Local, apic: LocalApic, cpus: usize) -> Self {
+    pub fn new(local: Local, apic: LocalApic, call_port: CallPort) -> Self {
         Self {
             local: OwnerOnly(local),
-            remote: Remote::new(cpus),
-            device_vectors: OwnLine(DeviceVectors::default()),
+            remote: CachePadded::new(Remote::new()),
+            device_vectors: CachePadded::new(DeviceVectors::default()),
+            call_port,
             apic,
             nmi: NmiState::default(),
             stop_record: StopRecord::new(),
@@ -51,15 +54,15 @@ impl KernelCpu {
     /// What other CPUs may touch.
     #[must_use]
     #[inline(always)]
-    pub const fn remote(&self) -> &Remote {
+    pub fn remote(&self) -> &Remote {
         &self.remote
     }
 
     /// Whose interrupts its device vectors are.
     #[must_use]
     #[inline(always)]
-    pub const fn device_vectors(&self) -> &DeviceVectors {
-        &self.device_vectors.0
+    pub fn device_vectors(&self) -> &DeviceVectors {
+        &self.device_vectors
     }
 
     /// The local APIC of whichever CPU runs the code.
@@ -104,7 +107,8 @@ impl KernelCpu {
 pub const CURRENT_THREAD: usize =
     Block::KERNEL + offset_of!(KernelCpu, local) + offset_of!(OwnerOnly<Local>, 0) + Local::CURRENT;
 
-/// Data that only the owning CPU reaches: the one way in is [`ThisCpu::local`].
+/// Data that only the owning CPU reaches: the one way in is [`ThisCpu::local`]. Not `CachePadded`: assembly needs its offset,
+/// and that type does not show where its value lies.
 #[derive(Debug)]
 #[repr(align(64))]
 struct OwnerOnly<T>(T);
@@ -127,6 +131,13 @@ impl ThisCpu {
     #[inline(always)]
     pub const fn local(&self) -> &'static Local {
         &self.block.kernel().local.0
+    }
+
+    /// How it calls others and answers them.
+    #[must_use]
+    #[inline(always)]
+    pub const fn call_port(&self) -> &'static CallPort {
+        &self.block.kernel().call_port
     }
 }
 

@@ -3,7 +3,8 @@
 use core::fmt;
 
 use percpu::CpuIndex;
-use smp::call::{Call, Exchange, Mailbox, Outbox, Unanswered};
+use smp::Clock;
+use smp::call::{CallError, Kick, Port, Request, TimeLimit, Waiting};
 use smp::ipi::Kind;
 use smp::tlb::Flush;
 
@@ -41,7 +42,7 @@ impl Operation {
     #[inline(always)]
     fn run(self, cpu: &ThisCpu) {
         match self {
-            // SAFETY: ring 0 with interrupts off, and NMI and machine-check handlers leave CR4 as it is.
+            // SAFETY: ring 0 with interrupts off, and NMI and machine-check handlers leave CR3 and CR4 as they are.
             Self::Flush(flush) => unsafe { flush.apply() },
             Self::Function(function, argument) => function(cpu, argument),
             Self::Ping => cpu.kernel().remote().set_pinged_at(ticks()),
@@ -52,30 +53,40 @@ impl Operation {
     #[inline(always)]
     fn run_if_short(self, cpu: &ThisCpu) -> bool {
         match self {
-            Self::Flush(Flush::All) | Self::Function(..) => return false,
-            short => short.run(cpu),
+            // SAFETY: ring 0 with interrupts off, and NMI and machine-check handlers leave CR3 and CR4 as they are.
+            Self::Flush(flush) => unsafe { flush.apply_unless_all() },
+            Self::Function(..) => false,
+            Self::Ping => {
+                cpu.kernel().remote().set_pinged_at(ticks());
+                true
+            }
         }
-        true
     }
 }
 
-/// All CPUs, as the calling one reaches them.
+/// A CPU's port to the others: who calls, and who answers.
+pub type CallPort = Port<'static, Operation>;
+
+/// A request that was taken and not yet run.
+pub type CallRequest<'p> = Request<'p, Operation>;
+
+/// The clock, looked for when a call takes long enough to ask it.
+struct WhenNeeded;
+
+impl Clock for WhenNeeded {
+    fn now_ns(&self) -> u64 {
+        clock().now_ns()
+    }
+}
+
+/// Other CPUs, as the calling one kicks them.
 struct Others<'cpu> {
     cpu: &'cpu ThisCpu,
     kind: Kind,
 }
 
-impl Exchange for Others<'_> {
+impl Kick for Others<'_> {
     type Cpu = &'static Block;
-
-    fn cpus(&self) -> u32 {
-        cpu::all().len() as u32
-    }
-
-    #[inline(always)]
-    fn find(&self, target: CpuIndex) -> Option<&'static Block> {
-        cpu::by_index(target)
-    }
 
     #[inline(always)]
     fn index(&self, target: &'static Block) -> CpuIndex {
@@ -83,12 +94,7 @@ impl Exchange for Others<'_> {
     }
 
     #[inline(always)]
-    fn mailbox(&self, target: &'static Block) -> &Mailbox {
-        target.kernel().remote().mailbox()
-    }
-
-    #[inline(always)]
-    fn poke(&self, target: &'static Block) {
+    fn kick(&self, target: &'static Block) {
         poke(self.cpu, target, self.kind);
     }
 }
@@ -96,18 +102,17 @@ impl Exchange for Others<'_> {
 /// Makes CPUs carry out an operation, and waits until they have. Answers the requests of others meanwhile.
 ///
 /// # Errors
-/// The CPUs that did not in so many nanoseconds.
+/// As [`Port::call`]: which CPUs did not in so many nanoseconds.
 #[inline(always)]
 pub fn call(
     cpu: &ThisCpu,
     targets: impl IntoIterator<Item = &'static Block>,
     operation: Operation,
     limit_ns: u64,
-) -> Result<(), Unanswered> {
-    let exchange = &Others { cpu, kind: operation.kind() };
-    let outbox = cpu.kernel().remote().outbox();
-    let call = Call { exchange, caller: cpu.index(), outbox, clock: clock(), limit_ns };
-    call.make_found(targets, operation, || answer_calls(cpu))
+) -> Result<(), CallError<'static, Operation>> {
+    let others = &Others { cpu, kind: operation.kind() };
+    let limit = TimeLimit { clock: &WhenNeeded, ns: limit_ns };
+    cpu.call_port().call(others, targets, operation, limit, || answer_calls(cpu))
 }
 
 /// The same for what can be done without: the CPUs that do not answer are named on the console. `what` is what they were asked.
@@ -117,8 +122,8 @@ pub fn call_or_report(
     operation: Operation,
     what: &str,
 ) {
-    if let Err(unanswered) = call(cpu, targets, operation, DEADLINE) {
-        console::line(format_args!("CPU {}: {}", cpu.index(), Unresponsive { unanswered: &unanswered, what }));
+    if let Err(error) = call(cpu, targets, operation, DEADLINE) {
+        console::line(format_args!("CPU {}: {}", cpu.index(), Unresponsive { error: &error, what }));
     }
 }
 
@@ -131,36 +136,40 @@ pub fn call_or_lock_down(
     operation: Operation,
     what: &str,
 ) {
-    if let Err(unanswered) = call(cpu, targets, operation, DEADLINE) {
-        not_answered(&unanswered, what);
+    if let Err(error) = call(cpu, targets, operation, DEADLINE) {
+        not_answered(&error, what);
     }
 }
 
 #[cold]
-fn not_answered(unanswered: &Unanswered, what: &str) -> ! {
-    lockdown::broken(format_args!("{}", Unresponsive { unanswered, what }));
+fn not_answered(error: &CallError<'_, Operation>, what: &str) -> ! {
+    lockdown::broken(format_args!("{}", Unresponsive { error, what }));
 }
 
 /// Carries out what other CPUs ask of this one. From interrupts, and while this CPU waits for others.
 pub fn answer_calls(cpu: &ThisCpu) {
-    cpu.kernel().remote().mailbox().answer(outbox, |operation: Operation| operation.run(cpu));
+    cpu.call_port().answer(|operation| operation.run(cpu));
 }
 
-/// The same in an interrupt that has just taken what is pending, the short way. `false`: [`answer_other_calls`] has more to
-/// do.
+/// The same in an interrupt that has just taken what is pending, the short way. What it leaves is for [`answer_other_calls`].
 #[inline(always)]
-pub(super) fn answer_one_call(cpu: &ThisCpu) -> bool {
-    cpu.kernel().remote().mailbox().answer_one(outbox, |operation: Operation| operation.run_if_short(cpu))
+pub(super) fn answer_one_call(cpu: &ThisCpu) -> Waiting<'static, Operation> {
+    match cpu.call_port().take_only() {
+        Waiting::One(request) if request.operation().run_if_short(cpu) => {
+            request.done();
+            Waiting::Nothing
+        }
+        other => other,
+    }
 }
 
-/// What [`answer_one_call`] has left.
-pub fn answer_other_calls(cpu: &ThisCpu) {
-    cpu.kernel().remote().mailbox().answer_rest(outbox, |operation: Operation| operation.run(cpu));
-}
-
-#[inline(always)]
-fn outbox(caller: CpuIndex) -> Option<&'static Outbox<Operation>> {
-    cpu::all().get(caller.as_usize()).map(|block| block.kernel().remote().outbox())
+/// What [`answer_one_call`] has left: a request that it has taken, and whatever else waits.
+pub fn answer_other_calls(cpu: &ThisCpu, taken: Option<CallRequest<'static>>) {
+    if let Some(request) = taken {
+        request.operation().run(cpu);
+        request.done();
+    }
+    answer_calls(cpu);
 }
 
 /// All CPUs that are online but the one given.
@@ -171,14 +180,17 @@ pub fn all_others(but: CpuIndex) -> impl Iterator<Item = &'static Block> {
 
 /// Who did not answer, and how each entered the kernel last.
 struct Unresponsive<'a> {
-    unanswered: &'a Unanswered,
+    error: &'a CallError<'a, Operation>,
     what: &'a str,
 }
 
 impl fmt::Display for Unresponsive<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "not answered within {} s: {}", DEADLINE / 1_000_000_000, self.what)?;
-        for index in self.unanswered.iter() {
+        if let CallError::Busy | CallError::EarlierCallRuns(_) = self.error {
+            write!(out, "; {}", self.error)?;
+        }
+        for index in self.error.cpus() {
             write!(out, "; CPU {index}")?;
             match cpu::by_index(index) {
                 Some(block) => write!(out, " {}", LastEntry(block))?,

@@ -1,8 +1,9 @@
 //! Inter-processor interrupts and the timer.
 
+use smp::call::Waiting;
 use smp::ipi::{Kind, Kinds};
 
-use super::call::{answer_calls, answer_one_call};
+use super::call::{Operation, answer_calls, answer_one_call};
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::lockdown;
@@ -27,13 +28,13 @@ pub fn timer(cpu: &ThisCpu) -> Next {
     time::timer_interrupt(cpu)
 }
 
-/// Another CPU wants something: if it is an answer to a call and nothing else, it is given. `false`: there are more calls, for
+/// Another CPU wants something: if it is an answer to a call and nothing else, it is given. What is left of the calls is for
 /// [`answer_other_calls`](super::answer_other_calls). The interrupt is ended first: what is posted from here on raises another.
 ///
 /// # Errors
 /// What is wanted, if it is anything else; nothing of it has been done.
 #[inline(always)]
-pub fn ipi_of_calls(cpu: &ThisCpu) -> Result<bool, Kinds> {
+pub fn ipi_of_calls(cpu: &ThisCpu) -> Result<Waiting<'static, Operation>, Kinds> {
     cpu.kernel().apic().end_of_interrupt();
     let kinds = cpu.kernel().remote().pending().take();
     if !kinds.are_all_in(CALLS) {

@@ -17,7 +17,7 @@ mod storm;
 mod vector_table;
 pub mod watchdog;
 
-pub use call::{Operation, all_others, answer_calls, answer_other_calls, call};
+pub use call::{CallPort, CallRequest, Operation, all_others, answer_calls, answer_other_calls, call};
 pub use device::{controller_error, device, device_here};
 pub use interrupt::Interrupt;
 pub use ipi::{ipi, ipi_of_calls, timer, timer_with_nothing_due};

@@ -1,6 +1,6 @@
 //! How long an interrupt takes to another CPU and back.
 
-use smp::call::Unanswered;
+use smp::call::CallError;
 
 use super::call::{Operation, all_others, call};
 use crate::arch::ticks;
@@ -23,7 +23,7 @@ pub struct Ping {
 /// # Errors
 /// The CPU, if it does not answer in 10 s.
 #[inline(never)]
-pub fn ping(cpu: &ThisCpu, target: &'static Block) -> Result<Ping, Unanswered> {
+pub fn ping(cpu: &ThisCpu, target: &'static Block) -> Result<Ping, CallError<'static, Operation>> {
     let start = ticks();
     call(cpu, [target], Operation::Ping, DEADLINE)?;
     let round_trip = ticks() - start;
@@ -35,7 +35,7 @@ pub fn ping(cpu: &ThisCpu, target: &'static Block) -> Result<Ping, Unanswered> {
 ///
 /// # Errors
 /// The CPUs that do not answer in 10 s.
-pub fn ping_all(cpu: &ThisCpu) -> Result<u64, Unanswered> {
+pub fn ping_all(cpu: &ThisCpu) -> Result<u64, CallError<'static, Operation>> {
     let start = ticks();
     call(cpu, all_others(cpu.index()), Operation::Ping, DEADLINE)?;
     Ok(ticks() - start)

@@ -6,15 +6,14 @@
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crossbeam_utils::CachePadded;
+
 use super::frame_pool::FramePool;
 use crate::sync::{Mutex, MutexGuard};
 
 static POOL: Mutex<FramePool> = Mutex::new(FramePool::new());
-static AVAILABLE: Available = Available(AtomicU64::new(0));
-
-/// A line of its own: the lock's is written by whoever waits for it.
-#[repr(align(64))]
-struct Available(AtomicU64);
+/// On a line of its own: the lock's is written by whoever waits for it.
+static AVAILABLE: CachePadded<AtomicU64> = CachePadded::new(AtomicU64::new(0));
 
 /// The pool, as long as the lock is held.
 pub(super) struct LockedPool(MutexGuard<'static, FramePool>);
@@ -26,13 +25,13 @@ pub(super) fn pool() -> LockedPool {
 
 /// Frames in the pool that [`FramePool::take_any`] can give, as the last who had the lock left them.
 pub(super) fn available() -> u64 {
-    AVAILABLE.0.load(Ordering::Relaxed)
+    AVAILABLE.load(Ordering::Relaxed)
 }
 
 impl Drop for LockedPool {
     fn drop(&mut self) {
         // The lock is still held: it goes with the field, behind this.
-        AVAILABLE.0.store(self.0.free_for_ordinary_use(), Ordering::Relaxed);
+        AVAILABLE.store(self.0.free_for_ordinary_use(), Ordering::Relaxed);
     }
 }
 

@@ -4,11 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use percpu::{ApicId, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, IstStacks, ProcessorBlock, Stack};
+use smp::call::Exchange;
 use smp::local_apic::LocalApic;
 
 use super::facts::facts;
 use crate::arch::x86_64::Idle;
 use crate::cpu::{Block, KernelCpu, Local};
+use crate::irq::{CallPort, Operation};
 use crate::memory::kernel_space::{allocate_stack, kernel_root};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{frame, heap};
@@ -27,10 +29,16 @@ pub(super) fn make_blocks(ids: impl Iterator<Item = ApicId>, apic: LocalApic, id
     let ids: Vec<_> = ids.collect();
     let before = bytes_in_use();
     #[expect(clippy::disallowed_methods, reason = "before any program runs")]
+    let exchange: &'static Exchange<Operation> = Box::leak(Box::new(Exchange::new(ids.len() as u32)));
+    #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     let blocks: Vec<_> = ids
         .iter()
         .enumerate()
-        .map(|(index, apic_id)| make_block(CpuIndex::new(index as u32), *apic_id, (apic, idle), ids.len()))
+        .map(|(index, apic_id)| {
+            let index = CpuIndex::new(index as u32);
+            let Some(port) = exchange.port(index) else { unreachable!("each CPU asks once for its port") };
+            make_block(port, *apic_id, (apic, idle))
+        })
         .collect();
     facts().set_bytes_per_cpu((bytes_in_use() - before) / blocks.len().max(1) as u64);
     blocks.into()
@@ -43,7 +51,8 @@ fn bytes_in_use() -> u64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "before any program runs")]
-fn make_block(index: CpuIndex, apic_id: ApicId, (apic, idle): (LocalApic, Idle), cpus: usize) -> &'static Block {
+fn make_block(port: CallPort, apic_id: ApicId, (apic, idle): (LocalApic, Idle)) -> &'static Block {
+    let index = port.index();
     let interrupt_stack = stack(index, INTERRUPT_STACK_BYTES);
     let stacks = IstStacks {
         nmi: [stack(index, IST_STACK_BYTES), stack(index, IST_STACK_BYTES)],
@@ -52,7 +61,7 @@ fn make_block(index: CpuIndex, apic_id: ApicId, (apic, idle): (LocalApic, Idle),
         debug: stack(index, IST_STACK_BYTES),
     };
     let kernel =
-        KernelCpu::new(Local::new(index, idle.frame(interrupt_stack.top()), kernel_root().as_u64()), apic, cpus);
+        KernelCpu::new(Local::new(index, idle.frame(interrupt_stack.top()), kernel_root().as_u64()), apic, port);
     let fallback = stack(index, FALLBACK_STACK_BYTES);
     let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback, kernel };
     // SAFETY: the stacks are fresh and belong to this block alone.

@@ -1,6 +1,7 @@
 //! Another CPU wants attention. An answer to one call takes the short way, which needs no stack, and all else the long one by a
 //! jump.
 
+use smp::call::Waiting;
 use smp::ipi::Kinds;
 
 use super::road::handle;
@@ -14,8 +15,9 @@ pub(super) extern "C" fn ipi_handler(frame: *mut TrapFrame) -> *const TrapFrame 
     let cpu = cpu::this();
     cpu.entries().count(usize::from(vectors::IPI));
     match irq::ipi_of_calls(&cpu) {
-        Ok(true) => go_on(&cpu, frame).unwrap_or_else(|| choose(frame)),
-        Ok(false) => calls_the_long_way(frame),
+        Ok(Waiting::Nothing) => go_on(&cpu, frame).unwrap_or_else(|| choose(frame)),
+        Ok(Waiting::More) => calls_the_long_way(frame, None),
+        Ok(Waiting::One(request)) => calls_the_long_way(frame, Some(request)),
         Err(kinds) => ipi_the_long_way(frame, kinds),
     }
 }
@@ -28,9 +30,9 @@ extern "C" fn choose(frame: *mut TrapFrame) -> *const TrapFrame {
 
 /// The rest of an interrupt that has answered one call.
 #[inline(never)]
-extern "C" fn calls_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
+fn calls_the_long_way(frame: *mut TrapFrame, refused: Option<irq::CallRequest<'static>>) -> *const TrapFrame {
     handle(frame, |cpu, _| {
-        irq::answer_other_calls(cpu);
+        irq::answer_other_calls(cpu, refused);
         look_when_idle(cpu, Next::Stay)
     })
 }
