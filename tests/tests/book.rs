@@ -218,7 +218,7 @@ fn the_flags_are_those_of_the_tool() {
     assert_eq!(documented, flags);
 }
 
-/// The example in Rust, as a crate of its own with the two libraries.
+/// The example in Rust, as a crate of its own with the two libraries. It says itself that it is `no_std`, as a kernel is.
 #[test]
 fn the_example_with_the_libraries_compiles() {
     let page = text("README.md");
@@ -238,6 +238,7 @@ fn the_example_with_the_libraries_compiles() {
         |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).expect("the folder can be written to");
     fs::create_dir(folder.path().join("src")).expect("the folder can be written to");
     write("Cargo.toml", manifest.as_bytes());
+    assert!(source.starts_with("#![no_std]"), "the example is not one for a kernel");
     write("src/lib.rs", format!("#![deny(warnings)]\n#![allow(missing_docs)]\n{source}").as_bytes());
     // The versions that the workspace uses, which are on this machine already.
     write("Cargo.lock", text("Cargo.lock").as_bytes());

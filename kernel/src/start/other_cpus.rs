@@ -79,17 +79,17 @@ pub(super) fn start(cpu: &ThisCpu, timer: HardwareTimer, silent: &SilentCpus) {
         cr4: registers.cr4.bits(),
         efer: registers.efer.bits(),
         entry: other_main,
-        records,
     };
     let physical = page.address().as_u64();
     // SAFETY: the page is this function's alone and mapped by the root at its own address; the stacks in the records are the
     // interrupt stacks of CPUs that do not run yet.
-    let trampoline = unsafe { TrampolinePage::install(direct_map::pointer(physical), physical as u32, &parameters) }
-        .unwrap_or_else(|error| panic!("cannot start the other CPUs: {error}"));
+    let trampoline =
+        unsafe { TrampolinePage::install(direct_map::pointer(physical), physical as u32, &parameters, records) }
+            .unwrap_or_else(|error| panic!("cannot start the other CPUs: {error}"));
     let first_init_ns = clock().now_ns();
     SHARED.call_once(|| Shared { records, timer, first_init_ns });
     let timing = Timing { deadline_ns: deadline_ns(records.len()), ..Timing::STANDARD };
-    let report = start_all(records, trampoline.page_number(), &Sender { cpu, silent }, clock(), &timing)
+    let report = start_all(&trampoline, &Sender { cpu, silent }, clock(), &timing)
         .unwrap_or_else(|error| panic!("cannot start the other CPUs: {error}"));
     facts().set_bring_up_ns(report.elapsed_ns);
     console::line(format_args!(

@@ -50,7 +50,21 @@ impl fmt::Display for State {
 /// One application processor's start. The trampoline reads and writes it by asserted offsets.
 ///
 /// A record outlives the start: a CPU that comes late still looks at it. Records do not share cache lines, as
-/// all CPUs start together.
+/// all CPUs start together; they are no `CachePadded`, since the trampoline steps over them by 64 bytes.
+///
+/// The trampoline finds a CPU's record by the id that CPUID gives, the one of power-up. Firmware that has given a CPU another one in
+/// xAPIC mode leaves it without: it is then reported as one that never reached the trampoline's end.
+///
+/// ```
+/// use smp::ApicId;
+/// use smp::bring_up::{StartRecord, State};
+///
+/// let record = StartRecord::new(ApicId::new(7), 0x1000, 42);
+/// assert_eq!(record.state(), State::Waiting);
+/// // What the trampoline does, and then the kernel on that CPU:
+/// assert!(record.claim() && record.mark_online(5));
+/// assert_eq!((record.state(), record.online_ns()), (State::Online, 5));
+/// ```
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct StartRecord {

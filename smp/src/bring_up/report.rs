@@ -10,6 +10,7 @@ use crate::local_apic::SendError;
 
 /// A CPU that is online.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OnlineCpu {
     /// Its local APIC id.
     pub apic_id: ApicId,
@@ -19,6 +20,7 @@ pub struct OnlineCpu {
 
 /// A CPU that did not come up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeadCpu {
     /// Its local APIC id.
     pub apic_id: ApicId,
@@ -40,6 +42,7 @@ impl fmt::Display for DeadCpu {
 
 /// What came of a start. Both lists are in the order of the records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// The CPUs that run.
     pub online: Vec<OnlineCpu>,

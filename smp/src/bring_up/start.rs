@@ -9,6 +9,7 @@ use super::{DeadCpu, IpiSender, OnlineCpu, Report, StartRecord, State};
 use crate::clock::{Clock, Wait};
 use crate::icr::{Command, Destination};
 use crate::local_apic::SendError;
+use crate::trampoline::TrampolinePage;
 
 /// How long each step of a start may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ impl Default for Timing {
 
 /// Why nothing was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StartError {
     /// A record names the CPU that sends: the INIT would reset it.
     OwnRecord(ApicId),
@@ -56,10 +58,8 @@ impl fmt::Display for StartError {
 
 impl core::error::Error for StartError {}
 
-/// Starts the CPUs of the records, all in parallel, and waits until each is online or the deadline is over.
-///
-/// `startup_page` is [`TrampolinePage::page_number`](crate::trampoline::TrampolinePage::page_number) of a page
-/// that was installed with these records. The INITs and SIPIs go to the listed CPUs and to no other.
+/// Starts the CPUs of the page's records, all in parallel, and waits until each is online or the deadline is over. The INITs and
+/// SIPIs go to those CPUs and to no other.
 ///
 /// A CPU that has not claimed its record by the deadline gets another INIT: it then waits for a SIPI that never
 /// comes, where neither an NMI nor anything else can make it run. The page and the records stay in place all
@@ -68,12 +68,12 @@ impl core::error::Error for StartError {}
 /// # Errors
 /// When a record cannot be used; nothing was sent then.
 pub fn start_all<S: IpiSender + ?Sized, C: Clock + ?Sized>(
-    records: &[StartRecord],
-    startup_page: u8,
+    page: &TrampolinePage,
     sender: &S,
     clock: &C,
     timing: &Timing,
 ) -> Result<Report, StartError> {
+    let (records, startup_page) = (page.records(), page.page_number());
     check(records, sender.own_id())?;
     if records.is_empty() {
         return Ok(Report::default());

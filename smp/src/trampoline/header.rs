@@ -9,6 +9,7 @@ use core::mem::{offset_of, size_of};
 use x86_64::structures::gdt::DescriptorFlags;
 
 use super::parameters::{ParameterError, Parameters};
+use crate::bring_up::StartRecord;
 
 /// Bytes of a page.
 pub(super) const PAGE_SIZE: usize = 4096;
@@ -66,7 +67,12 @@ pub(super) struct CodeOffsets {
 
 impl Header {
     /// The header of a page at a physical address.
-    pub(super) fn new(physical: u32, code: CodeOffsets, parameters: &Parameters) -> Result<Self, ParameterError> {
+    pub(super) fn new(
+        physical: u32,
+        code: CodeOffsets,
+        parameters: &Parameters,
+        records: &'static [StartRecord],
+    ) -> Result<Self, ParameterError> {
         let page = check_page(physical)?;
         let controls = parameters.controls()?;
         Ok(Self {
@@ -82,8 +88,8 @@ impl Header {
             efer: controls.efer,
             cr0: controls.cr0,
             entry: parameters.entry as usize as u64,
-            records: parameters.records.as_ptr().addr() as u64,
-            record_count: parameters.records.len() as u64,
+            records: records.as_ptr().addr() as u64,
+            record_count: records.len() as u64,
             gdt: [
                 0,
                 DescriptorFlags::KERNEL_CODE32.bits(),
@@ -111,12 +117,12 @@ mod tests {
     }
 
     const PARAMETERS: Parameters =
-        Parameters { page_table_root: 0x20_0000, cr0: 0x8001_0033, cr4: 0x20, efer: 0x900, entry, records: &[] };
+        Parameters { page_table_root: 0x20_0000, cr0: 0x8001_0033, cr4: 0x20, efer: 0x900, entry };
     const CODE: CodeOffsets = CodeOffsets { protected_mode: 0x90, long_mode: 0xc0 };
 
     #[test]
     fn addresses_are_the_pages_own() {
-        let header = Header::new(0x8000, CODE, &PARAMETERS).unwrap();
+        let header = Header::new(0x8000, CODE, &PARAMETERS, &[]).unwrap();
         assert_eq!((header.protected_mode, header.protected_mode_selector), (0x8090, 0x08));
         assert_eq!((header.long_mode, header.long_mode_selector), (0x80c0, 0x18));
         assert_eq!((header.gdt_base, header.gdt_limit), (0x8000 + 8 + 64, 31));
@@ -128,11 +134,11 @@ mod tests {
     #[test]
     fn pages_where_no_cpu_can_start_are_refused() {
         for physical in [0x10_0000, 0x8004, 0xa_0000, 0xb_f000, 0xffff_f000] {
-            let error = Header::new(physical, CODE, &PARAMETERS).unwrap_err();
+            let error = Header::new(physical, CODE, &PARAMETERS, &[]).unwrap_err();
             assert_eq!(error, ParameterError::Page(physical));
         }
         for physical in [0, 0x8000, 0x9_f000, 0xc_0000, 0xf_f000] {
-            assert!(Header::new(physical, CODE, &PARAMETERS).is_ok(), "{physical:#x}");
+            assert!(Header::new(physical, CODE, &PARAMETERS, &[]).is_ok(), "{physical:#x}");
         }
     }
 }

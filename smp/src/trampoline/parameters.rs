@@ -4,8 +4,6 @@ use core::fmt;
 
 use x86_64::registers::control::{Cr0Flags, Cr4Flags, EferFlags};
 
-use crate::bring_up::StartRecord;
-
 /// The state in which a started CPU enters the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameters {
@@ -21,12 +19,11 @@ pub struct Parameters {
     pub efer: u64,
     /// Where the CPU goes, with interrupts off, no IDT, the trampoline's GDT, and the record's stack and argument.
     pub entry: extern "C" fn(argument: u64) -> !,
-    /// The records of all CPUs that are started from this page, at their virtual address.
-    pub records: &'static [StartRecord],
 }
 
 /// What is wrong with a page or with its [`Parameters`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParameterError {
     /// The page is not a whole page below 1 MiB, or is one of the start-up pages `0xa0..=0xbf`, which are reserved.
     Page(u32),
@@ -100,8 +97,7 @@ mod tests {
         unreachable!("not entered by a test")
     }
 
-    const GOOD: Parameters =
-        Parameters { page_table_root: 0x20_0000, cr0: 0x8001_0033, cr4: 0x20, efer: 0x900, entry, records: &[] };
+    const GOOD: Parameters = Parameters { page_table_root: 0x20_0000, cr0: 0x8001_0033, cr4: 0x20, efer: 0x900, entry };
 
     #[test]
     fn good_parameters_go_through_and_lma_is_dropped() {
