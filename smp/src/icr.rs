@@ -8,6 +8,15 @@ use core::fmt;
 use percpu::ApicId;
 
 /// What an inter-processor interrupt does at its destination.
+///
+/// ```
+/// use smp::ApicId;
+/// use smp::icr::{Command, Destination, EncodeError, encode_x2apic, encode_xapic};
+///
+/// let to = Destination::Physical(ApicId::new(300));
+/// assert_eq!(encode_x2apic(Command::Fixed(0xf0), to), Ok(0x0000_012c_0000_40f0));
+/// assert_eq!(encode_xapic(Command::Nmi, to), Err(EncodeError::IdTooLargeForXApic(ApicId::new(300))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Resets the CPU's core and leaves it waiting for a start-up IPI.
@@ -34,6 +43,7 @@ pub enum Destination {
 
 /// Why a command has no bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EncodeError {
     /// In xAPIC mode a destination has 8 bits and 255 means everybody: ids from 255 up need x2APIC mode.
     IdTooLargeForXApic(ApicId),

@@ -6,7 +6,7 @@ use core::ops::Deref;
 
 use crossbeam_utils::CachePadded;
 use percpu::ProcessorBlock;
-use smp::local_apic::LocalApic;
+use smp::local_apic::{LocalApic, Pins};
 
 use super::{Local, Remote};
 use crate::arch::MachineCheckState;
@@ -26,6 +26,8 @@ pub struct KernelCpu {
     device_vectors: CachePadded<DeviceVectors>,
     call_port: CallPort,
     apic: LocalApic,
+    /// What its interrupt pins raise, as the firmware tells.
+    pins: Pins,
     nmi: NmiState,
     stop_record: StopRecord,
     dump_record: StopRecord,
@@ -36,13 +38,14 @@ pub struct KernelCpu {
 impl KernelCpu {
     /// A record of a CPU that has done nothing yet. The port is of that CPU.
     #[must_use]
-    pub fn new(local: Local, apic: LocalApic, call_port: CallPort) -> Self {
+    pub fn new(local: Local, (apic, pins): (LocalApic, Pins), call_port: CallPort) -> Self {
         Self {
             local: OwnerOnly(local),
             remote: CachePadded::new(Remote::new()),
             device_vectors: CachePadded::new(DeviceVectors::default()),
             call_port,
             apic,
+            pins,
             nmi: NmiState::default(),
             stop_record: StopRecord::new(),
             dump_record: StopRecord::new(),
@@ -70,6 +73,12 @@ impl KernelCpu {
     #[inline(always)]
     pub const fn apic(&self) -> &LocalApic {
         &self.apic
+    }
+
+    /// What the pins of its local APIC raise.
+    #[must_use]
+    pub const fn pins(&self) -> Pins {
+        self.pins
     }
 
     /// What it leaves behind when it stops.

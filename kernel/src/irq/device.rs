@@ -57,6 +57,6 @@ pub unsafe fn device_here(cpu: &ThisCpu, vector: u64) -> Option<*const Frame> {
 pub fn controller_error(cpu: &ThisCpu) -> Next {
     let status = cpu.kernel().apic().error_status();
     cpu.kernel().apic().end_of_interrupt();
-    console::line(format_args!("CPU {}: local APIC error status {status:#x}", cpu.index()));
+    console::line(format_args!("CPU {}: local APIC error status {:#x} {status:?}", cpu.index(), status.bits()));
     Next::Stay
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use percpu::{ApicId, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, IstStacks, ProcessorBlock, Stack};
 use smp::call::Exchange;
-use smp::local_apic::LocalApic;
+use smp::local_apic::{LocalApic, Pins};
 
 use super::facts::facts;
 use crate::arch::x86_64::Idle;
@@ -20,24 +20,29 @@ const IST_STACK_BYTES: u64 = 16 * 1024;
 /// Bytes of the stack for ring-3 entries while no thread is set. None can happen: it is there to be found out.
 const FALLBACK_STACK_BYTES: u64 = 4 * 1024;
 
-/// Makes the blocks of the CPUs with these ids, which all wait in the same way, in the order of their indices. They are never freed.
+/// Makes the blocks of the CPUs with these ids and interrupt pins, which all wait in the same way, in the order of their indices. They
+/// are never freed.
 ///
 /// # Panics
 /// If memory runs out: says how much each CPU needs.
-pub(super) fn make_blocks(ids: impl Iterator<Item = ApicId>, apic: LocalApic, idle: Idle) -> Box<[&'static Block]> {
+pub(super) fn make_blocks(
+    cpus: impl Iterator<Item = (ApicId, Pins)>,
+    apic: LocalApic,
+    idle: Idle,
+) -> Box<[&'static Block]> {
     #[expect(clippy::disallowed_methods, reason = "before any program runs")]
-    let ids: Vec<_> = ids.collect();
+    let cpus: Vec<_> = cpus.collect();
     let before = bytes_in_use();
     #[expect(clippy::disallowed_methods, reason = "before any program runs")]
-    let exchange: &'static Exchange<Operation> = Box::leak(Box::new(Exchange::new(ids.len() as u32)));
+    let exchange: &'static Exchange<Operation> = Box::leak(Box::new(Exchange::new(cpus.len() as u32)));
     #[expect(clippy::disallowed_methods, reason = "before any program runs")]
-    let blocks: Vec<_> = ids
+    let blocks: Vec<_> = cpus
         .iter()
         .enumerate()
-        .map(|(index, apic_id)| {
+        .map(|(index, cpu)| {
             let index = CpuIndex::new(index as u32);
             let Some(port) = exchange.port(index) else { unreachable!("each CPU asks once for its port") };
-            make_block(port, *apic_id, (apic, idle))
+            make_block(port, *cpu, (apic, idle))
         })
         .collect();
     facts().set_bytes_per_cpu((bytes_in_use() - before) / blocks.len().max(1) as u64);
@@ -51,7 +56,7 @@ fn bytes_in_use() -> u64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "before any program runs")]
-fn make_block(port: CallPort, apic_id: ApicId, (apic, idle): (LocalApic, Idle)) -> &'static Block {
+fn make_block(port: CallPort, (apic_id, pins): (ApicId, Pins), (apic, idle): (LocalApic, Idle)) -> &'static Block {
     let index = port.index();
     let interrupt_stack = stack(index, INTERRUPT_STACK_BYTES);
     let stacks = IstStacks {
@@ -60,8 +65,11 @@ fn make_block(port: CallPort, apic_id: ApicId, (apic, idle): (LocalApic, Idle)) 
         machine_check: stack(index, IST_STACK_BYTES),
         debug: stack(index, IST_STACK_BYTES),
     };
-    let kernel =
-        KernelCpu::new(Local::new(index, idle.frame(interrupt_stack.top()), kernel_root().as_u64()), apic, port);
+    let kernel = KernelCpu::new(
+        Local::new(index, idle.frame(interrupt_stack.top()), kernel_root().as_u64()),
+        (apic, pins),
+        port,
+    );
     let fallback = stack(index, FALLBACK_STACK_BYTES);
     let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback, kernel };
     // SAFETY: the stacks are fresh and belong to this block alone.

@@ -50,10 +50,12 @@ pub fn kernel_main(boot: BootInfo) -> ! {
 
     // This CPU's trap state, before anything may trap.
     let limit = cpu_limit(&boot);
-    let listed = || machine.topology.cpus.iter().map(|cpu| cpu.apic_id).take(limit);
-    let highest = listed().max().unwrap_or(boot_id);
+    let topology = &machine.topology;
+    let listed = || topology.cpus.iter().take(limit);
+    let highest = listed().map(|cpu| cpu.apic_id).max().unwrap_or(boot_id);
     let apic = local_apic_driver(&boot, &machine.topology, highest);
-    let blocks = cpus::make_blocks(listed(), apic, idle(&boot));
+    let with_pins = listed().map(|cpu| (cpu.apic_id, topology.pins(cpu.processor_uid)));
+    let blocks = cpus::make_blocks(with_pins, apic, idle(&boot));
     // SAFETY: no other CPU runs, and no IDT is loaded.
     unsafe { patch_entries() };
     let Some(first) = blocks.first().copied() else { panic!("cannot start: no CPU is left to run") };
@@ -69,7 +71,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
 
     // Interrupts: the legacy controllers are silenced, the local APIC takes over. And what time it is.
     mask_legacy_controllers();
-    apic.enable(vectors::APIC_ERROR);
+    apic.enable(vectors::APIC_ERROR_VECTOR, this.kernel().pins());
     irq::io_apics::initialize(&machine.topology);
     let (calibration, hardware_timer) = timer::measure(&apic, machine.power_management_timer);
     let clock = time::install_clock(TscClock::new(calibration.hertz));

@@ -121,7 +121,7 @@ extern "C" fn other_main(index: u64) -> ! {
     // SAFETY: the block is in use and interrupts are off.
     unsafe { initialise_cpu() };
     let this = cpu::this();
-    this.kernel().apic().enable(vectors::APIC_ERROR);
+    this.kernel().apic().enable(vectors::APIC_ERROR_VECTOR, this.kernel().pins());
     let Some(shared) = SHARED.get() else { unreachable!("set before any CPU is started") };
     time::install_timer(&this, shared.timer);
     test_overflow::overflow_if_wanted_at("start-stack");

@@ -39,7 +39,7 @@ pub(super) fn measure(apic: &LocalApic, power_management_timer: u16) -> (Calibra
 /// The clock around the start and around the end of [`COUNT`] ticks of the timer, which is when its interrupt becomes pending.
 /// The current count is never read: reading it stops some emulators.
 fn count_down(apic: &LocalApic) -> ((u64, u64), (u64, u64)) {
-    apic.set_timer(TimerMode::OneShot { vector: vectors::TIMER });
+    apic.set_timer(TimerMode::OneShot { vector: vectors::TIMER_VECTOR });
     let start = ticks();
     apic.arm_one_shot(COUNT);
     let begin = (start, ticks());

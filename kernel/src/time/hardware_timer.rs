@@ -63,8 +63,8 @@ pub fn install_timer(cpu: &ThisCpu, timer: HardwareTimer) {
     let timer = TIMER.call_once(|| timer);
     SLICE_TICKS.store(clock().ticks_in(SLICE_NANOSECONDS), Ordering::Relaxed);
     cpu.kernel().apic().set_timer(match timer {
-        HardwareTimer::Deadline => TimerMode::TscDeadline { vector: vectors::TIMER },
-        HardwareTimer::CountDown(_) => TimerMode::OneShot { vector: vectors::TIMER },
+        HardwareTimer::Deadline => TimerMode::TscDeadline { vector: vectors::TIMER_VECTOR },
+        HardwareTimer::CountDown(_) => TimerMode::OneShot { vector: vectors::TIMER_VECTOR },
     });
 }
 

@@ -64,6 +64,7 @@ impl WindowAccess for Window {
 
 /// Why an interrupt was not routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RouteError {
     /// This I/O APIC has no input for the global system interrupt.
     NotHere {
@@ -93,6 +94,18 @@ impl fmt::Display for RouteError {
 impl core::error::Error for RouteError {}
 
 /// One I/O APIC.
+///
+/// ```no_run
+/// use smp::ApicId;
+/// use smp::io_apic::{IoApic, Redirection, Window};
+///
+/// # let registers: *mut u8 = core::ptr::null_mut();
+/// // SAFETY: `registers` is where the I/O APIC's page is mapped, uncached; nothing else uses it.
+/// let mut io_apic = IoApic::new(unsafe { Window::new(registers) }, 0);
+/// io_apic.route(11, &Redirection::pci(0x24, ApicId::new(1)))?;
+/// io_apic.mask(11)?;
+/// # Ok::<(), smp::io_apic::RouteError>(())
+/// ```
 #[derive(Debug)]
 pub struct IoApic<W: WindowAccess = Window> {
     window: W,

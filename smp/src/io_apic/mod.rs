@@ -2,7 +2,9 @@
 //!
 //! Sources: Intel 82093AA I/O APIC datasheet, "Register Description"; ACPI Specification 6.5, section 5.2.12.
 //!
-//! The `x2apic` crate's driver is not used: its `init` ORs new redirection entries into what the firmware left.
+//! Of the `x2apic` crate (0.5.1) the bits of a redirection entry are used (`IrqFlags`, `IrqMode`). Its driver is not: its `init` ORs
+//! new redirection entries into what the firmware left. Nor is its `RedirectionTableEntry`: it does not give out its bits, and refuses
+//! no vector.
 
 mod driver;
 mod redirection;

@@ -3,17 +3,31 @@
 use core::fmt;
 
 use percpu::ApicId;
+use x2apic::ioapic::{IrqFlags, IrqMode};
 
 use crate::madt::{InterruptOverride, Polarity, TriggerMode};
 
-const ACTIVE_LOW: u64 = 1 << 13;
-const LEVEL: u64 = 1 << 15;
-const MASKED: u64 = 1 << 16;
 const DESTINATION_SHIFT: u32 = 56;
 /// The destination has 8 bits, and all ones mean every CPU.
 const BROADCAST: u32 = 0xff;
 
+/// The delivery mode's bits.
+const FIXED: u64 = (IrqMode::Fixed as u64) << 8;
+
+const fn bits(flags: IrqFlags) -> u64 {
+    flags.bits() as u64
+}
+
 /// Where an input's interrupt goes: fixed delivery to one CPU by its id.
+///
+/// ```
+/// use smp::ApicId;
+/// use smp::io_apic::Redirection;
+///
+/// let line = Redirection::pci(0x24, ApicId::new(3));
+/// assert_eq!(line.encode(), Ok(0x0300_0000_0000_a024));
+/// assert!(Redirection::pci(0x24, ApicId::new(300)).encode().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redirection {
     /// The vector that it raises, `16..=254`.
@@ -30,6 +44,7 @@ pub struct Redirection {
 
 /// Why a redirection has no bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RedirectionError {
     /// Vectors below 16 are reserved, and 255 is for spurious interrupts.
     IllegalVector(u8),
@@ -50,9 +65,9 @@ impl core::error::Error for RedirectionError {}
 
 impl Redirection {
     /// What an entry holds that raises nothing.
-    pub(super) const MASKED_BITS: u64 = MASKED;
+    pub(super) const MASKED_BITS: u64 = bits(IrqFlags::MASKED);
     /// In the lower half, read only: a level interrupt is not ended.
-    pub(super) const REMOTE_IRR: u32 = 1 << 14;
+    pub(super) const REMOTE_IRR: u32 = IrqFlags::REMOTE_IRR.bits();
 
     /// An ISA interrupt, connected as [`Topology::isa_interrupt`](crate::madt::Topology::isa_interrupt) says;
     /// not masked.
@@ -82,15 +97,15 @@ impl Redirection {
         }
         let polarity = match self.polarity {
             Polarity::BusDefault | Polarity::ActiveHigh => 0,
-            Polarity::ActiveLow => ACTIVE_LOW,
+            Polarity::ActiveLow => bits(IrqFlags::LOW_ACTIVE),
         };
         let trigger_mode = match self.trigger_mode {
             TriggerMode::BusDefault | TriggerMode::Edge => 0,
-            TriggerMode::Level => LEVEL,
+            TriggerMode::Level => bits(IrqFlags::LEVEL_TRIGGERED),
         };
-        let mask = if self.masked { MASKED } else { 0 };
+        let mask = if self.masked { bits(IrqFlags::MASKED) } else { 0 };
         let destination = (self.destination.get() as u64) << DESTINATION_SHIFT;
-        Ok(destination | mask | trigger_mode | polarity | self.vector as u64)
+        Ok(destination | mask | trigger_mode | polarity | FIXED | self.vector as u64)
     }
 }
 

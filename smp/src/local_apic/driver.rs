@@ -4,8 +4,12 @@ use core::fmt;
 
 use percpu::ApicId;
 
+use x2apic::lapic::ErrorFlags;
+
 use super::mode::{APIC_BASE, ENABLED, EXTENDED, Mode, transition};
+use super::pins::Pins;
 use super::registers::{Hardware, Register, RegisterAccess};
+use super::vector::Vector;
 use crate::bring_up::IpiSender;
 use crate::icr::{self, Command, Destination, EncodeError, XApicBits};
 
@@ -16,8 +20,14 @@ pub const SPURIOUS_VECTOR: u8 = 0xff;
 const SOFTWARE_ENABLE: u32 = 1 << 8;
 /// Local vector table: the entry is masked.
 pub(super) const LVT_MASKED: u32 = 1 << 16;
-/// Local vector table: delivery mode NMI, unmasked. The vector is ignored.
-pub(super) const LVT_NMI: u32 = 0b100 << 8;
+/// Version register, bits 23:16: the number of the last entry of the local vector table.
+const LAST_ENTRY_SHIFT: u32 = 16;
+/// Entries that not every local APIC has, each with the number of the last entry from which on it is there. Source: Intel SDM
+/// volume 3A, "Local APIC Version Register".
+const OPTIONAL_ENTRIES: [(u32, Register); 3] =
+    [(4, Register::LVT_PERFORMANCE), (5, Register::LVT_THERMAL), (6, Register::LVT_CMCI)];
+/// Interrupts that can be in service: one for each vector.
+const MOST_IN_SERVICE: u32 = 256;
 /// ICR of xAPIC mode: the previous command has not left yet.
 const DELIVERY_PENDING: u32 = 1 << 12;
 /// Looks at the delivery status before a command counts as stuck. It normally clears within microseconds;
@@ -26,6 +36,7 @@ const DELIVERY_LOOKS: u32 = 100_000;
 
 /// Why an inter-processor interrupt was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SendError {
     /// The command has no bits in this mode.
     Encode(EncodeError),
@@ -51,6 +62,26 @@ impl From<EncodeError> for SendError {
 }
 
 /// The local APIC of whichever CPU runs the code. One value serves all CPUs: it holds no state of any.
+///
+/// ```no_run
+/// use smp::icr::{Command, Destination};
+/// use smp::local_apic::{LocalApic, Mode, Pins, TimerMode, Vector};
+///
+/// const ERROR: Vector = Vector::new(0xfe).unwrap();
+/// const TIMER: Vector = Vector::new(0xf9).unwrap();
+///
+/// // SAFETY: ring 0, on a CPU with x2APIC mode; the value stays in the kernel.
+/// let apic = unsafe { LocalApic::new(Mode::X2Apic, core::ptr::null_mut()) };
+/// apic.enable(ERROR, Pins::STANDARD);
+/// apic.set_timer(TimerMode::OneShot { vector: TIMER });
+/// apic.arm_one_shot(1_000_000);
+/// // The current count cannot be asked for; that the time is over can:
+/// while !apic.request_pending(TIMER.get()) {
+///     core::hint::spin_loop();
+/// }
+/// apic.send(Command::Nmi, Destination::AllExcludingSelf)?;
+/// # Ok::<(), smp::local_apic::SendError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LocalApic<R: RegisterAccess = Hardware> {
     mode: Mode,
@@ -90,13 +121,16 @@ impl<R: RegisterAccess> LocalApic<R> {
         self.mode
     }
 
-    /// Enables the calling CPU's local APIC in the driver's mode. To be called once on every CPU, with
-    /// interrupts off and an NMI handler in place.
+    /// Enables the calling CPU's local APIC in the driver's mode, whatever RESET, firmware or another kernel left in it. To be called
+    /// once on every CPU, with interrupts off and an NMI handler in place.
     ///
-    /// Afterwards: task priority 0; spurious interrupts on [`SPURIOUS_VECTOR`]; LINT0 masked (legacy
-    /// interrupts come through I/O APICs); LINT1 raises an NMI, as the external NMI reaches every CPU by that
-    /// pin; errors raise `error_vector`, `16..=255`; the timer is masked; the error status is clear.
-    pub fn enable(&self, error_vector: u8) {
+    /// `pins` says what the CPU's LINT pins raise: [`Topology::pins`](crate::madt::Topology::pins), as the firmware
+    /// tells, or [`Pins::STANDARD`].
+    ///
+    /// Afterwards: task priority 0; spurious interrupts on [`SPURIOUS_VECTOR`]; errors raise `error_vector`; the entries of timer,
+    /// performance counters, thermal sensor and corrected machine checks are masked; no interrupt is in service; the error status is
+    /// clear. What was requested and not yet taken comes when interrupts are let in.
+    pub fn enable(&self, error_vector: Vector, pins: Pins) {
         for value in transition(self.registers.read_msr(APIC_BASE), self.mode) {
             self.registers.write_msr(APIC_BASE, value);
         }
@@ -105,10 +139,33 @@ impl<R: RegisterAccess> LocalApic<R> {
         // entries masked and ignores what clears a mask.
         self.write(Register::SPURIOUS_VECTOR, SOFTWARE_ENABLE | u32::from(SPURIOUS_VECTOR));
         self.write(Register::LVT_TIMER, LVT_MASKED);
-        self.write(Register::LVT_LINT0, LVT_MASKED);
-        self.write(Register::LVT_LINT1, LVT_NMI);
+        let last_entry = self.read(Register::VERSION) >> LAST_ENTRY_SHIFT & 0xff;
+        for (from, entry) in OPTIONAL_ENTRIES {
+            if last_entry >= from {
+                self.write(entry, LVT_MASKED);
+            }
+        }
+        self.set_pins(pins);
+        self.end_all_in_service();
         let _before = self.error_status();
-        self.write(Register::LVT_ERROR, u32::from(error_vector));
+        self.write(Register::LVT_ERROR, u32::from(error_vector.get()));
+    }
+
+    /// Sets what the calling CPU's LINT pins raise.
+    pub fn set_pins(&self, pins: Pins) {
+        self.write(Register::LVT_LINT0, pins.lint0.bits());
+        self.write(Register::LVT_LINT1, pins.lint1.bits());
+    }
+
+    /// Ends what firmware, or a kernel before this one, has left in service: it would keep out all interrupts of its
+    /// priority and below.
+    fn end_all_in_service(&self) {
+        for _ in 0..MOST_IN_SERVICE {
+            if (0..8).all(|word| self.read(Register::in_service(word)) == 0) {
+                return;
+            }
+            self.end_of_interrupt();
+        }
     }
 
     /// Disables the calling CPU's local APIC: it takes and sends no interrupt until [`enable`](Self::enable).
@@ -155,6 +212,7 @@ impl<R: RegisterAccess> LocalApic<R> {
             Mode::XApic => {
                 let XApicBits { high, low } = icr::encode_xapic(command, destination)?;
                 self.wait_for_delivery()?;
+                self.registers.compiler_fence();
                 self.registers.write_memory(Register::COMMAND_HIGH, high);
                 self.registers.write_memory(Register::COMMAND_LOW, low);
             }
@@ -169,14 +227,14 @@ impl<R: RegisterAccess> LocalApic<R> {
         self.read(Register::interrupt_request(vector)) >> (vector % 32) & 1 != 0
     }
 
-    /// The errors since the last call, as bits of the error status register, and clears them.
+    /// The errors since the last call, and clears them.
     ///
     /// The register shows what was gathered up to the last write to it, so it is written, then read. Source:
     /// Intel SDM volume 3A, "Error Handling".
     #[must_use]
-    pub fn error_status(&self) -> u32 {
+    pub fn error_status(&self) -> ErrorFlags {
         self.write(Register::ERROR_STATUS, 0);
-        self.read(Register::ERROR_STATUS)
+        ErrorFlags::from_bits_truncate(self.read(Register::ERROR_STATUS) as u8)
     }
 
     /// xAPIC mode: waits until the previous command has left.

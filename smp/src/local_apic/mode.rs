@@ -34,6 +34,7 @@ impl fmt::Display for Mode {
 
 /// Why no mode fits the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ModeError {
     /// x2APIC mode was asked for and the CPU does not have it.
     NoX2Apic,
@@ -72,6 +73,15 @@ impl core::error::Error for ModeError {}
 ///
 /// # Errors
 /// When the machine does not allow the mode that is forced, or has an id that its only mode cannot address.
+///
+/// ```
+/// use smp::ApicId;
+/// use smp::local_apic::{Mode, choose_mode};
+///
+/// let enabled = 0xfee0_0900;
+/// assert_eq!(choose_mode(true, enabled, ApicId::new(3), None), Ok(Mode::X2Apic));
+/// assert!(choose_mode(false, enabled, ApicId::new(300), None).is_err());
+/// ```
 pub const fn choose_mode(
     cpuid_has_x2apic: bool,
     apic_base_msr: u64,

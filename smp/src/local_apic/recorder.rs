@@ -15,6 +15,7 @@ pub(super) enum Access {
     ReadMsr(u32),
     WriteMsr(u32, u64),
     Fence,
+    CompilerFence,
 }
 
 #[derive(Debug)]
@@ -83,7 +84,20 @@ impl Recorder {
         self.registers.borrow().get(&offset).copied().unwrap_or(0)
     }
 
+    /// The highest interrupt in service is so no more.
+    fn end_of_interrupt(&self) {
+        let mut registers = self.registers.borrow_mut();
+        let word = (0..8).rev().map(|word| Register::in_service(word).offset());
+        if let Some(bits) = word.into_iter().find(|word| registers.get(word).is_some_and(|bits| *bits != 0)) {
+            let word = registers.entry(bits).or_default();
+            *word &= !(1 << word.ilog2());
+        }
+    }
+
     fn store(&self, offset: usize, value: u64) {
+        if offset == Register::END_OF_INTERRUPT.offset() {
+            self.end_of_interrupt();
+        }
         self.registers.borrow_mut().insert(offset, value);
     }
 
@@ -139,5 +153,9 @@ impl RegisterAccess for &Recorder {
 
     fn fence(&self) {
         self.record(Access::Fence);
+    }
+
+    fn compiler_fence(&self) {
+        self.record(Access::CompilerFence);
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! Source: Intel SDM volume 3A, "APIC Timer" and "TSC-Deadline Mode".
 
+use x2apic::lapic::TimerDivide;
+
 use super::driver::{LVT_MASKED, LocalApic};
 use super::registers::{Register, RegisterAccess};
+use super::vector::Vector;
 
 /// `IA32_TSC_DEADLINE`.
 const TSC_DEADLINE: u32 = 0x6e0;
@@ -11,22 +14,20 @@ const TSC_DEADLINE: u32 = 0x6e0;
 const LVT_TSC_DEADLINE: u32 = 0b10 << 17;
 /// Local vector table entry of the timer: the mode bits.
 const LVT_TIMER_MODE: u32 = 0b11 << 17;
-/// Divide configuration: count every tick of the timer's clock.
-const DIVIDE_BY_1: u32 = 0b1011;
 
 /// How the timer is told when to fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimerMode {
     /// After a number of ticks of its own clock, see [`LocalApic::arm_one_shot`].
     OneShot {
-        /// The vector that it raises, `16..=255`.
-        vector: u8,
+        /// The vector that it raises.
+        vector: Vector,
     },
     /// When the time-stamp counter reaches a value, see [`LocalApic::arm_deadline`]. Only on CPUs where
     /// [`has_tsc_deadline`](super::has_tsc_deadline).
     TscDeadline {
-        /// The vector that it raises, `16..=255`.
-        vector: u8,
+        /// The vector that it raises.
+        vector: Vector,
     },
 }
 
@@ -37,11 +38,11 @@ impl<R: RegisterAccess> LocalApic<R> {
         match mode {
             TimerMode::OneShot { vector } => {
                 self.write(Register::TIMER_INITIAL_COUNT, 0);
-                self.write(Register::TIMER_DIVIDE, DIVIDE_BY_1);
-                self.write(Register::LVT_TIMER, u32::from(vector));
+                self.write(Register::TIMER_DIVIDE, TimerDivide::Div1 as u32);
+                self.write(Register::LVT_TIMER, u32::from(vector.get()));
             }
             TimerMode::TscDeadline { vector } => {
-                self.write(Register::LVT_TIMER, LVT_TSC_DEADLINE | u32::from(vector));
+                self.write(Register::LVT_TIMER, LVT_TSC_DEADLINE | u32::from(vector.get()));
                 // The first write of the deadline must not overtake the change of mode, or it is ignored.
                 self.registers.fence();
             }
@@ -84,7 +85,7 @@ mod tests {
     use super::super::recorder::{Access, Recorder};
     use super::*;
 
-    const VECTOR: u8 = 0x40;
+    const VECTOR: Vector = Vector::new(0x40).unwrap();
 
     #[test]
     fn one_shot_counts_every_tick() {
@@ -129,7 +130,7 @@ mod tests {
             apic.arm_one_shot(9);
             apic.disarm_timer();
             assert_eq!(recorder.value(Register::TIMER_INITIAL_COUNT), 0);
-            assert_eq!(recorder.value(Register::LVT_TIMER), u32::from(VECTOR));
+            assert_eq!(recorder.value(Register::LVT_TIMER), u32::from(VECTOR.get()));
             apic.mask_timer();
             assert_eq!(recorder.value(Register::LVT_TIMER), 0x1_0000);
         }
