@@ -5,10 +5,10 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::arch::Frame;
+use crate::arch::{Frame, runs_on_users_stack};
 use crate::cpu::{self, Block, NMI_DUMP, NMI_STOP};
 use crate::lockdown;
-use crate::trap::{Origin, TrapFrame as _};
+use crate::trap::TrapFrame as _;
 
 /// One CPU's NMI state.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl NmiState {
 /// interrupted runs on an NMI stack: between the end of `active` and the `iretq`.
 pub fn handle(block: &Block, frame: &Frame) {
     let state = block.kernel().nmi();
-    let on_nmi_stack = frame.origin() == Origin::Kernel && block.on_nmi_stack(frame.stack_pointer());
+    let on_nmi_stack = block.on_nmi_stack(frame.stack_pointer()) && !runs_on_users_stack(frame);
     let nested = on_nmi_stack || state.active.load(Ordering::Relaxed);
     if nested {
         serve(block, frame);

@@ -330,6 +330,18 @@ impl<K> ProcessorBlock<K> {
         unsafe { self.header.task_state.set_interrupt_stack(IstSlot::Nmi, entry(other)) };
     }
 
+    /// Which of the stacks of [`IstStacks`] the address lies in.
+    #[must_use]
+    pub fn ist_stack_of(&self, address: u64) -> Option<Stack> {
+        self.header.stacks.all().into_iter().find(|stack| stack.holds(address))
+    }
+
+    /// Where a frame on [`IstStacks::machine_check_return`] ends.
+    #[must_use]
+    pub const fn machine_check_return(&self) -> u64 {
+        entry(&self.header.stacks.machine_check_return)
+    }
+
     /// Whether the address lies in one of the NMI stacks.
     ///
     /// Asked of the RSP in an NMI's frame it tells whether that NMI came inside another one, but *only if* the frame's CS is of

@@ -40,12 +40,15 @@ pub struct IstStacks {
     pub machine_check: Stack,
     /// For #DB.
     pub debug: Stack,
+    /// No vector begins here. A machine check that goes back to code on none of these stacks does so from here, so that the
+    /// next one, which can come as soon as the hardware is told that this one is over, finds its own stack free.
+    pub machine_check_return: Stack,
 }
 
 impl IstStacks {
     /// All of them.
-    pub(crate) fn all(&self) -> [Stack; 5] {
-        [self.nmi[0], self.nmi[1], self.double_fault, self.machine_check, self.debug]
+    pub(crate) fn all(&self) -> [Stack; 6] {
+        [self.nmi[0], self.nmi[1], self.double_fault, self.machine_check, self.debug, self.machine_check_return]
     }
 }
 

@@ -22,7 +22,13 @@ fn block() -> &'static ProcessorBlock<u64> {
         index: CpuIndex::new(3),
         apic_id: ApicId::new(300),
         interrupt_stack: stack(),
-        stacks: IstStacks { nmi: [stack(), stack()], double_fault: stack(), machine_check: stack(), debug: stack() },
+        stacks: IstStacks {
+            nmi: [stack(), stack()],
+            double_fault: stack(),
+            machine_check: stack(),
+            debug: stack(),
+            machine_check_return: stack(),
+        },
         fallback: stack(),
         kernel: 77,
     };
@@ -93,6 +99,19 @@ fn nmi_stacks_alternate_and_never_name_the_one_in_use() {
         assert!(block.on_nmi_stack(using.top() - 200) && block.on_nmi_stack(expected.base()));
     }
     assert!(!block.on_nmi_stack(block.interrupt_stack().base()));
+}
+
+#[test]
+fn every_ist_stack_is_known_by_an_address_in_it() {
+    let block = block();
+    let stacks = *block.stacks();
+    let [first, second] = stacks.nmi;
+    let all = [first, second, stacks.double_fault, stacks.machine_check, stacks.debug, stacks.machine_check_return];
+    for stack in all {
+        assert_eq!(block.ist_stack_of(stack.base() + 8), Some(stack));
+    }
+    assert_eq!(block.ist_stack_of(block.interrupt_stack().base() + 8), None);
+    assert_eq!(block.machine_check_return(), stacks.machine_check_return.top() - IST_LINK_BYTES);
 }
 
 #[test]

@@ -49,6 +49,7 @@ pub(super) fn stacks_of(block: &Block) -> impl Iterator<Item = NamedStack> {
         named(DOUBLE_FAULT_STACK, &stacks.double_fault),
         named("machine check stack", &stacks.machine_check),
         named("debug stack", &stacks.debug),
+        named("machine check return stack", &stacks.machine_check_return),
     ]
     .into_iter()
 }

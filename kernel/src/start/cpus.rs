@@ -64,6 +64,7 @@ fn make_block(port: CallPort, (apic_id, pins): (ApicId, Pins), (apic, idle): (Lo
         double_fault: stack(index, IST_STACK_BYTES),
         machine_check: stack(index, IST_STACK_BYTES),
         debug: stack(index, IST_STACK_BYTES),
+        machine_check_return: stack(index, IST_STACK_BYTES),
     };
     let kernel = KernelCpu::new(
         Local::new(index, idle.frame(interrupt_stack.top()), kernel_root().as_u64()),
@@ -78,7 +79,7 @@ fn make_block(port: CallPort, (apic_id, pins): (ApicId, Pins), (apic, idle): (Lo
 
 fn stack(index: CpuIndex, bytes: u64) -> Stack {
     let stack = allocate_stack(bytes).unwrap_or_else(|error| {
-        let each = INTERRUPT_STACK_BYTES + 5 * IST_STACK_BYTES + FALLBACK_STACK_BYTES;
+        let each = INTERRUPT_STACK_BYTES + 6 * IST_STACK_BYTES + FALLBACK_STACK_BYTES;
         panic!("cannot start: no memory for the stacks of CPU {index} ({each} bytes a CPU): {error}")
     });
     let (base, top) = (stack.base().as_u64(), stack.top().as_u64());

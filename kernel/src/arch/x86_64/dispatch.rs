@@ -7,69 +7,95 @@ use super::decode::trap_number;
 use super::exceptions::trap_info;
 use super::frame::TrapFrame;
 use super::handlers::{debug_handler, double_fault_handler, handle_by_number, non_maskable_interrupt_handler};
+use super::ist_return::Way;
 use super::machine_check::{self, Outcome};
 use super::vectors;
-use crate::cpu::{self, KernelCpu};
+use crate::cpu::{self, Block, KernelCpu};
 use crate::trap::{Origin, TrapFrame as _, TrapInfo, trap_main};
 use crate::{lockdown, test_overflow};
 
-/// NMI, #DB, #DF, #MC. Called on the vector's own stack. Answers null to go back to the interrupted code, or the
-/// address of a copy of the frame in the running thread's save area, to go on as with an ordinary trap.
-pub(super) extern "C" fn dispatch_ist(
-    frame: *mut TrapFrame,
-    block: *const ProcessorBlock<KernelCpu>,
-) -> *mut TrapFrame {
+/// NMI, #DB, #DF, #MC. Called on the vector's own stack.
+pub(super) extern "C" fn dispatch_ist(frame: *mut TrapFrame, block: *const ProcessorBlock<KernelCpu>) -> Way {
     // SAFETY: the entry took the pointer from the top of the stack, where `init` put it; blocks live for ever.
     let block = unsafe { &*block };
     // SAFETY: the entry passes the frame it has just completed, on a stack that only this vector uses.
     let frame = unsafe { &mut *frame };
     let vector = frame.vector() as u8;
     test_overflow::overflow_if_asked(vector);
-    if vector == vectors::NMI {
-        non_maskable_interrupt_handler(block, frame);
-        return core::ptr::null_mut();
+    match vector {
+        vectors::NMI => {
+            non_maskable_interrupt_handler(block, frame);
+            Way::back(frame)
+        }
+        vectors::DEBUG => debug(block, frame),
+        vectors::MACHINE_CHECK => machine_check(block, frame),
+        _ => fatal(block, frame),
     }
-    let on_as_ordinary = match vector {
-        vectors::MACHINE_CHECK => {
-            block.enter_ist();
-            let outcome = machine_check::handle(block, frame);
+}
+
+fn debug(block: &Block, frame: &mut TrapFrame) -> Way {
+    let (status, at_instruction_breakpoint) = take_debug_status();
+    if frame.origin() == Origin::User {
+        frame.set_debug_status(status, at_instruction_breakpoint);
+        return on_as_ordinary(block, frame);
+    }
+    frame.set_debug_status(status, false);
+    block.entries().count(usize::from(vectors::DEBUG));
+    block.enter_ist();
+    let cpu = cpu::this();
+    let info = trap_info(trap_number(vectors::DEBUG, frame.error_code()), frame);
+    // Chooses nobody: a #DB in the kernel goes back to where it came from, or not at all.
+    let _next = debug_handler(&cpu, &info, frame);
+    block.leave_ist();
+    Way::back_from_debug(block, frame).unwrap_or_else(|| lockdown::enter(&cpu, &info, frame))
+}
+
+/// What the hardware has to do with it is over in `end_machine_check`, or in the handler of the type of trap.
+fn machine_check(block: &Block, frame: &mut TrapFrame) -> Way {
+    block.enter_ist();
+    match machine_check::handle(block, frame) {
+        Outcome::GoOn => {
+            block.entries().count(usize::from(vectors::MACHINE_CHECK));
+            Way::back_from_machine_check(block, frame).unwrap_or_else(|| no_way_back(frame))
+        }
+        Outcome::EndProgram => {
             block.leave_ist();
-            if outcome == Outcome::GoOn {
-                block.entries().count(usize::from(vector));
-                return core::ptr::null_mut();
-            }
-            outcome == Outcome::EndProgram
+            on_as_ordinary(block, frame)
         }
-        vectors::DEBUG => frame.origin() == Origin::User,
-        _ => false,
-    };
-    if on_as_ordinary {
-        let copy = (block.task_state().privilege_stack() - size_of::<TrapFrame>() as u64) as *mut TrapFrame;
-        if vector == vectors::DEBUG {
-            let (status, at_instruction_breakpoint) = take_debug_status();
-            frame.set_debug_status(status, at_instruction_breakpoint);
+        Outcome::Lockdown => {
+            block.leave_ist();
+            fatal(block, frame)
         }
-        // It is counted where it goes on.
-        // SAFETY: ring 3 ran, so the TSS names the end of its thread's save area, which holds a frame and which
-        // nothing refers to at this moment.
-        unsafe { copy.write(*frame) };
-        return copy;
     }
-    if vector == vectors::DEBUG {
-        frame.set_debug_status(take_debug_status().0, false);
-    }
+}
+
+/// Goes on on the thread's stack. It is counted where it goes on.
+fn on_as_ordinary(block: &Block, frame: &TrapFrame) -> Way {
+    let copy = (block.task_state().privilege_stack() - size_of::<TrapFrame>() as u64) as *mut TrapFrame;
+    // SAFETY: ring 3 ran, so the TSS names the end of its thread's save area, which holds a frame and which
+    // nothing refers to at this moment.
+    unsafe { copy.write(*frame) };
+    Way::ordinary(copy)
+}
+
+/// #DF; #MC that the kernel cannot go on from; what has no business here.
+#[cold]
+fn fatal(block: &Block, frame: &TrapFrame) -> ! {
+    let vector = frame.vector() as u8;
     block.entries().count(usize::from(vector));
     block.enter_ist();
     let cpu = cpu::this();
     let info = trap_info(trap_number(vector, frame.error_code()), frame);
-    match vector {
-        // Chooses nobody: a #DB in the kernel goes back to where it came from, or not at all.
-        vectors::DEBUG => _ = debug_handler(&cpu, &info, frame),
-        vectors::DOUBLE_FAULT => double_fault_handler(&cpu, &info, frame),
-        _ => lockdown::enter(&cpu, &info, frame),
+    if vector == vectors::DOUBLE_FAULT {
+        double_fault_handler(&cpu, &info, frame)
     }
-    block.leave_ist();
-    core::ptr::null_mut()
+    lockdown::enter(&cpu, &info, frame)
+}
+
+/// The stack of an IST vector's handler is about to overflow.
+#[cold]
+fn no_way_back(frame: &TrapFrame) -> ! {
+    lockdown::enter(&cpu::this(), &trap_info(trap_number(frame.vector() as u8, frame.error_code()), frame), frame)
 }
 
 /// The `iretq` of `leave` faulted: the frame of a thread held something that the processor refuses, though no setter lets

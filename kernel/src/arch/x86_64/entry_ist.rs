@@ -5,7 +5,9 @@ use percpu::IST_LINK_BYTES;
 use super::dispatch::dispatch_ist;
 use super::frame::offsets as frame;
 use super::handlers::HANDLERS;
+use super::ist_return::how;
 use super::leave::leave;
+use super::machine_check::end_machine_check;
 use super::registers::{
     naked_frame_asm, push_general_registers, restore_general_registers, restore_rest_and_point_at_interrupt_frame,
     save_general_registers,
@@ -22,13 +24,16 @@ const KERNEL_GS_BASE: u32 = 0xC000_0102;
 /// interrupted code may be user code, kernel code, or entry code with the user's GS, in any state; CS does not tell
 /// which GS base is loaded. The word above the frame is the link to this CPU's block.
 ///
-/// The GS base is saved (R12) and replaced by the block; `IA32_KERNEL_GS_BASE` stays as it is. Rust answers null to return
-/// to the interrupted code, or the address of a copy of the frame in the running thread's save area: then the trap came
-/// from ring 3 and goes on as an ordinary one, with the user's GS base where `swapgs` would have put it.
+/// The GS base is saved (R12) and replaced by the block; `IA32_KERNEL_GS_BASE` stays as it is. Rust answers the address of a
+/// frame in RAX, and in EDX what to do with it ([`how`]): return to the interrupted code through it, by `iretq` or by `ret`; or
+/// it is a copy in the running thread's save area: then the trap came from ring 3 and goes on as an ordinary one, with the user's
+/// GS base where `swapgs` would have put it.
 ///
-/// What may interrupt here: another IST vector, on another stack; NMI is blocked until the next `iretq`.
+/// What may interrupt here: another IST vector, on another stack; NMI is blocked until the next `iretq`. A machine check is
+/// blocked in one until `end_machine_check`, before which RSP leaves the stack that the next one uses. Behind it, and behind each
+/// change of RSP, nothing is read from below RSP.
 ///
-/// Registers lost: none. RBX and R12 keep their values over the call, being callee-saved.
+/// Registers lost: none. RBX, R12 and R13 keep their values over calls, being callee-saved.
 ///
 /// # Safety
 /// Only the processor, by way of a stub, may come here, in the state described; it is no function to be called.
@@ -54,8 +59,10 @@ pub(super) unsafe extern "C" fn entry_ist() {
         // Odd: backtraces go on in the frame, see `backtrace`.
         "lea rbp, [rdi + 1]",
         "call {dispatch_ist}",
-        "test rax, rax",
-        "jnz 2f",
+        "test edx, edx",
+        "js 2f",
+        "jnz 4f",
+        "3:",
         "mov ecx, {gs_base}",
         "mov rax, r12",
         "mov rdx, r12",
@@ -76,7 +83,33 @@ pub(super) unsafe extern "C" fn entry_ist() {
         "mov rsp, gs:[{interrupt_stack_top}]",
         "lea rbp, [rdi + 1]",
         "call [{handlers} + r13 * 8]",
-        "jmp {leave}";
+        "jmp {leave}",
+        // A machine check, or back by `ret`, or both.
+        "4:",
+        "mov rsp, rax",
+        "mov r13d, edx",
+        "test r13d, {machine_check}",
+        "jz 5f",
+        "mov rdi, rsp",
+        "mov rsi, rbx",
+        "lea rbp, [rdi + 1]",
+        "call {end_machine_check}",
+        "5:",
+        "test r13d, {by_ret}",
+        "jz 3b",
+        "mov ecx, {gs_base}",
+        "mov rax, r12",
+        "mov rdx, r12",
+        "shr rdx, 32",
+        "wrmsr",
+        "mov rax, rsp",
+        restore_general_registers!(),
+        "mov rcx, [rax + {rcx}]",
+        "mov r11, [rax + {r11}]",
+        "mov rsp, [rax + {stack_pointer}]",
+        "pop rax",
+        "popfq",
+        "ret";
         link = const frame::SIZE,
         gs_base = const GS_BASE,
         kernel_gs_base = const KERNEL_GS_BASE,
@@ -87,9 +120,14 @@ pub(super) unsafe extern "C" fn entry_ist() {
         rcx = const frame::RCX,
         r11 = const frame::R11,
         instruction_pointer = const frame::INSTRUCTION_POINTER,
+        stack_pointer = const frame::STACK_POINTER,
+        machine_check = const how::MACHINE_CHECK,
+        by_ret = const how::BY_RET,
+        end_machine_check = sym end_machine_check,
         leave = sym leave,
     )
 }
 
+const _: () = assert!(how::BACK == 0 && how::ORDINARY < 0 && how::BY_RET & how::MACHINE_CHECK == 0);
 // The link is the first word above the frame: the entry pushes from `top - IST_LINK_BYTES`.
 const _: () = assert!(IST_LINK_BYTES == 16);

@@ -13,6 +13,7 @@
 //!              &TrapFrame ─────►└──────────────┘
 //! ```
 
+mod by_ret;
 mod refused;
 
 use core::mem::offset_of;

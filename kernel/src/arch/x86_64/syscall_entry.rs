@@ -29,6 +29,9 @@ pub(super) unsafe extern "C" fn syscall_entry() {
         "swapgs",
         "mov gs:[{user_stack_pointer}], rsp",
         "mov rsp, gs:[{save_area_end}]",
+        // Up to here RSP is whatever the program chose: see `interrupted_stack`.
+        ".global syscall_entry_off_users_stack",
+        "syscall_entry_off_users_stack:",
         "sub rsp, {frame_size}",
         save_general_registers!(),
         "mov [rsp + {instruction_pointer}], rcx",

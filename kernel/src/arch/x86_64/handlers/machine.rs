@@ -1,6 +1,7 @@
 //! What the machine tells whatever runs: NMI, #DF, #MC. They come by the IST door.
 
 use crate::arch::x86_64::frame::TrapFrame;
+use crate::arch::x86_64::machine_check::end_for_program;
 use crate::arch::x86_64::vectors;
 use crate::containment;
 use crate::cpu::{Block, ThisCpu};
@@ -27,6 +28,7 @@ pub(in crate::arch::x86_64) fn double_fault_handler(cpu: &ThisCpu, info: &TrapIn
 pub(super) fn machine_check_handler(cpu: &ThisCpu, info: &TrapInfo, frame: &mut TrapFrame) -> Next {
     // The hardware's: what the program's memory or registers hold is not known, so nobody can reply to that.
     if frame.origin() == Origin::User && frame.error_code() != 0 {
+        end_for_program(cpu);
         return trap::shut_down(cpu, info, frame);
     }
     trap::exception(cpu, info, frame)

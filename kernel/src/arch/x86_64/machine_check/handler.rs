@@ -8,7 +8,6 @@ use super::severity::{Action, Severity, action};
 use super::state::MachineCheckEvent;
 use super::status::{BankStatus, physical_address};
 use crate::arch::x86_64::frame::TrapFrame;
-use crate::console;
 use crate::cpu::{self, Block};
 use crate::memory::frame;
 use crate::time;
@@ -36,7 +35,7 @@ const VALID: u64 = 1 << 63;
 static CLAIM: AtomicBool = AtomicBool::new(false);
 
 /// Handles the machine check that `frame` was interrupted by, on the CPU of `block`. The frame's error code becomes the status
-/// of the worst bank.
+/// of the worst bank. For the hardware it goes on until [`end_machine_check`](super::end_machine_check).
 pub(in crate::arch::x86_64) fn handle(block: &Block, frame: &mut TrapFrame) -> Outcome {
     // Without banks there is nothing that could say that all is well.
     let Some(banks) = Banks::of_this_cpu() else { return Outcome::Lockdown };
@@ -65,24 +64,23 @@ pub(in crate::arch::x86_64) fn handle(block: &Block, frame: &mut TrapFrame) -> O
     }
     if worst != Severity::Nothing {
         state.remember(&event);
+        state.is_to_be_told(true);
     }
     if claimed {
         CLAIM.store(false, Ordering::Release);
     }
     frame.set_error_code(event.status | VALID);
-    tell(block, worst, action, &event);
     match action {
-        Action::GoOn => {}
+        Action::GoOn => Outcome::GoOn,
         Action::EndProgram => {
             state.count_contained();
             if let Some(address) = physical_address(BankStatus(event.status), event.address, event.misc) {
                 frame::retire(address);
             }
+            Outcome::EndProgram
         }
-        Action::Lockdown => return Outcome::Lockdown,
+        Action::Lockdown => Outcome::Lockdown,
     }
-    banks.end();
-    if action == Action::EndProgram { Outcome::EndProgram } else { Outcome::GoOn }
 }
 
 /// Whether the time for a wait that begins now is over. Without a clock it is at once: then only one CPU runs.
@@ -107,18 +105,4 @@ fn wait_for_claim(over: impl Fn() -> bool) -> bool {
         core::hint::spin_loop();
     }
     true
-}
-
-/// One line, unless somebody holds the serial line, which may be the code that was interrupted: then the counters tell.
-fn tell(block: &Block, worst: Severity, action: Action, event: &MachineCheckEvent) {
-    if worst == Severity::Nothing {
-        return;
-    }
-    let what = match action {
-        Action::GoOn => "counted",
-        Action::EndProgram => "the program is shut down",
-        // The report tells.
-        Action::Lockdown => return,
-    };
-    console::line_if_free(format_args!("machine check: CPU {} {event}: {what}", block.index()));
 }

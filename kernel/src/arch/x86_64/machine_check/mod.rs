@@ -2,8 +2,8 @@
 //! on.
 //!
 //! ```text
-//!  #MC ─► handler ─► banks: read ─► severity ─► action ─┬─► go on: count, clear
-//!                       (MSRs)       (pure)     (pure)  ├─► end the program: the error was its own
+//!  #MC ─► handler ─► banks: read ─► severity ─► action ─┬─► go on: count, clear                      ─┬─► end
+//!                       (MSRs)       (pure)     (pure)  ├─► end the program: the error was its own   ─┘
 //!                                                       └─► lockdown
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! that report with AMD's scalable banks the older registers of the first banks show the same.
 
 mod banks;
+mod end;
 mod handler;
 mod rendezvous;
 mod severity;
@@ -18,6 +19,7 @@ mod state;
 mod status;
 
 pub(super) use banks::initialise;
+pub(super) use end::{end_for_program, end_machine_check};
 pub(super) use handler::{Outcome, handle};
 pub(super) use status::BankStatus;
 

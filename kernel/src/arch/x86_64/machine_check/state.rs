@@ -1,7 +1,7 @@
 //! What one CPU remembers of its machine checks.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::severity::Severity;
 use super::status::{BankStatus, GlobalStatus};
@@ -41,6 +41,7 @@ pub struct MachineCheckState {
     contained: AtomicU64,
     missed_meetings: AtomicU64,
     last: [AtomicU64; 5],
+    to_be_told: AtomicBool,
 }
 
 fn increment(counter: &AtomicU64) {
@@ -61,6 +62,11 @@ impl MachineCheckState {
     pub(super) fn remember(&self, event: &MachineCheckEvent) {
         let words = [event.bank, event.status, event.address, event.misc, event.global];
         self.last.iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Relaxed));
+    }
+
+    /// Notes whether the event is still to be told; answers whether it was.
+    pub(super) fn is_to_be_told(&self, now: bool) -> bool {
+        self.to_be_told.swap(now, Ordering::Relaxed)
     }
 
     /// One program was ended.
