@@ -31,6 +31,7 @@ pub mod record;
 pub mod result;
 pub mod session;
 pub mod setup;
+pub mod sweep;
 pub mod symbols;
 pub mod toolchain;
 pub mod transcript;

@@ -199,6 +199,26 @@ impl Debugger {
         Registers::parse(&self.ask("g")?)
     }
 
+    /// All that the stub tells of a CPU, as it comes: for comparison.
+    ///
+    /// # Errors
+    /// There is no such CPU.
+    pub fn packet(&mut self, cpu: usize) -> Result<Vec<u8>> {
+        self.select(cpu)?;
+        let answer = self.ask("g")?;
+        hexadecimal(&answer).with_context(|| format!("the debugger stub sends no registers: {answer:?}"))
+    }
+
+    /// Sets RFLAGS.
+    ///
+    /// # Errors
+    /// The stub refuses.
+    pub fn set_flags(&mut self, cpu: usize, flags: u32) -> Result<()> {
+        self.select(cpu)?;
+        // The register behind the 16 general ones and RIP.
+        self.ask_ok(&format!("P11={:08x}", flags.swap_bytes()))
+    }
+
     /// Reads memory as the CPU sees it; `None` where nothing is mapped.
     ///
     /// # Errors

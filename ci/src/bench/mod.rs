@@ -8,6 +8,7 @@
 pub mod budgets;
 pub mod catalogue;
 pub mod check;
+pub mod debugged;
 pub mod debugger;
 pub mod deterministic;
 pub mod document;

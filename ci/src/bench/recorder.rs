@@ -1,16 +1,11 @@
 //! Records traces: runs the program `bench` in QEMU and steps it through the debugger stub between its marks.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::unix::net::UnixListener;
-use std::path::Path;
-use std::process::Stdio;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::Signal;
 
+use super::debugged::Debugged;
 use super::debugger::{Debugger, Outside, Stop};
 use super::instruction;
 use super::registers::Registers;
@@ -18,7 +13,6 @@ use super::symbols::Symbols;
 use super::trace::{self, LONGEST_INSTRUCTION, Step, Trace};
 use crate::kernel_build::Artifacts;
 use crate::machine::Machine;
-use crate::process::Guarded;
 
 /// The guest may take that long between two traces.
 const BETWEEN: Duration = Duration::from_secs(120);
@@ -50,37 +44,14 @@ pub fn record(machine: &Machine, artifacts: &Artifacts, progress: Progress<'_>) 
     let mark = |name| symbols.address(name).with_context(|| format!("{} has no {name}", program.display()));
     let (begin, end) = (mark(trace::BEGIN)?, mark(trace::END)?);
     let kernel = Symbols::read(&artifacts.kernel)?;
-    let sockets = tempfile::Builder::new().prefix("gatehouse-bench-").tempdir().context("cannot make a folder")?;
-    let socket = sockets.path().join("debugger");
-    let console = sockets.path().join("console");
-    let prepared = machine.clone().artifacts(artifacts.clone()).prepare(Some(&socket))?;
-    // Nobody reads the records here, and a full socket would stop the guest.
-    let records = UnixListener::bind(&prepared.records)?;
-    thread::spawn(move || {
-        if let Ok((mut stream, _)) = records.accept() {
-            let _ = std::io::copy(&mut stream, &mut std::io::sink());
-        }
-    });
-    let mut command = prepared.command;
-    let output = File::create(&console).with_context(|| format!("cannot write {}", console.display()))?;
-    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-    let mut qemu = Guarded::spawn(&mut command, Signal::SIGKILL)?;
-    let traces =
-        Recorder { debugger: Debugger::connect(&socket)?, kernel, begin, end, code: HashMap::new() }.run(progress);
-    qemu.kill();
-    traces.with_context(|| said(&console))
+    let mut debugged = Debugged::start(&machine.clone().artifacts(artifacts.clone()))?;
+    let recorder = Recorder { debugger: debugged.debugger(), kernel, begin, end, code: HashMap::new() };
+    let traces = recorder.run(progress);
+    traces.with_context(|| format!("the trace failed; {}", debugged.last_words()))
 }
 
-/// The guest's last words.
-fn said(console: &Path) -> String {
-    let text = std::fs::read(console).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let lines: Vec<&str> = text.lines().collect();
-    format!("the trace failed; the console said at last: {}", lines[lines.len().saturating_sub(4)..].join(" | "))
-}
-
-struct Recorder {
-    debugger: Debugger,
+struct Recorder<'machine> {
+    debugger: &'machine mut Debugger,
     kernel: Symbols,
     begin: u64,
     end: u64,
@@ -97,7 +68,7 @@ enum Turn {
     Awaited,
 }
 
-impl Recorder {
+impl Recorder<'_> {
     fn run(mut self, progress: Progress<'_>) -> Result<Vec<Trace>> {
         self.debugger.set_breakpoint(self.begin)?;
         let mut traces = Vec::new();

@@ -24,7 +24,8 @@ const GENERAL: [Register; 16] = [
 ];
 const GENERAL_BYTES: usize = GENERAL.len() * 8;
 /// RFLAGS and the selectors CS SS DS ES FS GS have four bytes each.
-const CODE_SEGMENT: usize = GENERAL_BYTES + 8 + 4;
+const FLAGS: usize = GENERAL_BYTES + 8;
+const CODE_SEGMENT: usize = FLAGS + 4;
 const BASES: usize = GENERAL_BYTES + 8 + 7 * 4;
 
 /// The registers that a trace needs.
@@ -33,10 +34,14 @@ pub struct Registers {
     pub(super) general: [u64; GENERAL.len()],
     /// The instruction that comes next.
     pub instruction_pointer: u64,
+    /// RFLAGS, without the arithmetic flags.
+    pub flags: u32,
     /// CS.
     pub code_segment: u32,
     pub(super) fs_base: u64,
     pub(super) gs_base: u64,
+    /// What `swapgs` puts into the GS base.
+    pub swapped_gs_base: u64,
 }
 
 impl Registers {
@@ -58,9 +63,11 @@ impl Registers {
         Ok(Self {
             general,
             instruction_pointer: word(GENERAL_BYTES)?,
+            flags: word(FLAGS)? as u32,
             code_segment: word(CODE_SEGMENT)? as u32,
             fs_base: word(BASES)?,
             gs_base: word(BASES + 8)?,
+            swapped_gs_base: word(BASES + 16)?,
         })
     }
 
@@ -97,7 +104,7 @@ mod tests {
         let general: String = (1..=16_u64).map(|value| format!("{:016x}", value.swap_bytes())).collect();
         let pointer = format!("{:016x}", 0xffff_ffff_8020_0000_u64.swap_bytes());
         let selectors = "0200000008000000000000000000000000000000000000000000000000000000";
-        let bases = format!("{:016x}{:016x}", 0x1000_u64.swap_bytes(), 0x2000_u64.swap_bytes());
+        let bases: String = [0x1000_u64, 0x2000, 0x3000].map(|base| format!("{:016x}", base.swap_bytes())).concat();
         // Flags and six selectors are 28 bytes.
         format!("{general}{pointer}{}{bases}", &selectors[..56])
     }
@@ -106,12 +113,12 @@ mod tests {
     fn a_packet_is_read() {
         let registers = Registers::parse(&packet()).unwrap();
         assert_eq!(registers.instruction_pointer, 0xffff_ffff_8020_0000);
-        assert_eq!(registers.code_segment, 8);
+        assert_eq!((registers.flags, registers.code_segment), (2, 8));
         assert!(!registers.in_user_mode());
         assert_eq!(registers.value(Register::RSP), Some(8));
         assert_eq!(registers.value(Register::R15), Some(16));
         assert_eq!(registers.value(Register::EAX), Some(1));
-        assert_eq!(registers.value(Register::GS), Some(0x2000));
+        assert_eq!((registers.value(Register::GS), registers.swapped_gs_base), (Some(0x2000), 0x3000));
         assert_eq!(registers.value(Register::XMM0), None);
     }
 
