@@ -127,6 +127,14 @@ pub struct Count {
     pub expected: u64,
     /// How many the CPUs counted.
     pub counted: u64,
+    /// How many of these came from outside the machine without being asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unasked: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A virtual address, in JSON a string like `"0xffff800000001000"`: JSON numbers above 2^53 are not exact everywhere.

@@ -46,6 +46,11 @@ pub(crate) const EXCEPTIONS: [ExceptionName; 32] = [
     name(31, "reserved_31", "31"),
 ];
 
+/// Whether what is outside the machine raises it: then it may come without being asked for.
+pub(crate) const fn may_be_unasked(vector: usize) -> bool {
+    matches!(vector, 2 | 18)
+}
+
 const fn name(vector: usize, name: &'static str, mnemonic: &'static str) -> ExceptionName {
     ExceptionName { vector, name, mnemonic }
 }

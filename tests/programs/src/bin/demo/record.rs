@@ -200,6 +200,13 @@ struct Traps<'a>(&'a Verdict<'a>);
 struct Counts {
     expected: u64,
     counted: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    unasked: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Serialize for Traps<'_> {
@@ -218,7 +225,7 @@ impl Serialize for HandledFaults<'_> {
 }
 
 const fn named_counts(row: Row) -> (&'static str, Counts) {
-    (row.name, Counts { expected: row.expected, counted: row.counted })
+    (row.name, Counts { expected: row.expected, counted: row.counted, unasked: row.unasked })
 }
 
 /// An address: JSON's numbers do not hold 64 bits, so it is text.

@@ -96,11 +96,21 @@ pub(crate) fn by_cpu(before: &[Reading], after: &[Reading]) {
     }
 }
 
+/// What came from outside, if anything did.
+struct Unasked(u64);
+
+impl core::fmt::Display for Unasked {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(out, "  {} unasked", self.0) }
+    }
+}
+
 /// Each kind over all CPUs: what was done against what was counted. Kinds that neither were are left out.
 pub(crate) fn by_kind(verdict: &Verdict<'_>) {
     println!("{:<28} {:>9} {:>9}", "kind", "expected", "counted");
     for row in verdict.rows().chain(verdict.handled()).filter(|row| row.expected > 0 || row.counted > 0) {
         let mark = if verdict.agrees(&row) { "" } else { "  WRONG" };
-        println!("{:<28} {:>9} {:>9}{mark}", row.name, row.expected, row.counted);
+        let unasked = Unasked(row.unasked);
+        println!("{:<28} {:>9} {:>9}{unasked}{mark}", row.name, row.expected, row.counted);
     }
 }

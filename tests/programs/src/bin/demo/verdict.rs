@@ -3,7 +3,7 @@
 use gatehouse_runtime::abi::SystemInformation;
 
 use crate::counters::{Reading, Tally};
-use crate::names::EXCEPTIONS;
+use crate::names::{EXCEPTIONS, may_be_unasked};
 use crate::problems::Problems;
 
 /// Everything that decides.
@@ -29,6 +29,14 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) expected: u64,
     pub(crate) counted: u64,
+    /// How many of these came from outside the machine though nothing that was done raises them: NMIs and machine checks.
+    pub(crate) unasked: u64,
+}
+
+impl Row {
+    const fn new(name: &'static str, expected: u64, counted: u64) -> Self {
+        Self { name, expected, counted, unasked: 0 }
+    }
 }
 
 impl<'a> Verdict<'a> {
@@ -75,7 +83,7 @@ impl<'a> Verdict<'a> {
 
     /// Whether a count is what it should be.
     pub(crate) const fn agrees(&self, row: &Row) -> bool {
-        if self.alone { row.counted == row.expected } else { row.counted >= row.expected }
+        if self.alone { row.counted == row.expected + row.unasked } else { row.counted >= row.expected }
     }
 
     /// Tells every problem that the numbers show.
@@ -83,7 +91,7 @@ impl<'a> Verdict<'a> {
         for (cpu, expected) in self.expected.iter().enumerate() {
             let counted = Tally::between(&self.before[cpu], &self.after[cpu]);
             for row in rows(expected, &counted).chain(handled(expected, &counted)).filter(|row| !self.agrees(row)) {
-                let Row { name, expected, counted } = row;
+                let Row { name, expected, counted, .. } = row;
                 problems.tell(format_args!("CPU {cpu} counted {counted} {name}, expected {expected}"));
             }
             if counted.timer == 0 {
@@ -113,21 +121,21 @@ impl<'a> Verdict<'a> {
 /// Every kind of one tally beside that of another.
 fn rows(expected: &Tally, counted: &Tally) -> impl Iterator<Item = Row> {
     let (expected, counted) = (*expected, *counted);
-    let exceptions = EXCEPTIONS.into_iter().map(move |exception| Row {
-        name: exception.name,
-        expected: expected.exceptions[exception.vector],
-        counted: counted.exceptions[exception.vector],
+    let exceptions = EXCEPTIONS.into_iter().map(move |exception| {
+        let (expected, counted) = (expected.exceptions[exception.vector], counted.exceptions[exception.vector]);
+        let more = if may_be_unasked(exception.vector) { counted.saturating_sub(expected) } else { 0 };
+        Row { unasked: more, ..Row::new(exception.name, expected, counted) }
     });
-    let by_syscall = Row { name: "system_call", expected: expected.by_syscall, counted: counted.by_syscall };
-    let by_int80 = Row { name: "system_call_int80", expected: expected.by_int80, counted: counted.by_int80 };
+    let by_syscall = Row::new("system_call", expected.by_syscall, counted.by_syscall);
+    let by_int80 = Row::new("system_call_int80", expected.by_int80, counted.by_int80);
     exceptions.chain([by_syscall, by_int80])
 }
 
 /// What the handlers of one tally did beside those of another. Nobody else's faults go to them, so the counts are exact.
 fn handled(expected: &Tally, counted: &Tally) -> impl Iterator<Item = Row> {
     [
-        Row { name: "page_fault_paged", expected: expected.paged, counted: counted.paged },
-        Row { name: "stop_debugged", expected: expected.debugged, counted: counted.debugged },
+        Row::new("page_fault_paged", expected.paged, counted.paged),
+        Row::new("stop_debugged", expected.debugged, counted.debugged),
     ]
     .into_iter()
 }
@@ -152,7 +160,7 @@ mod tests {
         let system = SystemInformation::default();
         let verdict = Verdict::new(&before, &after, &expected, &system, &system, 0, true);
         let row = verdict.rows().find(|row| row.name == "page_fault").expect("it is a kind");
-        assert_eq!(row, Row { name: "page_fault", expected: 4, counted: 5 });
+        assert_eq!(row, Row::new("page_fault", 4, 5));
         assert!(!verdict.agrees(&row));
         assert_eq!(verdict.rows().filter(|row| !verdict.agrees(row)).count(), 1);
         let with_company = Verdict::new(&before, &after, &expected, &system, &system, 0, false);
@@ -167,7 +175,21 @@ mod tests {
         let system = SystemInformation::default();
         let verdict = Verdict::new(&before, &after, &expected, &system, &system, 0, true);
         let wrong: Vec<_> = verdict.handled().filter(|row| !verdict.agrees(row)).collect();
-        assert_eq!(wrong, [Row { name: "stop_debugged", expected: 5, counted: 4 }]);
+        assert_eq!(wrong, [Row::new("stop_debugged", 5, 4)]);
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_told_and_is_no_failure() {
+        let (before, mut after) = ([Reading::default(); 1], [Reading::default(); 1]);
+        (after[0].information.exceptions[2], after[0].information.exceptions[18]) = (7, 1);
+        after[0].information.exceptions[0] = 1;
+        let system = SystemInformation::default();
+        let expected = [Tally::default()];
+        let verdict = Verdict::new(&before, &after, &expected, &system, &system, 0, true);
+        let unasked: Vec<_> = verdict.rows().filter(|row| row.unasked > 0).map(|row| (row.name, row.unasked)).collect();
+        assert_eq!(unasked, [("nmi", 7), ("machine_check", 1)]);
+        let wrong: Vec<_> = verdict.rows().filter(|row| !verdict.agrees(row)).collect();
+        assert_eq!(wrong, [Row::new("divide_error", 0, 1)]);
     }
 
     #[test]
