@@ -11,6 +11,7 @@ use crate::archive;
 use crate::firmware;
 use crate::iso;
 use crate::kernel_build::{self, Artifacts};
+use crate::outcome::Outcome;
 use crate::qemu::{self, Accelerator, Configuration, Console, Firmware, MachineType, Source};
 use crate::result::Boot;
 use crate::session::{self, Observer};
@@ -28,6 +29,7 @@ pub struct Machine {
     boot: Boot,
     icount: bool,
     one_thread: bool,
+    exit_device: bool,
     programs: Vec<PathBuf>,
     extra: Vec<String>,
     command_line: String,
@@ -48,6 +50,7 @@ impl Default for Machine {
             boot: Boot::Pvh,
             icount: false,
             one_thread: false,
+            exit_device: true,
             programs: Vec::new(),
             extra: Vec::new(),
             command_line: String::new(),
@@ -116,6 +119,13 @@ impl Machine {
     /// how many processors the host has.
     pub fn one_thread(mut self, one_thread: bool) -> Self {
         self.one_thread = one_thread;
+        self
+    }
+
+    /// Whether the machine has the device by which the guest ends QEMU with a status. Without it, as on every real machine, the
+    /// guest turns the machine off, and its last line on the console tells the outcome.
+    pub fn exit_device(mut self, exit_device: bool) -> Self {
+        self.exit_device = exit_device;
         self
     }
 
@@ -226,7 +236,13 @@ impl Machine {
     /// Those of [`Self::run`].
     pub fn run_observed(&self, observer: &mut dyn Observer) -> Result<Transcript> {
         let prepared = self.prepare(None)?;
-        session::run(prepared.command, &prepared.records, prepared.console, self.effective_time_limit(), observer)
+        let limit = self.effective_time_limit();
+        let mut transcript = session::run(prepared.command, &prepared.records, prepared.console, limit, observer)?;
+        if !self.exit_device && transcript.outcome == Outcome::Reset {
+            let last = transcript.console.iter().rev().find(|line| !line.is_empty());
+            transcript.outcome = last.and_then(|line| Outcome::from_last_line(line)).unwrap_or(Outcome::Reset);
+        }
+        Ok(transcript)
     }
 
     /// Checks, builds, and makes QEMU's command line. With a debugger's socket the machine waits for it.
@@ -254,6 +270,7 @@ impl Machine {
             accelerator: self.accelerator,
             icount: self.icount,
             one_thread: self.one_thread,
+            exit_device: self.exit_device,
             source: self.source(&artifacts, archive)?,
             console,
             records: records.clone(),

@@ -72,6 +72,18 @@ impl Outcome {
         }
     }
 
+    /// The outcome by the kernel's last line on the console, on a machine that it turned off because there was no device to give a
+    /// status to.
+    pub fn from_last_line(line: &str) -> Option<Self> {
+        match line {
+            "machine: pass" => Some(Self::Pass),
+            "machine: fail" => Some(Self::Fail),
+            "kernel panic: end of the report" => Some(Self::Panic),
+            "lockdown: end of the report" => Some(Self::Lockdown),
+            _ => None,
+        }
+    }
+
     /// Whether it is [`Outcome::Pass`].
     pub fn is_pass(&self) -> bool {
         *self == Self::Pass
@@ -123,6 +135,15 @@ mod tests {
         for (code, outcome) in expected {
             assert_eq!(Outcome::from_code(code, " bad option\n"), outcome);
             assert_eq!(outcome.is_pass(), code == 33, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_whole_last_lines_of_the_kernel_count() {
+        assert_eq!(Outcome::from_last_line("machine: pass"), Some(Outcome::Pass));
+        assert_eq!(Outcome::from_last_line("lockdown: end of the report"), Some(Outcome::Lockdown));
+        for line in ["pass", "machine: pas", "machine: pass ", "suite: 27 ok, 0 failed"] {
+            assert_eq!(Outcome::from_last_line(line), None, "{line}");
         }
     }
 }

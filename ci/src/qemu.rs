@@ -119,6 +119,8 @@ pub struct Configuration {
     pub icount: bool,
     /// Whether one thread of the host runs all CPUs in turn, as it always does with more than [`MULTI_THREAD_CPUS`].
     pub one_thread: bool,
+    /// Whether there is the device by which the guest ends QEMU with a status.
+    pub exit_device: bool,
     /// What the machine starts from.
     pub source: Source,
     /// Where the serial console goes.
@@ -155,7 +157,9 @@ impl Configuration {
         line.words(&["-serial", "chardev:console"]);
         line.word("-chardev").option("socket,id=records,path=", &self.records, "");
         line.words(&["-device", "isa-debugcon,iobase=0xe9,chardev=records"]);
-        line.words(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
+        if self.exit_device {
+            line.words(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
+        }
         self.source(&mut line);
         if let Some(socket) = &self.debugger {
             line.word("-S").word("-gdb").option("unix:", socket, ",server=on,wait=off");
@@ -235,6 +239,7 @@ mod tests {
             accelerator: Accelerator::Tcg,
             icount: false,
             one_thread: false,
+            exit_device: true,
             source: Source::Pvh { kernel: "/k".into(), archive: "/a".into(), command_line: "init=demo".into() },
             console: Console::Captured,
             records: "/r".into(),
@@ -278,6 +283,12 @@ mod tests {
         assert!(asked.contains("-accel tcg,thread=single") && !asked.contains("-icount"), "{asked}");
         let kvm = text(&Configuration { accelerator: Accelerator::Kvm, one_thread: true, ..configuration() });
         assert!(kvm.contains("-accel kvm"), "{kvm}");
+    }
+
+    #[test]
+    fn a_machine_like_a_real_one_has_no_exit_device() {
+        let line = text(&Configuration { exit_device: false, ..configuration() });
+        assert!(!line.contains("isa-debug-exit") && line.contains("isa-debugcon"), "{line}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod memory;
 pub mod nmi;
 pub mod object;
 pub mod pci;
+pub mod power;
 pub mod program;
 pub mod sched;
 pub mod start;

@@ -36,6 +36,9 @@ pub struct MachineArguments {
     /// Count time in instructions: reproducible
     #[arg(long)]
     icount: bool,
+    /// Leave out the device by which the kernel ends QEMU with a status, as on real machines: it turns the machine off
+    #[arg(long)]
+    no_exit_device: bool,
     /// Add an ELF file to the boot archive and start it in ring 3 (repeatable)
     #[arg(long, value_name = "FILE.elf")]
     program: Vec<PathBuf>,
@@ -60,6 +63,7 @@ impl MachineArguments {
             .accelerator(self.accel)
             .boot(self.boot)
             .icount(self.icount)
+            .exit_device(!self.no_exit_device)
             .command_line(self.cmdline);
         if let Some(memory) = self.mem {
             machine = machine.memory_mib(memory);

@@ -9,4 +9,4 @@ mod uart;
 
 pub use debug_port::{EmergencyRecord, record};
 pub use input::{bind, counts, enable_interrupts, interrupt, take};
-pub use serial::{Emergency, block, flush, line, line_if_free, text};
+pub use serial::{Emergency, block, line, line_if_free, text};

@@ -44,11 +44,6 @@ pub fn text(text: &str) {
     SERIAL.lock().send(text.as_bytes());
 }
 
-/// Waits until all that was written has gone out, or the line takes nothing any more. To be called before the machine ends.
-pub fn flush() {
-    SERIAL.lock().flush();
-}
-
 /// The serial line for the CPU that reports a fatal error: holds the lock until it is dropped, and breaks it if its
 /// holder does not let go, because that holder may be the very code that failed. What is written goes out by polling,
 /// behind what waited before.
@@ -71,6 +66,14 @@ impl Emergency {
         // SAFETY: the other CPUs are stopped or stuck by now; the worst that follows is a garbled line.
         unsafe { SERIAL.force_unlock() };
         Self(SERIAL.lock())
+    }
+}
+
+impl Emergency {
+    /// Waits until all that was written has left the controller, too, or the line takes nothing any more. To be called before the
+    /// machine ends.
+    pub fn drain(&mut self) {
+        self.0.drain();
     }
 }
 

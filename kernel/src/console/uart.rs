@@ -5,7 +5,7 @@
 use core::fmt::{self, Write};
 
 use uart_16550::backend::PioBackend;
-use uart_16550::spec::registers::IER;
+use uart_16550::spec::registers::{IER, LSR};
 use uart_16550::{Config, Uart16550};
 
 use super::byte_queue::ByteQueue;
@@ -20,6 +20,9 @@ const RECEIVED: usize = 4096;
 
 /// Looks at the controller in one interrupt: it is an edge, so the controller must have nothing left to say at the end.
 const LOOKS: usize = 64;
+
+/// Polls until the controller is taken to be stuck: some 100 ms, as a poll takes most of a microsecond.
+const DRAIN_POLLS: u32 = 100_000;
 
 /// The port; absent until first used, and for ever where the machine has none.
 enum Port {
@@ -85,6 +88,18 @@ impl Serial {
     pub(super) fn flush(&mut self) {
         if let Port::Present(uart) = &mut self.port {
             self.transmitter.flush(uart);
+        }
+    }
+
+    /// As [`Self::flush`], and then polls until the controller has sent what it had taken, the last bytes of all: some milliseconds.
+    pub(super) fn drain(&mut self) {
+        self.flush();
+        if let Port::Present(uart) = &mut self.port {
+            let mut polls = 0;
+            while !uart.lsr().contains(LSR::TRANSMITTER_EMPTY) && polls < DRAIN_POLLS {
+                core::hint::spin_loop();
+                polls += 1;
+            }
         }
     }
 

@@ -4,17 +4,18 @@ use core::fmt::{self, Write as _};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::finish::end_machine;
 use super::record::{Cause, StopRecord, Stopped, cut};
 use super::{json, report, stop};
-use crate::arch::{CodePoint, Frame, Verdict, exit, stop_cpu};
+use crate::arch::{CodePoint, Frame, Verdict, stop_cpu};
 use crate::console::Emergency;
 use crate::containment::Refusal;
 use crate::cpu::{self, ThisCpu};
 use crate::trap::TrapInfo;
 
 /// The index of the CPU that reports; [`NOBODY`] while all is well.
-static REPORTER: AtomicU32 = AtomicU32::new(NOBODY);
-const NOBODY: u32 = u32::MAX;
+pub(super) static REPORTER: AtomicU32 = AtomicU32::new(NOBODY);
+pub(super) const NOBODY: u32 = u32::MAX;
 
 /// Failures of the reporting CPU after its first.
 static FURTHER: AtomicU32 = AtomicU32::new(0);
@@ -64,7 +65,7 @@ fn end(cpu: Option<&ThisCpu>, verdict: Verdict, what: &dyn fmt::Display, stopped
     // Neither line can fail, and there would be nobody to tell.
     let _ = report::print(cpu, own, verdict, &mut Emergency::take());
     let _ = json::print(cpu, own, verdict);
-    exit(verdict)
+    end_machine(verdict)
 }
 
 fn record_of(cpu: Option<&ThisCpu>) -> &StopRecord {
@@ -76,5 +77,5 @@ fn fail_in_report(verdict: Verdict, what: &dyn fmt::Display) -> ! {
     if FURTHER.fetch_add(1, Ordering::Relaxed) == 0 {
         let _ = writeln!(Emergency::take(), "\nthe report ends here, for another failure in it: {what}");
     }
-    exit(verdict)
+    end_machine(verdict)
 }

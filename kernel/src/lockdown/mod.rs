@@ -4,12 +4,14 @@
 //!  trap in the kernel ─► enter ─┐                  ┌─► stop ─► record, halt        (every other CPU)
 //!  panic ──────────────► panic ─┴─► first CPU? yes ┴─► report: text, JSON ─► exit  (the first CPU)
 //!                                   no: record, halt
+//!  the first program ends ─► finish ─► stop, verdict ──► exit
 //! ```
 //!
 //! Each CPU writes its own [`record`](StopRecord); one CPU prints all of them.
 
 mod dump;
 mod enter;
+mod finish;
 mod guard;
 mod json;
 mod readable;
@@ -22,6 +24,7 @@ mod waiting;
 
 pub use dump::{DumpError, answer_by_nmi, dump, dump_if};
 pub use enter::{broken, enter, enter_uncontained, panicked};
+pub use finish::finish;
 pub use guard::{DOUBLE_FAULT_STACK, GuardTouch, INTERRUPT_STACK, find_guard};
 pub use record::{StopRecord, backtrace};
 pub use stop::{stopped_by_interrupt, stopped_by_nmi};

@@ -17,7 +17,7 @@ use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
 use crate::pci::{Silenced, silence_devices};
 use crate::program::archive;
-use crate::{console, cpu, irq, sched, swap, test_overflow, time};
+use crate::{console, cpu, irq, power, sched, swap, test_overflow, time};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -46,6 +46,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     prepare_decoder();
     let boot_id = local_apic::initial_apic_id();
     let machine = acpi_tables::read(boot.rsdp, boot_id);
+    power::initialize(boot.rsdp);
     machine.topology.note_summaries().for_each(|summary| console::line(format_args!("{summary}")));
 
     // This CPU's trap state, before anything may trap.

@@ -3,10 +3,11 @@
 use gatehouse_abi::{EndCause, ProgramEnd, SLOT_DEVICE_CONTROL};
 use percpu::CpuIndex;
 
-use crate::arch::{Verdict, exit};
+use crate::arch::Verdict;
 use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::console;
-use crate::cpu::ThisCpu;
+use crate::cpu::{self, ThisCpu};
+use crate::lockdown;
 use crate::object::{FOREST, KernelObject};
 use crate::program::{Start, spawn_program};
 
@@ -35,6 +36,5 @@ pub fn first_program_ended(end: &ProgramEnd) -> ! {
     if !passed {
         console::line(format_args!("the first program failed: cause {}, status {}", end.cause, end.status));
     }
-    console::flush();
-    exit(if passed { Verdict::Pass } else { Verdict::Fail })
+    lockdown::finish(&cpu::this(), if passed { Verdict::Pass } else { Verdict::Fail })
 }

@@ -3,14 +3,14 @@
 use gatehouse_abi::{BASE_FS, BASE_GS, Error};
 use percpu::CpuIndex;
 
-use crate::arch::{Frame, Verdict, exit};
+use crate::arch::{Frame, Verdict};
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
 use crate::sched::{self, Next};
 use crate::thread::Thread;
 use crate::time;
 use crate::trap::TrapFrame as _;
-use crate::{console, user_copy};
+use crate::{console, lockdown, user_copy};
 
 /// The most that one [`debug_write`] takes.
 const TEXT_LIMIT: u64 = 4096;
@@ -57,8 +57,7 @@ pub(super) fn shut_down(thread: &Thread, verdict: u64) -> Result<u64, Error> {
     if !thread.program().is_first() {
         return Err(Error::NotPermitted);
     }
-    console::flush();
-    exit(if verdict == 0 { Verdict::Pass } else { Verdict::Fail })
+    lockdown::finish(&cpu::this(), if verdict == 0 { Verdict::Pass } else { Verdict::Fail })
 }
 
 pub(super) fn set_base(thread: &Thread, which: u64, address: u64) -> Result<u64, Error> {

@@ -19,12 +19,11 @@ pub enum Verdict {
     Lockdown = 0x13,
 }
 
-/// Ends the machine; where it has no such device, stops this CPU.
-pub fn exit(verdict: Verdict) -> ! {
+/// Ends QEMU, if it has the device. Comes back if not.
+pub fn leave_emulator(verdict: Verdict) {
     let mut port = PortWriteOnly::new(PORT);
     // SAFETY: without the device the port is unused on PCs.
     unsafe { port.write(verdict as u32) };
-    stop_cpu()
 }
 
 /// Stops this CPU for ever.

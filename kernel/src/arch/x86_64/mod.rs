@@ -47,7 +47,7 @@ pub use backtrace::{Backtrace, CodePoint, Step, backtrace_of, walk};
 pub use bases::UserBases;
 pub use clock::{Calibration, Comparison, Reference, TscClock, calibrate, is_emulator, ticks};
 pub use control::{initialise_cpu, load_address_space};
-pub use debug_exit::{Verdict, exit, stop_cpu};
+pub use debug_exit::{Verdict, leave_emulator, stop_cpu};
 pub use debug_registers::{
     BreakpointAccess, DebugRegisters, HardwareBreakpoint, RefusedBreakpoint, load as load_debug_registers,
 };
