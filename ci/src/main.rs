@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use ci::command::Arguments;
+use ci::workspace;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match Arguments::parse().execute() {
+    let arguments = Arguments::parse();
+    match workspace::find().and_then(|_| arguments.execute()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

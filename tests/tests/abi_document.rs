@@ -1,8 +1,6 @@
 //! The numbers and offsets in `docs/abi.md` are those of the crate `gatehouse-abi`.
 
-use std::fs;
 use std::mem::offset_of;
-use std::path::Path;
 
 use gatehouse_abi::{
     CpuInformation, Error, FaultMessage, ProgramEnd, SwapInformation, SystemCall, SystemInformation, ThreadInformation,
@@ -10,8 +8,7 @@ use gatehouse_abi::{
 };
 
 fn page() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/abi.md");
-    fs::read_to_string(path).expect("docs/abi.md can be read")
+    integration_tests::text("docs/abi.md")
 }
 
 /// The cells of the tables below a heading, up to the next heading; without heads and rules.

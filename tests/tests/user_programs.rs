@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ci::machine::Machine;
-use integration_tests::{boot_and_pass, checked_result};
+use integration_tests::{boot_and_pass, checked_result, text};
 
 /// The first C program of `docs/abi.md`, built as its first line says.
 fn example_in_c(folder: &Path) -> PathBuf {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/abi.md");
-    let page = fs::read_to_string(page).expect("docs/abi.md can be read");
+    let page = text("docs/abi.md");
     let (_, rest) = page.split_once("```c\n").expect("docs/abi.md has an example in C");
     let (source, _) = rest.split_once("```").expect("the example has an end");
     let command = source.lines().next().and_then(|line| line.strip_prefix("/* cc ")?.strip_suffix(" */"));

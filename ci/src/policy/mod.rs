@@ -5,6 +5,7 @@ mod finding;
 mod instructions;
 mod length;
 mod manifests;
+mod places;
 mod safety;
 mod statics;
 mod tokens;

@@ -9,7 +9,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::finding::Finding;
 use super::tokens::Source;
-use super::{attributes, length, manifests, safety, statics};
+use super::{attributes, length, manifests, places, safety, statics};
 
 /// Checks the files below `root`.
 ///
@@ -38,6 +38,7 @@ fn check_source(path: &Path, text: &str, findings: &mut Vec<Finding>) {
     match Source::new(path, text) {
         Ok(source) => {
             statics::check(&source, findings);
+            places::check(&source, findings);
             attributes::check(&source, findings);
             safety::check(&source, findings);
         }

@@ -264,7 +264,8 @@ mod tests {
 
     #[test]
     fn every_row_is_a_program_of_this_crate() {
-        let bins = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
+        let package = std::env::var("CARGO_MANIFEST_DIR").expect("cargo tells the tests their package");
+        let bins = std::path::Path::new(&package).join("src/bin");
         for (index, hazard) in HAZARDS.iter().enumerate() {
             let file = bins.join(hazard.name).with_extension("rs");
             assert!(file.exists(), "{} is missing", file.display());
@@ -288,7 +289,8 @@ mod tests {
 
     #[test]
     fn every_program_of_this_crate_is_a_row_or_is_named_by_a_test_or_another_program() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let package = std::env::var("CARGO_MANIFEST_DIR").expect("cargo tells the tests their package");
+        let root = std::path::Path::new(&package);
         let tests = sources(&root.join("../tests"), "") + &sources(&root.join("../../ci/src"), "");
         let bins = root.join("src/bin");
         for entry in std::fs::read_dir(&bins).expect("src/bin is there") {
