@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::process::output_of;
 use crate::setup::Version;
+use crate::workspace;
 
 /// The target of the kernel and the ring-3 programs.
 pub const TARGET: &str = "x86_64-unknown-none";
@@ -16,7 +17,7 @@ pub const TARGET: &str = "x86_64-unknown-none";
 pub const COMPILER_VERSION: Version = Version::new(1, 88);
 
 /// Asking a compiler for its folder takes this long at most.
-const PROBE_LIMIT: Duration = Duration::from_secs(20);
+const PROBE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A way to compile for [`TARGET`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Toolchain {
         cargo: PathBuf,
         /// The compiler.
         rustc: PathBuf,
+        /// Where its shared libraries are, when the system does not look there by itself.
+        libraries: Option<PathBuf>,
     },
 }
 
@@ -41,18 +44,25 @@ impl Toolchain {
     /// The toolchain that is installed, if one is; nothing is installed.
     pub fn find() -> Option<Self> {
         let (cargo, rustc) = current();
-        let sysroot = sysroot_of(Path::new(&rustc));
+        let sysroot = sysroot_of(Path::new(&rustc), None);
         if let Some(sysroot) = sysroot
             && has_target(&sysroot)
         {
             return Some(Self::WithTarget { cargo, sysroot });
         }
-        let (cargo, rustc) = (PathBuf::from("/usr/bin/cargo"), PathBuf::from("/usr/bin/rustc"));
-        let sysroot = sysroot_of(&rustc)?;
-        if !cargo.is_file() || !has_sources(&sysroot) || version_of(&rustc)? < COMPILER_VERSION {
-            return None;
-        }
-        Some(Self::WithSources { cargo, rustc })
+        Self::of_distribution(Path::new("/usr"), None).or_else(|| {
+            let folder = unpacked().join("usr");
+            Self::of_distribution(&folder, Some(folder.join("lib/x86_64-linux-gnu")))
+        })
+    }
+
+    /// The distribution's compiler as it lies in `folder`, if it is there and fit.
+    fn of_distribution(folder: &Path, libraries: Option<PathBuf>) -> Option<Self> {
+        let (cargo, rustc) = (folder.join("bin/cargo"), folder.join("bin/rustc"));
+        let sysroot = sysroot_of(&rustc, libraries.as_deref())?;
+        let fits =
+            cargo.is_file() && has_sources(&sysroot) && version_of(&rustc, libraries.as_deref())? >= COMPILER_VERSION;
+        fits.then_some(Self::WithSources { cargo, rustc, libraries })
     }
 
     /// One line that says which it is.
@@ -89,7 +99,10 @@ impl Toolchain {
         }
         command.env("CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS", flags);
         command.args(["build", "--target", TARGET]);
-        if let Self::WithSources { rustc, .. } = self {
+        if let Self::WithSources { rustc, libraries, .. } = self {
+            if let Some(libraries) = libraries {
+                command.env("LD_LIBRARY_PATH", libraries);
+            }
             // The toolchain's version is stable; the variable lets it take the two -Z options.
             command
                 .env_remove("RUSTUP_TOOLCHAIN")
@@ -109,16 +122,26 @@ fn current() -> (OsString, OsString) {
     (cargo, rustc)
 }
 
-fn sysroot_of(rustc: &Path) -> Option<PathBuf> {
+/// The folder into which set-up unpacks the distribution's compiler where it cannot be installed.
+pub fn unpacked() -> PathBuf {
+    workspace::target().join("toolchain")
+}
+
+fn sysroot_of(rustc: &Path, libraries: Option<&Path>) -> Option<PathBuf> {
     if rustc.is_absolute() && !rustc.is_file() {
         return None;
     }
-    let text = output_of(Command::new(rustc).args(["--print", "sysroot"]), PROBE_LIMIT).ok()?;
-    Some(PathBuf::from(text.trim()))
+    Some(PathBuf::from(answer_of(rustc, &["--print", "sysroot"], libraries)?.trim()))
 }
 
-fn version_of(rustc: &Path) -> Option<Version> {
-    Version::find(&output_of(Command::new(rustc).arg("--version"), PROBE_LIMIT).ok()?)
+fn version_of(rustc: &Path, libraries: Option<&Path>) -> Option<Version> {
+    Version::find(&answer_of(rustc, &["--version"], libraries)?)
+}
+
+fn answer_of(rustc: &Path, question: &[&str], libraries: Option<&Path>) -> Option<String> {
+    let mut command = Command::new(rustc);
+    command.args(question).envs(libraries.map(|libraries| ("LD_LIBRARY_PATH", libraries)));
+    output_of(&mut command, PROBE_LIMIT).ok()
 }
 
 fn has_target(sysroot: &Path) -> bool {
@@ -172,12 +195,14 @@ mod tests {
 
     #[test]
     fn the_distribution_toolchain_builds_the_library_and_is_not_rustups() {
-        let toolchain = Toolchain::WithSources { cargo: "/usr/bin/cargo".into(), rustc: "/usr/bin/rustc".into() };
+        let (cargo, rustc) = ("/usr/bin/cargo".into(), "/usr/bin/rustc".into());
+        let toolchain = Toolchain::WithSources { cargo, rustc, libraries: Some("/there/lib".into()) };
         let command = toolchain.cargo_build("-Cflag");
         let arguments: Vec<_> = command.get_args().collect();
         assert!(arguments.contains(&"-Zbuild-std=core,alloc,compiler_builtins".as_ref()), "{arguments:?}");
         let variables: Vec<_> = command.get_envs().collect();
         assert!(variables.contains(&("RUSTUP_TOOLCHAIN".as_ref(), None)), "{variables:?}");
         assert!(variables.contains(&("RUSTC_BOOTSTRAP".as_ref(), Some("1".as_ref()))), "{variables:?}");
+        assert!(variables.contains(&("LD_LIBRARY_PATH".as_ref(), Some("/there/lib".as_ref()))), "{variables:?}");
     }
 }

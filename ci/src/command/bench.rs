@@ -27,7 +27,7 @@ use crate::kernel_build::{self, Artifacts, Talk};
 use crate::machine::Machine;
 use crate::qemu::Accelerator;
 use crate::session::Observer;
-use crate::setup::{self, Component, Host, set_up};
+use crate::setup::{self, Component, set_up};
 
 /// The flags of `cargo xtask bench`.
 #[derive(Debug, Args)]
@@ -63,7 +63,7 @@ pub struct BenchArguments {
 }
 
 pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
-    set_up(&mut Host, &Component::for_boot(deterministic::machine().boot_door()), setup::Talk::Changes)?;
+    set_up(&Component::for_boot(deterministic::machine().boot_door()), setup::Talk::Changes)?;
     let artifacts = kernel_build::build(Talk::Progress)?;
     if let Some(keys) = &arguments.path {
         return show_paths(&artifacts, keys);

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use super::MachineArguments;
 use crate::process::Guarded;
-use crate::setup::{Component, Host, Talk, set_up};
+use crate::setup::{Component, Talk, set_up};
 
 /// The flags of `cargo xtask gdb`.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(super) fn gdb(arguments: GdbArguments) -> Result<()> {
     machine.check()?;
     let mut components = Component::for_boot(machine.boot_door());
     components.push(Component::Debugger);
-    set_up(&mut Host, &components, Talk::Changes)?;
+    set_up(&components, Talk::Changes)?;
     let sockets = tempfile::Builder::new().prefix("gatehouse-gdb-").tempdir().context("cannot make a folder")?;
     let socket = sockets.path().join("gdb");
     let prepared = machine.prepare(Some(&socket))?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::kernel_build::{self, Talk};
-use crate::setup::{self, Component, Host, set_up};
+use crate::setup::{self, Component, set_up};
 use crate::{archive, iso, workspace};
 
 /// The flags of `cargo xtask iso`.
@@ -30,7 +30,7 @@ pub(super) fn iso(arguments: IsoArguments) -> Result<()> {
         bail!("--out {}: the folder {} is not there", out.display(), folder.display());
     }
     let components = [Component::Compiler, Component::Linker, Component::ImageMaker];
-    set_up(&mut Host, &components, setup::Talk::Changes)?;
+    set_up(&components, setup::Talk::Changes)?;
     let artifacts = kernel_build::build(Talk::Progress)?;
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let programs = folder.path().join("programs.tar");

@@ -12,7 +12,7 @@ use crate::kernel_build::{self, Talk};
 use crate::outcome::Outcome;
 use crate::process::INTERRUPTED_EXIT;
 use crate::result::{Document, Verdict};
-use crate::setup::{self, Component, Host, set_up};
+use crate::setup::{self, Component, set_up};
 use crate::transcript::Transcript;
 
 /// The flags of `cargo xtask run`.
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: RunArguments) -> Result<()> {
         output_file::check(file).context("--json")?;
     }
     let components = Component::for_boot(machine.boot_door());
-    set_up(&mut Host, &components, setup::Talk::Changes)?;
+    set_up(&components, setup::Talk::Changes)?;
     let artifacts = kernel_build::build(Talk::Progress)?;
     if let Some(file) = &arguments.json {
         output_file::remove_old(file)?;

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::setup::{Component, Host, Talk, set_up};
+use crate::setup::{Component, Talk, set_up};
 
 pub(super) fn setup() -> Result<()> {
-    set_up(&mut Host, &Component::BASE, Talk::All)
+    set_up(&Component::BASE, Talk::All)
 }

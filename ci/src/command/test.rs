@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::kernel_build::{self, ARTIFACTS_VARIABLE, Talk};
 use crate::process::{Guarded, INTERRUPTED_EXIT, interrupted};
-use crate::setup::{self, Component, Host, set_up};
+use crate::setup::{self, Component, set_up};
 use crate::workspace;
 
 /// The flags of `cargo xtask test`.
@@ -24,7 +24,7 @@ pub struct TestArguments {
 /// lines are what is shown.
 pub(super) fn test(arguments: TestArguments) -> Result<()> {
     let filter = arguments.filter.as_deref();
-    set_up(&mut Host, &Component::BASE, setup::Talk::Changes)?;
+    set_up(&Component::BASE, setup::Talk::Changes)?;
     eprintln!("test: on the host");
     let host = run(cargo_test(&["--no-fail-fast"], filter))?;
     let models = run_models(filter)?;

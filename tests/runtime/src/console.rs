@@ -28,10 +28,16 @@ impl<S: FnMut(&[u8])> Buffered<S> {
     }
 }
 
+/// The longest beginning of the text that ends between two characters and has at most `limit` bytes
+/// (`str::floor_char_boundary` is younger than the oldest compiler that builds this).
+fn boundary(text: &str, limit: usize) -> usize {
+    (0..=limit.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0)
+}
+
 impl<S: FnMut(&[u8])> fmt::Write for Buffered<S> {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
         while !text.is_empty() {
-            let fitting = text.floor_char_boundary(CAPACITY - self.length);
+            let fitting = boundary(text, CAPACITY - self.length);
             let (now, later) = text.split_at(fitting);
             self.bytes[self.length..self.length + now.len()].copy_from_slice(now.as_bytes());
             self.length += now.len();
