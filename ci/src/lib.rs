@@ -33,6 +33,7 @@ pub mod session;
 pub mod setup;
 pub mod sweep;
 pub mod symbols;
+pub mod testing;
 pub mod toolchain;
 pub mod transcript;
 pub mod workspace;

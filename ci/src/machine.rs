@@ -179,6 +179,13 @@ impl Machine {
         }
     }
 
+    /// How many processors of the host it keeps busy: one where a single thread runs its CPUs in turn.
+    pub fn host_threads(&self) -> usize {
+        let in_turn = self.accelerator == Accelerator::Tcg
+            && (self.icount || self.one_thread || self.smp > qemu::MULTI_THREAD_CPUS);
+        if in_turn { 1 } else { self.smp as usize }
+    }
+
     /// Checks all settings, the programs' files included, without building anything.
     ///
     /// # Errors

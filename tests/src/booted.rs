@@ -1,19 +1,28 @@
-//! One boot at a time, and what every boot must leave behind.
+//! Boots by turns, and what every boot must leave behind.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
 
 use ci::machine::Machine;
 use ci::outcome::Outcome;
 use ci::result::{Document, Verdict};
 use ci::session::Observer;
+use ci::testing::{Slots, Taken};
 use ci::transcript::Transcript;
+use ci::workspace;
 
-/// Held while a machine runs: machines that share the host's processors take each other's time limits.
-static RUNNING: Mutex<()> = Mutex::new(());
+/// The host's processors, for which the machines of all test executables wait: together they must not want more than there
+/// are, or they take each other's time limits.
+fn processors() -> Slots {
+    let count = available_parallelism().map_or(1, Into::into);
+    Slots::new(workspace::target().join("boots"), count).expect("the target folder can be written to")
+}
 
-/// Keeps other machines of this process from running while it is held.
-pub fn alone() -> MutexGuard<'static, ()> {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+/// Keeps the machines of other tests from running while it is held.
+///
+/// # Panics
+/// When the target folder cannot be written to.
+pub fn alone() -> Taken {
+    processors().take(usize::MAX).expect("files in the target folder can be locked")
 }
 
 /// Boots the machine and waits for its end, however that is.
@@ -31,7 +40,7 @@ pub fn boot(machine: &Machine) -> Transcript {
 /// As [`boot`].
 #[must_use]
 pub fn boot_observed(machine: &Machine, observer: &mut dyn Observer) -> Transcript {
-    let _alone = alone();
+    let _processors = processors().take(machine.host_threads()).expect("files in the target folder can be locked");
     machine.run_observed(observer).unwrap_or_else(|error| panic!("no boot: {error:#}"))
 }
 
