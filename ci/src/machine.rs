@@ -14,8 +14,17 @@ use crate::kernel_build::{self, Artifacts};
 use crate::outcome::Outcome;
 use crate::qemu::{self, Accelerator, Configuration, Console, Firmware, MachineType, Source};
 use crate::result::Boot;
-use crate::session::{self, Observer};
+use crate::session::{self, Limits, Observer};
 use crate::transcript::Transcript;
+
+/// The kernel keeps a command line of this many bytes at most (`CommandLine::MAXIMUM_LENGTH`).
+pub const COMMAND_LINE_BYTES: usize = 2048;
+
+/// With less memory there is no room for the boot archive beside the kernel.
+const LEAST_MEMORY_MIB: u64 = 64;
+
+/// How many time limits a guest gets that goes on and never ends.
+const WHOLE_LIMITS: u32 = 10;
 
 /// A machine to boot the kernel on. Each setting has the default of the command line's flag.
 #[derive(Clone, Debug)]
@@ -147,7 +156,7 @@ impl Machine {
         self
     }
 
-    /// Wall time after which QEMU is killed; without it [`default_time_limit`] decides.
+    /// Wall time without a line or a record after which QEMU is killed; a guest that goes on gets ten times as long; without it [`default_time_limit`] decides.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
@@ -168,6 +177,17 @@ impl Machine {
     /// The way by which the kernel is started.
     pub fn boot_door(&self) -> Boot {
         self.boot
+    }
+
+    /// The name of the first program.
+    pub fn first_program(&self) -> &str {
+        self.command_line.split_whitespace().rev().find_map(|word| word.strip_prefix("init=")).unwrap_or("demo")
+    }
+
+    /// The names in the boot archive of the programs that were added.
+    pub fn added_programs(&self) -> Vec<String> {
+        let stems = self.programs.iter().filter_map(|path| path.file_stem()?.to_str());
+        stems.map(|stem| format!("{}/{stem}", archive::USER_FOLDER)).collect()
     }
 
     /// The limit that holds, `None` for none.
@@ -198,8 +218,8 @@ impl Machine {
         if self.smp > most {
             bail!("{} CPUs: the machine {} takes at most {most}", self.smp, self.machine.name());
         }
-        if self.memory_mib == Some(0) {
-            bail!("0 MiB of memory: give at least 64");
+        if let Some(memory) = self.memory_mib.filter(|memory| *memory < LEAST_MEMORY_MIB) {
+            bail!("{memory} MiB of memory: give at least {LEAST_MEMORY_MIB}");
         }
         if self.disk_mib == Some(0) {
             bail!("a disk of 0 MiB holds nothing: give at least 1");
@@ -218,6 +238,10 @@ impl Machine {
         }
         if self.command_line.contains(['\n', '\0']) {
             bail!("the kernel's command line must be one line");
+        }
+        if self.command_line.len() > COMMAND_LINE_BYTES {
+            let bytes = self.command_line.len();
+            bail!("the kernel's command line has {bytes} bytes: give at most {COMMAND_LINE_BYTES}");
         }
         if self.accelerator == Accelerator::Kvm {
             if self.icount {
@@ -243,8 +267,8 @@ impl Machine {
     /// Those of [`Self::run`].
     pub fn run_observed(&self, observer: &mut dyn Observer) -> Result<Transcript> {
         let prepared = self.prepare(None)?;
-        let limit = self.effective_time_limit();
-        let mut transcript = session::run(prepared.command, &prepared.records, prepared.console, limit, observer)?;
+        let limits = self.effective_time_limit().map(|silent| Limits { silent, whole: silent * WHOLE_LIMITS });
+        let mut transcript = session::run(prepared.command, &prepared.records, prepared.console, limits, observer)?;
         if !self.exit_device && transcript.outcome == Outcome::Reset {
             let last = transcript.console.iter().rev().find(|line| !line.is_empty());
             transcript.outcome = last.and_then(|line| Outcome::from_last_line(line)).unwrap_or(Outcome::Reset);
@@ -378,12 +402,16 @@ mod tests {
     fn wrong_settings_are_told() {
         assert!(complaint(Machine::new().smp(0)).contains("at least one"));
         assert!(complaint(Machine::new().smp(256).machine(MachineType::Pc)).contains("at most 255"));
-        assert!(complaint(Machine::new().memory_mib(0)).contains("MiB"));
+        assert!(complaint(Machine::new().memory_mib(0)).contains("at least 64"));
+        assert!(complaint(Machine::new().memory_mib(63)).contains("63 MiB of memory: give at least 64"));
+        Machine::new().memory_mib(64).check().unwrap();
         assert!(complaint(Machine::new().disk_mib(0)).contains("disk of 0 MiB"));
         assert!(complaint(Machine::new().disk_mib(1).machine(MachineType::Microvm)).contains("no PCI"));
         assert!(complaint(Machine::new().time_limit(Duration::ZERO)).contains("0 s"));
         assert!(complaint(Machine::new().cpu("")).contains("CPU model"));
         assert!(complaint(Machine::new().command_line("a\nb")).contains("one line"));
+        assert!(complaint(Machine::new().command_line("a".repeat(2049))).contains("2049 bytes: give at most 2048"));
+        Machine::new().command_line("a".repeat(2048)).check().unwrap();
         assert!(complaint(Machine::new().machine(MachineType::Microvm).boot(Boot::Bios)).contains("microvm"));
         assert!(complaint(Machine::new().accelerator(Accelerator::Kvm).icount(true)).contains("KVM"));
     }

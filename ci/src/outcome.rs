@@ -36,8 +36,10 @@ pub enum Outcome {
     Unknown(i32),
     /// A signal ended QEMU.
     Signalled(i32),
-    /// The time limit passed; QEMU was killed.
+    /// The guest gave no sign for this long; QEMU was killed.
     Timeout(Duration),
+    /// The guest went on for this long without an end; QEMU was killed.
+    Endless(Duration),
     /// This tool was told to end (Ctrl-C, SIGTERM); QEMU was killed.
     Interrupted,
 }
@@ -107,9 +109,12 @@ impl fmt::Display for Outcome {
             Self::Timeout(limit) => {
                 write!(
                     formatter,
-                    "fail: no end within {} s, QEMU was stopped (--timeout sets the limit)",
+                    "fail: no progress for {} s, QEMU was stopped (--timeout sets the limit)",
                     limit.as_secs()
                 )
+            }
+            Self::Endless(limit) => {
+                write!(formatter, "fail: no end within {} s, QEMU was stopped (ten times --timeout)", limit.as_secs())
             }
             Self::Interrupted => formatter.write_str("fail: interrupted, QEMU was stopped"),
         }

@@ -28,6 +28,15 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// A line longer than this is cut there: a guest that runs wild must not eat the host's memory.
 const LINE_BYTES: u64 = 1 << 20;
 
+/// How long a guest may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Without a line on the console and without a record.
+    pub silent: Duration,
+    /// In all.
+    pub whole: Duration,
+}
+
 /// Told of everything while the machine runs.
 pub trait Observer {
     /// A line of the serial console, without its line end.
@@ -59,7 +68,7 @@ enum Event {
     Record(String),
 }
 
-/// Runs `command`, whose debug console connects to `socket`, until it ends or `limit` has passed.
+/// Runs `command`, whose debug console connects to `socket`, until it ends or runs into a limit.
 ///
 /// # Errors
 /// QEMU cannot be started, or the socket cannot be made.
@@ -67,7 +76,7 @@ pub fn run(
     mut command: Command,
     socket: &Path,
     console: Console,
-    limit: Option<Duration>,
+    limits: Option<Limits>,
     observer: &mut dyn Observer,
 ) -> Result<Transcript> {
     let listener =
@@ -103,9 +112,21 @@ pub fn run(
         emulator_words: String::new(),
         duration: Duration::ZERO,
     };
+    let mut last_sign = start;
+    let past = |last_sign: Instant| {
+        let limits = limits?;
+        match (last_sign.elapsed() >= limits.silent, start.elapsed() >= limits.whole) {
+            (true, _) => Some(Outcome::Timeout(limits.silent)),
+            (false, true) => Some(Outcome::Endless(limits.whole)),
+            (false, false) => None,
+        }
+    };
     let status = loop {
         match receiver.recv_timeout(LOOK_INTERVAL) {
-            Ok(event) => take(event, &mut transcript, observer),
+            Ok(event) => {
+                last_sign = Instant::now();
+                take(event, &mut transcript, observer);
+            }
             Err(RecvTimeoutError::Timeout) => {}
             // All streams are closed; the process itself may live on.
             Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK_INTERVAL),
@@ -119,20 +140,21 @@ pub fn run(
         if let Some(status) = qemu.try_wait()? {
             break Some(status);
         }
-        if interrupted() || observer.is_gone() || limit.is_some_and(|limit| start.elapsed() >= limit) {
+        let past = past(last_sign);
+        if interrupted() || observer.is_gone() || past.is_some() {
             qemu.kill();
+            transcript.outcome = past.unwrap_or(Outcome::Interrupted);
             break None;
         }
     };
     transcript.duration = start.elapsed();
     ended.store(true, Ordering::Release);
     drain(&receiver, &mut transcript, observer);
-    transcript.outcome = match (status, limit) {
-        _ if interrupted() || observer.is_gone() => Outcome::Interrupted,
-        (Some(status), _) => Outcome::from_status(status, &transcript.emulator_words),
-        (None, Some(limit)) => Outcome::Timeout(limit),
-        (None, None) => Outcome::Interrupted,
-    };
+    if interrupted() || observer.is_gone() {
+        transcript.outcome = Outcome::Interrupted;
+    } else if let Some(status) = status {
+        transcript.outcome = Outcome::from_status(status, &transcript.emulator_words);
+    }
     Ok(transcript)
 }
 
@@ -229,11 +251,12 @@ mod tests {
     use super::*;
 
     /// A shell stands in for QEMU.
-    fn shell(script: &str, limit: Duration) -> Transcript {
+    fn shell(script: &str, silent: Duration) -> Transcript {
+        let limits = Limits { silent, whole: silent * 5 };
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        run(command, &folder.path().join("records"), Console::Captured, Some(limit), &mut ()).unwrap()
+        run(command, &folder.path().join("records"), Console::Captured, Some(limits), &mut ()).unwrap()
     }
 
     const LONG: Duration = Duration::from_secs(60);
@@ -268,7 +291,8 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo hello; read answer; echo $answer; exit 33"]);
         let socket = folder.path().join("records");
-        let transcript = run(command, &socket, Console::Captured, Some(LONG), &mut Answering::default()).unwrap();
+        let limits = Limits { silent: LONG, whole: LONG };
+        let transcript = run(command, &socket, Console::Captured, Some(limits), &mut Answering::default()).unwrap();
         assert_eq!(transcript.outcome, Outcome::Pass);
         assert_eq!(transcript.console, ["hello", "you said hello"]);
     }
@@ -293,6 +317,15 @@ mod tests {
         assert_eq!(transcript.outcome, Outcome::Timeout(limit));
         assert_eq!(transcript.console, ["early"]);
         assert!(transcript.duration < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn who_goes_on_has_time_but_not_for_ever() {
+        let limit = Duration::from_secs(2);
+        let transcript = shell("for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done; exit 33", limit);
+        assert_eq!(transcript.outcome, Outcome::Pass, "{transcript}");
+        let transcript = shell("while true; do echo again; sleep 0.2; done", limit);
+        assert_eq!(transcript.outcome, Outcome::Endless(limit * 5));
     }
 
     #[test]

@@ -40,6 +40,28 @@ impl Transcript {
         Some(format!("{first} {words}").trim_end().to_string())
     }
 
+    /// How far it came: its last record of progress, else its last line.
+    pub fn how_far(&self) -> String {
+        let progress = self.records.iter().rev().find_map(|record| match record {
+            Record::Progress(progress) if progress.total > 0 => {
+                Some(format!("{}: {} of {}", progress.text, progress.done, progress.total))
+            }
+            Record::Progress(progress) => Some(format!("{}: {}", progress.text, progress.done)),
+            _ => None,
+        });
+        let line = || self.console.iter().rev().find(|line| !line.is_empty());
+        match progress.or_else(|| line().cloned()) {
+            Some(last) => format!("it came to \"{last}\""),
+            None => "it said nothing".into(),
+        }
+    }
+
+    /// What became of a program that was added, as the demonstration tells it: its last line about it.
+    pub fn end_of(&self, program: &str) -> Option<&str> {
+        let lines = self.console.iter().rev();
+        lines.filter_map(|line| line.strip_prefix(program)?.strip_prefix(": ")).next()
+    }
+
     /// The last result record, checked; `None` when the guest wrote none.
     ///
     /// # Errors
@@ -106,5 +128,18 @@ mod tests {
         let trapped = ["lockdown: CPU 0 (APIC id 0): PageFault in the kernel: load", "  address 0x0"];
         assert_eq!(of_console(&trapped).reason().unwrap(), "CPU 0 (APIC id 0): PageFault in the kernel: load");
         assert_eq!(of_console(&["all is well"]).reason(), None);
+    }
+
+    #[test]
+    fn the_last_sign_and_the_ends_of_programs_are_told() {
+        let mut transcript = of_console(&["user/a: exited with status 0", "user/ab: refused", "user/a: killed", ""]);
+        assert_eq!(transcript.end_of("user/a"), Some("killed"));
+        assert_eq!(transcript.end_of("user/b"), None);
+        assert_eq!(transcript.how_far(), "it came to \"user/a: killed\"");
+        let progress =
+            |text: &str, done, total| Record::Progress(crate::record::Progress { text: text.into(), done, total });
+        transcript.records = vec![progress("faults", 3, 9), Record::Other("x".into(), 1.into())];
+        assert_eq!(transcript.how_far(), "it came to \"faults: 3 of 9\"");
+        assert_eq!(of_console(&[]).how_far(), "it said nothing");
     }
 }

@@ -48,7 +48,7 @@ pub struct MachineArguments {
     /// The kernel's command line
     #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true, hide_default_value = true)]
     cmdline: String,
-    /// Stop QEMU after this many seconds [default: 60 and 1 for each CPU above 4; more for --boot and --icount]
+    /// Stop QEMU after this many seconds without progress [default: 60 and 1 for each CPU above 4; more for --boot and --icount]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
 }

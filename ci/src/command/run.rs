@@ -23,7 +23,10 @@ pub struct RunArguments {
     /// Write the result document there; an older file of that name is removed first
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Make the serial line the terminal (Ctrl-A x ends QEMU); no time limit
+    /// Fail when a program that was added by --program did not exit with status 0
+    #[arg(long)]
+    strict: bool,
+    /// Make the serial line the terminal (Ctrl-A x ends QEMU); only a time limit that was set holds
     #[arg(long)]
     interactive: bool,
 }
@@ -44,18 +47,21 @@ pub(super) fn run(arguments: RunArguments) -> Result<()> {
         eprintln!("the serial line is this terminal: Ctrl-A x ends QEMU, Ctrl-A c shows its monitor");
     }
     let mut live = Live::default();
-    let transcript = machine.artifacts(artifacts).run_observed(&mut live)?;
+    let machine = machine.artifacts(artifacts);
+    let transcript = machine.run_observed(&mut live)?;
     live.finish();
     if arguments.interactive {
         // The guest's last line may be unended.
         println!();
     }
-    conclude(&transcript, arguments.json.as_deref())
+    let strict = if arguments.strict { machine.added_programs() } else { Vec::new() };
+    conclude(&transcript, arguments.json.as_deref(), machine.first_program(), &strict)
 }
 
-/// Writes the document and the last line; ends the process when the boot did not pass.
-fn conclude(transcript: &Transcript, json: Option<&Path>) -> Result<()> {
-    let problem = match report(transcript, json) {
+/// Writes the document and the last line; ends the process when the boot did not pass. Programs in `strict` must have exited
+/// with status 0.
+fn conclude(transcript: &Transcript, json: Option<&Path>, first: &str, strict: &[String]) -> Result<()> {
+    let problem = match report(transcript, json).and_then(|()| programs_are_well(transcript, strict)) {
         Ok(()) => None,
         Err(error) => Some(format!("{error:#}")),
     };
@@ -65,7 +71,9 @@ fn conclude(transcript: &Transcript, json: Option<&Path>) -> Result<()> {
         (Outcome::Pass, Some(problem)) => (format!("fail: {problem}"), 1),
         (Outcome::Interrupted, _) => (Outcome::Interrupted.to_string(), INTERRUPTED_EXIT),
         (outcome, problem) => {
-            let words = [Some(outcome.to_string()), transcript.reason(), problem];
+            let too_long = matches!(outcome, Outcome::Timeout(_) | Outcome::Endless(_));
+            let far = too_long.then(|| format!("the program {first} has not ended, {}", transcript.how_far()));
+            let words = [Some(outcome.to_string()), far, transcript.reason(), problem];
             (words.into_iter().flatten().collect::<Vec<_>>().join("; "), 1)
         }
     };
@@ -76,6 +84,18 @@ fn conclude(transcript: &Transcript, json: Option<&Path>) -> Result<()> {
         0 => Ok(()),
         code => std::process::exit(code),
     }
+}
+
+/// Whether each of these programs exited with status 0.
+fn programs_are_well(transcript: &Transcript, programs: &[String]) -> Result<()> {
+    for program in programs {
+        match transcript.end_of(program) {
+            Some("exited with status 0") => {}
+            Some(end) => bail!("{program}: {end} (--strict)"),
+            None => bail!("{program}: its end was not told (--strict)"),
+        }
+    }
+    Ok(())
 }
 
 /// Checks the records and writes the document.
