@@ -75,6 +75,15 @@ impl Toolchain {
         }
     }
 
+    /// The compiler's own name and version, in a line.
+    pub fn version(&self) -> Option<String> {
+        let (rustc, libraries) = match self {
+            Self::WithTarget { .. } => (PathBuf::from(current().1), None),
+            Self::WithSources { rustc, libraries, .. } => (rustc.clone(), libraries.as_deref()),
+        };
+        Some(answer_of(&rustc, &["--version"], libraries)?.trim().to_string())
+    }
+
     /// A cargo call that builds for the target; the package and the profile are the caller's.
     pub fn cargo_build(&self, flags: &str) -> Command {
         let mut command = match self {

@@ -30,9 +30,27 @@ pub fn read(file: &Path) -> Result<Budgets> {
     Ok(budgets)
 }
 
-/// The file's text with other budgets: its comments at the beginning stay.
-pub fn rewritten(text: &str, budgets: &Budgets) -> String {
-    let head: String = text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+/// What the line with the compiler begins with, among the comments.
+const COMPILER: &str = "# Counted with ";
+
+/// Operations whose figures move with the compiler of the kernel: they copy and clear pages, and the compiler decides in how
+/// many instructions.
+pub const MOVING: [&str; 3] = ["page_fault_fresh", "swap_in_ram", "thread_create"];
+
+/// The compiler with which the budgets were counted, where the file says so.
+pub fn compiler(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix(COMPILER)).map(|name| name.trim_end_matches('.'))
+}
+
+/// The file's text with other budgets, counted with `compiler`: its other comments at the beginning stay.
+pub fn rewritten(text: &str, budgets: &Budgets, compiler: Option<&str>) -> String {
+    let mut head: String = text
+        .lines()
+        .take_while(|line| line.starts_with('#'))
+        .filter(|line| compiler.is_none() || !line.starts_with(COMPILER))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    head.extend(compiler.map(|compiler| format!("{COMPILER}{compiler}.\n")));
     let lines = OPERATIONS.iter().filter_map(|operation| {
         let budget = budgets.get(operation.key)?;
         Some(format!("{} = {budget}\n", operation.key))
@@ -48,13 +66,19 @@ mod tests {
     fn the_checked_in_budgets_are_right() {
         let budgets = read(&file()).unwrap();
         let text = fs::read_to_string(file()).unwrap();
-        assert_eq!(rewritten(&text, &budgets), text, "as `--accept` writes them");
+        assert_eq!(rewritten(&text, &budgets, None), text, "as `--accept` writes them");
     }
 
     #[test]
     fn rewriting_keeps_the_head_and_the_order() {
         let budgets = Budgets::from([("call".into(), 2), ("syscall_null".into(), 1)]);
-        assert_eq!(rewritten("# one\n# two\ncall = 7\n", &budgets), "# one\n# two\n\nsyscall_null = 1\ncall = 2\n");
+        let text = "# one\n# two\ncall = 7\n";
+        assert_eq!(rewritten(text, &budgets, None), "# one\n# two\n\nsyscall_null = 1\ncall = 2\n");
+        let old = rewritten(text, &budgets, Some("rustc 1"));
+        let new = rewritten(&old, &budgets, Some("rustc 2"));
+        assert_eq!(new, "# one\n# two\n# Counted with rustc 2.\n\nsyscall_null = 1\ncall = 2\n");
+        assert_eq!((compiler(text), compiler(&old), compiler(&new)), (None, Some("rustc 1"), Some("rustc 2")));
+        assert!(MOVING.iter().all(|key| catalogue::find(key).is_some()));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Document {
     /// The command that made it.
     #[serde(default)]
     pub command: String,
+    /// The compiler of the kernel, as it names itself. Of two the figures may differ.
+    #[serde(default)]
+    pub compiler: String,
     /// When, seconds since 1970.
     #[serde(default)]
     pub time: u64,

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output_file;
 use crate::bench::budgets;
 use crate::bench::check::complaints;
 use crate::bench::deterministic::{self, Counted, count, traced};
@@ -28,6 +29,7 @@ use crate::machine::Machine;
 use crate::qemu::Accelerator;
 use crate::session::Observer;
 use crate::setup::{self, Component, set_up};
+use crate::toolchain::Toolchain;
 
 /// The flags of `cargo xtask bench`.
 #[derive(Debug, Args)]
@@ -63,6 +65,11 @@ pub struct BenchArguments {
 }
 
 pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
+    // All that could fail is tried before the two minutes of work.
+    for (flag, file) in [("--json", &arguments.json), ("--chart", &arguments.chart), ("--report", &arguments.report)] {
+        file.as_deref().map_or(Ok(()), output_file::check).context(flag)?;
+    }
+    let history = earlier(&arguments.history)?;
     set_up(&Component::for_boot(deterministic::machine().boot_door()), setup::Talk::Changes)?;
     let artifacts = kernel_build::build(Talk::Progress)?;
     if let Some(keys) = &arguments.path {
@@ -72,13 +79,15 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
     let bar = bar("counting instructions");
     let counted = count(&artifacts, &mut (), &mut |trace| tell(&bar, trace))?;
     bar.finish_and_clear();
+    let compiler = Toolchain::find().and_then(|toolchain| toolchain.version()).unwrap_or_default();
     if arguments.accept {
         allowed = counted.measurements.iter().map(|(key, measured)| (key.clone(), measured.median())).collect();
-        accept(&counted, &allowed, &mut golden)?;
+        accept(&counted, &allowed, &mut golden, &compiler)?;
     }
     let (throughput, scale) = if arguments.quick { (None, None) } else { times(arguments.accel, &artifacts)? };
     let document = Document {
         command: command_line(),
+        compiler: compiler.clone(),
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         icount: document::icount(&counted, &allowed, &peers),
         false_sharing: counted.sharing(),
@@ -101,10 +110,16 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
         write(file, &report::operations(&document)?)?;
     }
     if let Some(file) = &arguments.report {
-        write(file, &report::page(&document, &earlier(&arguments.history)?, &peers)?)?;
+        write(file, &report::page(&document, &history, &peers)?)?;
     }
     if arguments.check {
-        let complaints = complaints(&counted, &allowed, &golden);
+        let mut complaints = complaints(&counted, &allowed, &golden);
+        let text = fs::read_to_string(budgets::file())?;
+        let budgeted = budgets::compiler(&text).unwrap_or("a compiler that was not noted");
+        if !complaints.is_empty() && budgeted != compiler {
+            let moving = budgets::MOVING.join(", ");
+            complaints.push(format!("the kernel is by {compiler}, the budgets by {budgeted}: {moving} move with it"));
+        }
         if !complaints.is_empty() {
             bail!("{}", complaints.join("\n"));
         }
@@ -159,10 +174,10 @@ fn earlier(places: &[PathBuf]) -> Result<Vec<Document>> {
     Ok(documents)
 }
 
-fn accept(counted: &Counted, allowed: &budgets::Budgets, golden: &mut Golden) -> Result<()> {
+fn accept(counted: &Counted, allowed: &budgets::Budgets, golden: &mut Golden, compiler: &str) -> Result<()> {
     let file = budgets::file();
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    write(&file, &budgets::rewritten(&text, allowed))?;
+    write(&file, &budgets::rewritten(&text, allowed, Some(compiler)))?;
     for key in counted.measurements.keys() {
         if let Some(path) = counted.path(key) {
             golden.accept(path, &counted.symbols);
@@ -195,7 +210,7 @@ fn command_line() -> String {
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    output_file::write(file, text)
 }
 
 fn tell(bar: &ProgressBar, trace: &Trace) {

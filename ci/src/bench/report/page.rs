@@ -51,7 +51,7 @@ pub fn page(document: &Document, history: &[Document], peers: &Peers) -> Result<
             }
             body {
                 h1 { "Gatehouse benchmarks" }
-                p { "Made by " code { (document.command) } ". How to read it is in the book, page \u{201c}Benchmarks\u{201d}." }
+                p { "Made by " code { (document.command) } " of a kernel by " (compiler(document)) ". How to read it is in the book, page \u{201c}Benchmarks\u{201d}." }
                 (counted(document, peers)?)
                 @if let Some(throughput) = &document.throughput {
                     (loaded(throughput)?)
@@ -225,6 +225,11 @@ fn earlier(document: &Document, history: &[Document]) -> Result<Markup> {
             }
         }
     })
+}
+
+/// The compiler, as far as it is known.
+fn compiler(document: &Document) -> &str {
+    if document.compiler.is_empty() { "a compiler that was not noted" } else { &document.compiler }
 }
 
 #[cfg(test)]
