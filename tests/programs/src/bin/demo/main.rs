@@ -63,7 +63,7 @@ fn demonstrate() -> Result<u64, Error> {
     let handlers = Handlers::start(&plan, here)?;
 
     counters::read(&mut before, handlers.places())?;
-    tables::bring_up(&system, &before);
+    tables::bring_up(&before);
     bring_up::check(&before, &mut problems);
 
     let still_running = user_programs::run(system.cpus_online)?;

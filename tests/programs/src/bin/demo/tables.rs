@@ -20,46 +20,34 @@ pub(crate) const fn boot_name(system: &SystemInformation) -> &'static str {
     }
 }
 
-/// How the CPUs came up, and what each has of its own.
-pub(crate) fn bring_up(system: &SystemInformation, readings: &[Reading]) {
+/// When each CPU came up, and what it has of its own.
+pub(crate) fn bring_up(readings: &[Reading]) {
+    println!("TSS and tops of the interrupt stack and of the IST stacks, all below 0xffff...:");
     println!(
-        "{} of {} CPUs online after {} us, started by {}",
-        system.cpus_online,
-        system.cpus_listed,
-        system.bring_up_us,
-        boot_name(system)
+        "{:>4} {:>5} {:>9} {:>12} {:>12} {:>12} {:>12} {:>13} {:>12}",
+        "CPU", "APIC", "online us", "interrupts", "TSS", "NMI", "double fault", "machine check", "debug"
     );
-    println!(
-        "{:>4} {:>7} {:>9}  {:37}  {:18}  {:18}  {:18}  {:18}  {:18}",
-        "CPU",
-        "APIC id",
-        "online us",
-        "interrupt stack",
-        "TSS",
-        "IST NMI",
-        "IST double fault",
-        "IST machine check",
-        "IST debug"
-    );
+    // The upper 16 bits of the kernel's addresses are all set.
+    let low = |address: u64| address & 0xffff_ffff_ffff;
     for reading in readings {
         let cpu = &reading.information;
         println!(
-            "{:>4} {:>7} {:>9}  {:#018x}-{:#018x}  {:#018x}  {:#018x}  {:#018x}  {:#018x}  {:#018x}",
+            "{:>4} {:>5} {:>9} {:>12x} {:>12x} {:>12x} {:>12x} {:>13x} {:>12x}",
             cpu.index,
             cpu.apic_id,
             cpu.online_us,
-            cpu.interrupt_stack_base,
-            cpu.interrupt_stack_top,
-            cpu.tss,
-            cpu.ist_nmi,
-            cpu.ist_double_fault,
-            cpu.ist_machine_check,
-            cpu.ist_debug
+            low(cpu.interrupt_stack_top),
+            low(cpu.tss),
+            low(cpu.ist_nmi),
+            low(cpu.ist_double_fault),
+            low(cpu.ist_machine_check),
+            low(cpu.ist_debug)
         );
     }
 }
 
-/// What each CPU counted. Only exceptions that any CPU had get a column. Page faults are listed as paged where the pager is.
+/// What each CPU counted: exceptions, those that any CPU had, and below them the rest. Page faults are listed as paged where the
+/// pager is.
 pub(crate) fn by_cpu(before: &[Reading], after: &[Reading]) {
     let tallies = || before.iter().zip(after).map(|(before, after)| Tally::between(before, after));
     let mut sum = Tally::default();
@@ -71,19 +59,22 @@ pub(crate) fn by_cpu(before: &[Reading], after: &[Reading]) {
     for exception in columns() {
         print!(" {:>6}", exception.mnemonic);
     }
-    println!(
-        " {:>7} {:>8} {:>7} {:>7} {:>6} {:>8} {:>10} {:>8} {:>8} {:>13}",
-        "paged", "debugged", "timer", "IPI", "device", "spurious", "unexpected", "SYSCALL", "int 0x80", "deepest stack"
-    );
+    println!(" {:>7} {:>8}", "paged", "debugged");
     for (tally, reading) in tallies().zip(after) {
         print!("{:>4}", reading.information.index);
         for exception in columns() {
             print!(" {:>6}", tally.exceptions[exception.vector]);
         }
+        println!(" {:>7} {:>8}", tally.paged, tally.debugged);
+    }
+    println!(
+        "{:>4} {:>7} {:>7} {:>6} {:>8} {:>10} {:>8} {:>8} {:>13}",
+        "CPU", "timer", "IPI", "device", "spurious", "unexpected", "SYSCALL", "int 0x80", "deepest stack"
+    );
+    for (tally, reading) in tallies().zip(after) {
         println!(
-            " {:>7} {:>8} {:>7} {:>7} {:>6} {:>8} {:>10} {:>8} {:>8} {:>13}",
-            tally.paged,
-            tally.debugged,
+            "{:>4} {:>7} {:>7} {:>6} {:>8} {:>10} {:>8} {:>8} {:>13}",
+            reading.information.index,
             tally.timer,
             tally.ipi,
             tally.device,
