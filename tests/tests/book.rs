@@ -273,3 +273,65 @@ fn the_list_of_trap_kernel_is_its_accepted_path() {
     assert!(rows.iter().all(|row| !row[3].is_empty()), "an instruction without a reason");
     assert!(page.contains(&format!("**`trap_kernel`: {}, goal ", rows.len())), "the figure above the list");
 }
+
+/// Each sentence that was asked for has a test that exists.
+#[test]
+fn what_was_asked_for_is_tested() {
+    let page = text("docs/requirements.md");
+    let mut named = 0;
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [_, _, test] = cells[..] else { panic!("not three cells: {line}") };
+        let Some((file, name)) = test.split_once("`: ") else { continue };
+        let source = text(file.trim_start_matches('`'));
+        assert!(source.contains(&format!("fn {name}()")), "{file} has no test {name}");
+        named += 1;
+    }
+    assert!(named > 50, "{named}");
+}
+
+/// `section N of [the ABI](abi.md)`, on the page about a subject: the heading with that number names the page's subject.
+#[test]
+fn sections_of_the_abi_are_the_ones_that_are_meant() {
+    let abi = text("docs/abi.md");
+    let mut named = 0;
+    for page in pages() {
+        let text = text(page.to_str().expect("paths are text"));
+        for rest in text.split("section ").skip(1) {
+            let Some((number, _)) = rest.split_once(" of [the ABI]") else { continue };
+            let heading = abi.lines().find_map(|line| line.strip_prefix(&format!("## {number}. ")));
+            let heading = heading.unwrap_or_else(|| panic!("{}: no section {number}", page.display()));
+            let subject = text.lines().next().unwrap_or_default().trim_start_matches("# ").to_lowercase();
+            let found = heading.to_lowercase().split(' ').any(|word| subject.contains(word.trim_end_matches(',')));
+            assert!(found, "{}: section {number} is about {heading}", page.display());
+            named += 1;
+        }
+    }
+    assert!(named > 0);
+}
+
+/// What the pages call system calls are system calls: words in parentheses before a link to the ABI.
+#[test]
+fn system_calls_that_pages_name_exist() {
+    let abi = text("docs/abi.md");
+    let calls: BTreeSet<String> = table(&abi, "| number | call ").into_iter().map(|row| row[1].clone()).collect();
+    assert!(calls.contains("Information"), "{calls:?}");
+    for page in pages() {
+        let text = text(page.to_str().expect("paths are text"));
+        for (end, _) in text.match_indices(", [abi.md](abi.md))") {
+            let word = text[..end].rsplit('(').next().unwrap_or_default();
+            let is_call = word.chars().all(char::is_alphanumeric) && word.starts_with(char::is_uppercase);
+            assert!(!is_call || calls.contains(word), "{}: {word}", page.display());
+        }
+    }
+}
+
+/// The suite has as many rows as the page's sample says.
+#[test]
+fn the_sample_of_the_suite_has_its_number() {
+    let source = text("tests/programs/src/bin/suite/hazards.rs");
+    let rows =
+        between(&source, "HAZARDS: &[Hazard] = &[", "\n];").next().expect("there is the list").matches("(\"").count();
+    let page = text("docs/testing.md");
+    assert!(page.contains(&format!("`suite: {rows} ok, ")), "{rows} hazards");
+}
