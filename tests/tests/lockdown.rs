@@ -2,7 +2,7 @@
 
 use ci::machine::Machine;
 use ci::outcome::Outcome;
-use integration_tests::{FatalReport, boot_to_report};
+use integration_tests::{FatalReport, boot_to_report, text};
 
 fn report(case: &str, outcome: &Outcome) -> FatalReport {
     let line = format!("init=kernel_failure test-hooks case={case}");
@@ -21,6 +21,11 @@ fn a_trap_in_the_kernel_is_told_with_names() {
     // From the failing instruction to the program, with the system call's trap between.
     report.expect(first, "gatehouse::test_hooks::run+");
     report.expect(first, "gatehouse::system_call::dispatch::other+");
+    // The sample in the book has the functions that are called.
+    let page = text("docs/lockdown.md");
+    let (sample, _) = page.split_once("-- trap 256 interrupted --").expect("the book has a sample");
+    let functions = sample.split(" gatehouse::").skip(1).filter_map(|rest| rest.split_once('+'));
+    functions.for_each(|(function, _)| report.expect(first, &format!(" gatehouse::{function}+")));
     report.expect(first, "-- trap 256 interrupted --");
     report.expect(first, "    a program at 0x40");
     for other in &report.order[1..] {
