@@ -124,3 +124,31 @@ fn write_document(document: &Document, file: &Path) -> Result<()> {
     text.push('\n');
     output_file::write(file, &text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_did_not_end_well_is_a_failure_where_that_is_asked_for() {
+        let console = ["user/good: exited with status 0", "user/bad: exited with status 3", "user/bad: killed"];
+        let transcript = Transcript {
+            outcome: Outcome::Pass,
+            console: console.map(String::from).to_vec(),
+            records: Vec::new(),
+            malformed: Vec::new(),
+            emulator_words: String::new(),
+            duration: Duration::ZERO,
+        };
+        let complaint = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            programs_are_well(&transcript, &names).map_err(|error| error.to_string())
+        };
+        assert_eq!(complaint(&[]), Ok(()));
+        assert_eq!(complaint(&["user/good"]), Ok(()));
+        assert!(complaint(&["user/good", "user/bad"]).unwrap_err().contains("user/bad: killed"));
+        assert!(complaint(&["user/lost"]).unwrap_err().contains("its end was not told"));
+    }
+}
