@@ -53,6 +53,10 @@ pub trait Observer {
     fn console_input(&mut self) -> Option<Vec<u8>> {
         None
     }
+    /// While it is set, nobody reads the serial console.
+    fn pause_of_console(&self) -> Option<Arc<AtomicBool>> {
+        None
+    }
     /// Whether nobody looks any more; then the machine is stopped.
     fn is_gone(&self) -> bool {
         false
@@ -96,7 +100,8 @@ pub fn run(
     let (sender, receiver) = sync_channel(1024);
     let ended = Arc::new(AtomicBool::new(false));
     if let Some(stdout) = qemu.child().stdout.take() {
-        spawn_reader(stdout, sender.clone(), Event::Console);
+        let pause = observer.pause_of_console().unwrap_or_default();
+        spawn_reader(Pausing { stream: stdout, pause, ended: Arc::clone(&ended) }, sender.clone(), Event::Console);
     }
     if let Some(stderr) = qemu.child().stderr.take() {
         spawn_reader(stderr, sender.clone(), Event::Emulator);
@@ -107,6 +112,7 @@ pub fn run(
     let mut transcript = Transcript {
         outcome: Outcome::Interrupted,
         console: Vec::new(),
+        kernel: Vec::new(),
         records: Vec::new(),
         malformed: Vec::new(),
         emulator_words: String::new(),
@@ -172,7 +178,7 @@ fn take(event: Event, transcript: &mut Transcript, observer: &mut dyn Observer) 
             // Firmware clears the screen and moves the cursor.
             let line = anstream::adapter::strip_str(&line).to_string();
             observer.console_line(&line);
-            transcript.console.push(line);
+            transcript.take_line(&line);
         }
         Event::Emulator(line) => {
             observer.emulator_line(&line);
@@ -187,6 +193,23 @@ fn take(event: Event, transcript: &mut Transcript, observer: &mut dyn Observer) 
             }
             Err(reason) => transcript.malformed.push(format!("{line} ({reason})")),
         },
+    }
+}
+
+/// A stream that is not read at times.
+struct Pausing<S> {
+    stream: S,
+    pause: Arc<AtomicBool>,
+    /// The process that writes it has ended: no pause is long enough for it.
+    ended: Arc<AtomicBool>,
+}
+
+impl<S: Read> Read for Pausing<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.pause.load(Ordering::Acquire) && !self.ended.load(Ordering::Acquire) {
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.stream.read(buffer)
     }
 }
 

@@ -7,13 +7,18 @@ use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::result::Document;
 
+/// What a line of the kernel begins with on the serial console (docs/console.md).
+const KERNEL_MARK: &str = "# ";
+
 /// What a boot left behind. Its `Display` is for the message of a failed assertion.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     /// How it ended.
     pub outcome: Outcome,
-    /// The lines of the serial console.
+    /// The lines of the serial console, those of the kernel without the mark that they begin with.
     pub console: Vec<String>,
+    /// Those of them that the kernel wrote: no program can.
+    pub kernel: Vec<String>,
     /// The records, in order.
     pub records: Vec<Record>,
     /// Lines of the debug console that are no records, each with the reason.
@@ -30,9 +35,21 @@ impl Transcript {
         self.console.iter().any(|line| line.contains(text))
     }
 
+    /// Takes a line of the serial console.
+    pub(crate) fn take_line(&mut self, line: &str) {
+        let text = match line.strip_prefix(KERNEL_MARK) {
+            Some(text) => {
+                self.kernel.push(text.to_string());
+                text
+            }
+            None => line,
+        };
+        self.console.push(text.to_string());
+    }
+
     /// What the kernel said first when it stopped itself: the CPU and the panic's words, or the trap.
     pub fn reason(&self) -> Option<String> {
-        let mut lines = self.console.iter();
+        let mut lines = self.kernel.iter();
         let first =
             lines.find_map(|line| ["kernel panic: ", "lockdown: "].iter().find_map(|it| line.strip_prefix(it)))?;
         // A panic has its words on a line of their own.
@@ -104,28 +121,33 @@ mod tests {
     use super::*;
 
     fn of_console(lines: &[&str]) -> Transcript {
-        Transcript {
+        let mut transcript = Transcript {
             outcome: Outcome::Panic,
-            console: lines.iter().map(ToString::to_string).collect(),
+            console: Vec::new(),
+            kernel: Vec::new(),
             records: Vec::new(),
             malformed: Vec::new(),
             emulator_words: String::new(),
             duration: Duration::ZERO,
-        }
+        };
+        lines.iter().for_each(|line| transcript.take_line(line));
+        transcript
     }
 
     #[test]
     fn the_first_cpu_that_stopped_gives_the_reason() {
         let panicked = [
-            "booting",
+            "# booting",
+            "lockdown: CPU 7: so says a program",
+            "\\# lockdown: CPU 8: and another one",
             "",
-            "kernel panic: CPU 1: panicked at a.rs:1:",
-            "no memory",
-            "  no thread",
-            "kernel panic: CPU 0: x",
+            "# kernel panic: CPU 1: panicked at a.rs:1:",
+            "# no memory",
+            "#   no thread",
+            "# kernel panic: CPU 0: x",
         ];
         assert_eq!(of_console(&panicked).reason().unwrap(), "CPU 1: panicked at a.rs:1: no memory");
-        let trapped = ["lockdown: CPU 0 (APIC id 0): PageFault in the kernel: load", "  address 0x0"];
+        let trapped = ["# lockdown: CPU 0 (APIC id 0): PageFault in the kernel: load", "#   address 0x0"];
         assert_eq!(of_console(&trapped).reason().unwrap(), "CPU 0 (APIC id 0): PageFault in the kernel: load");
         assert_eq!(of_console(&["all is well"]).reason(), None);
     }

@@ -37,10 +37,10 @@ impl FatalReport {
         assert!(transcript.malformed.is_empty(), "{transcript}");
         let title = if *outcome == Outcome::Panic { "kernel panic: " } else { "lockdown: " };
         let end = format!("{title}end of the report");
-        let first = transcript.console.iter().position(|line| line.starts_with(title));
+        let first = transcript.kernel.iter().position(|line| line.starts_with(title));
         let first = first.unwrap_or_else(|| panic!("no report in {transcript}"));
         let mut report = Self { cpus: vec![Vec::new(); cpus], order: Vec::new(), transcript };
-        let lines = report.transcript.console[first..].to_vec();
+        let lines = report.transcript.kernel[first..].to_vec();
         assert_eq!(lines.iter().position(|line| *line == end), Some(lines.len() - 1), "{}", report.transcript);
         for line in &lines[..lines.len() - 1] {
             if let Some(rest) = line.strip_prefix(title) {

@@ -39,7 +39,7 @@ fn debug_traps_pause_threads_on_every_cpu() {
 fn debug_trap_of_the_only_thread_of_the_first_program_ends_the_machine() {
     let transcript = boot(&Machine::new().smp(2).command_line("init=single_step"));
     assert_eq!(transcript.outcome, Outcome::Fail, "{transcript}");
-    let told = transcript.console.iter().any(|line| line.starts_with("fault: program=single_step (1)"));
+    let told = transcript.kernel.iter().any(|line| line.starts_with("fault: program=single_step (1)"));
     assert!(told, "{transcript}");
 }
 

@@ -1,9 +1,12 @@
 //! Devices and their drivers outside the kernel.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ci::machine::Machine;
 use ci::qemu::MachineType;
+use ci::record::Record;
 use ci::session::Observer;
 use integration_tests::{boot_and_pass, boot_observed};
 
@@ -15,11 +18,11 @@ fn storms_are_masked_and_reported_once() {
         let transcript = boot_and_pass(&machine.command_line("init=interrupt_storm test-hooks"));
         let holds = format!("interrupt_storm: all cases hold on {cpus} CPUs");
         assert!(transcript.console_contains(&holds), "{transcript}");
-        let reports: Vec<_> = transcript.console.iter().filter(|line| line.contains("interrupt storm")).collect();
+        let reports: Vec<_> = transcript.kernel.iter().filter(|line| line.contains("interrupt storm")).collect();
         assert_eq!(reports.len(), 1, "three storms of one binding are told of once: {transcript}");
         let report = ", bound by interrupt_storm, came 1000 times in";
         assert!(reports[0].contains(report), "{transcript}");
-        let told = transcript.console.iter().filter(|line| line.contains("that nobody asked for")).count();
+        let told = transcript.kernel.iter().filter(|line| line.contains("that nobody asked for")).count();
         assert!((10..=12).contains(&told), "{told} lines, once a power of two: {transcript}");
     }
 }
@@ -96,6 +99,54 @@ fn whoever_listens_late_misses_nothing() {
     let counts = counts.unwrap_or_else(|| panic!("no counts in {transcript}"));
     // Channel, pipe and kernel together hold less than what was written.
     assert!(counts.ends_with(" waited, 0 dropped") && !counts.starts_with("0 "), "{counts}");
+}
+
+/// Does not read from the first line on until the record says that the machine has been at it long enough.
+#[derive(Default)]
+struct AbsentReader(Arc<AtomicBool>);
+
+impl Observer for AbsentReader {
+    fn console_line(&mut self, line: &str) {
+        if line.ends_with("nobody reads from here on") {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        if matches!(record, Record::Other(name, _) if name == "unread") {
+            self.0.store(false, Ordering::Release);
+        }
+    }
+
+    fn pause_of_console(&self) -> Option<Arc<AtomicBool>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+/// Time is counted in instructions, of all CPUs together.
+#[test]
+fn nobody_waits_for_a_console_that_nobody_reads() {
+    // On several CPUs others take turns in between.
+    for (cpus, most) in [(1, 200_000), (4, 5_000_000)] {
+        let machine = Machine::new().smp(cpus).icount(true).command_line("init=unread_console");
+        let transcript = boot_observed(&machine, &mut AbsentReader::default());
+        assert!(transcript.outcome.is_pass(), "{transcript}");
+        assert!(transcript.console_contains("unread_console: all that was taken came"), "{transcript}");
+        let said = transcript.kernel.iter().filter(|line| line.starts_with("fault: program=null_access")).count();
+        assert_eq!(said, 1, "the kernel's own line of meanwhile in {transcript}");
+        // Not one of them in the kernel's name.
+        assert!(!transcript.kernel.iter().any(|line| line.contains("forged")), "{transcript}");
+        assert_eq!(transcript.console.iter().filter(|line| line.contains("forged")).count(), 4, "{transcript}");
+
+        let mut records = transcript.others("unread");
+        let (Some(record), None) = (records.next(), records.next()) else { panic!("not one record in {transcript}") };
+        println!("{cpus} CPUs: {record}");
+        let number = |key: &str| record[key].as_u64().unwrap_or_else(|| panic!("no {key} in {record}"));
+        assert!(number("refused") > 100, "somebody has read: {record}");
+        assert!(number("longest_write") < most, "{record}");
+        let late = record["late"].as_array().unwrap_or_else(|| panic!("no list in {record}"));
+        assert!(late.iter().all(|late| late.as_u64().is_some_and(|late| late < 500_000)), "{record}");
+    }
 }
 
 #[test]

@@ -110,9 +110,9 @@ fn cpus_tell_what_they_do_and_go_on() {
     let transcript = integration_tests::boot_and_pass(&Machine::new().command_line(line));
     for cpu in 0..4 {
         let head = format!("dump: CPU {cpu} (APIC id {cpu}): ");
-        let at = transcript.console.iter().position(|line| line.starts_with(&head));
+        let at = transcript.kernel.iter().position(|line| line.starts_with(&head));
         let at = at.unwrap_or_else(|| panic!("no {head} in {transcript}"));
-        let lines = &transcript.console[at + 1..];
+        let lines = &transcript.kernel[at + 1..];
         let own: Vec<_> = lines.iter().take_while(|line| line.starts_with("  ")).collect();
         assert!(own.iter().any(|line| line.contains("of program kernel_failure (1)")), "{transcript}");
         assert!(own.last().is_some_and(|line| line.starts_with("    a program at 0x40")), "{transcript}");

@@ -71,7 +71,7 @@ fn a_program_pays_for_its_own_error_on_every_cpu() {
         assert!(transcript.console_contains(&line), "no {line} in {transcript}");
     }
     let fault = "trap=internal 41 (machine check) cause=\"#MC uncorrected, action required: data cache";
-    let faults = transcript.console.iter().filter(|line| line.contains(fault)).count();
+    let faults = transcript.kernel.iter().filter(|line| line.contains(fault)).count();
     assert_eq!(faults, 4, "{transcript}");
 }
 

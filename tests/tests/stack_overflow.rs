@@ -12,7 +12,7 @@ fn machine(line: &str) -> Machine {
 
 /// Each overflow is told in one line: stack, CPU, depth, program.
 fn check_lines(transcript: &Transcript, stack: &str, count: usize, size: u64) {
-    let lines: Vec<_> = transcript.console.iter().filter(|line| line.starts_with("contained: ")).collect();
+    let lines: Vec<_> = transcript.kernel.iter().filter(|line| line.starts_with("contained: ")).collect();
     assert_eq!(lines.len(), count, "{transcript}");
     for line in lines {
         let rest = line.strip_prefix(&format!("contained: overflow of the {stack} of CPU ")).unwrap_or_else(|| {

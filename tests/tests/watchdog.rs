@@ -11,13 +11,13 @@ fn held(words: &str) -> ci::transcript::Transcript {
 fn a_cpu_that_takes_no_interrupts_is_told_of_once_and_when_it_is_back() {
     let transcript = held("watchdog=1 held=4000");
     let is_ours = |line: &&String| line.starts_with("watchdog: ");
-    let lines: Vec<_> = transcript.console.iter().filter(is_ours).collect();
+    let lines: Vec<_> = transcript.kernel.iter().filter(is_ours).collect();
     let [stuck, back] = lines[..] else { panic!("not two lines of the watchdog in {transcript}") };
     let begin = "watchdog: CPU 2 has taken no interrupt for 1000 ms; it last entered the kernel by SYSCALL from RIP 0x";
     assert!(stuck.starts_with(begin), "{transcript}");
     assert_eq!(back, "watchdog: CPU 2 takes interrupts again", "{transcript}");
     // What the CPU itself told by NMI comes right behind, in one piece.
-    let after = transcript.console.iter().skip_while(|line| !is_ours(line)).skip(1);
+    let after = transcript.kernel.iter().skip_while(|line| !is_ours(line)).skip(1);
     let told: Vec<_> = after.take_while(|line| line.starts_with("dump: ") || line.starts_with("  ")).collect();
     assert_eq!(told.first().map(|line| line.as_str()), Some("dump: CPU 2 (APIC id 2): stopped by NMI"), "{transcript}");
     assert_eq!(told.iter().filter(|line| line.starts_with("dump: ")).count(), 1, "{transcript}");

@@ -110,6 +110,7 @@ mod tests {
         Transcript {
             outcome: Outcome::Pass,
             console: Vec::new(),
+            kernel: Vec::new(),
             records: vec![Record::Other("icount".into(), value)],
             malformed: Vec::new(),
             emulator_words: String::new(),

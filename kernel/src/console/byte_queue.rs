@@ -24,19 +24,25 @@ impl<const CAPACITY: usize> ByteQueue<CAPACITY> {
         CAPACITY - self.length()
     }
 
-    fn length(&self) -> usize {
+    /// How many wait.
+    pub fn length(&self) -> usize {
         self.length.min(CAPACITY)
     }
 
     /// Takes as many of the bytes as there is room for; answers how many.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.room());
-        let end = self.first.wrapping_add(self.length());
-        for (offset, byte) in bytes[..count].iter().enumerate() {
-            self.bytes[end.wrapping_add(offset) % CAPACITY] = *byte;
-        }
+        let end = (self.first % CAPACITY + self.length()) % CAPACITY;
+        let (now, later) = bytes[..count].split_at(count.min(CAPACITY - end));
+        self.bytes[end..end + now.len()].copy_from_slice(now);
+        self.bytes[..later.len()].copy_from_slice(later);
         self.length = self.length() + count;
         count
+    }
+
+    /// Forgets the youngest bytes but for so many of the oldest.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length().min(length);
     }
 
     /// The oldest bytes, as many as lie together; none only if the queue is empty.

@@ -3,10 +3,11 @@
 mod byte_queue;
 mod debug_port;
 mod input;
+mod marked;
 mod serial;
 mod transmitter;
 mod uart;
 
 pub use debug_port::{EmergencyRecord, record};
-pub use input::{bind, counts, enable_interrupts, interrupt, take};
+pub use input::{bind, counts, enable_interrupts, interrupt, poll, take};
 pub use serial::{Emergency, block, line, line_if_free, text};

@@ -2,7 +2,7 @@
 //!
 //! Source: Texas Instruments PC16550D data sheet, "Interrupt Enable Register" and "FIFO Interrupt Mode Operation".
 
-use core::fmt::{self, Write};
+use core::fmt::Write;
 
 use uart_16550::backend::PioBackend;
 use uart_16550::spec::registers::{IER, LSR};
@@ -64,24 +64,34 @@ impl Serial {
         }
     }
 
-    /// Sends the bytes; each line feed becomes carriage return and line feed.
-    pub(super) fn send(&mut self, bytes: &[u8]) {
-        self.open();
-        let Port::Present(uart) = &mut self.port else { return };
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match piece.split_last() {
-                Some((b'\n', text)) => {
-                    self.transmitter.write(uart, text);
-                    self.transmitter.write(uart, b"\r\n");
-                }
-                _ => self.transmitter.write(uart, piece),
-            }
-        }
-        if self.by_interrupt && self.transmitter.is_waiting() {
-            uart.enable_interrupts(IER::THR_EMPTY);
-            // It may have become empty before that, for which not every controller interrupts.
-            self.transmitter.pump(uart);
-        }
+    /// Takes a program's text, as many lines as there is room for; answers how many bytes. Without a controller it goes nowhere.
+    pub(super) fn write_text(&mut self, text: &str) -> usize {
+        self.with_port(|transmitter, uart| transmitter.write_text(uart, text)).unwrap_or(text.len())
+    }
+
+    /// Takes lines of the kernel: all that `write` writes, or nothing.
+    pub(super) fn write_lines(&mut self, write: impl FnOnce(&mut dyn Write)) {
+        self.with_port(|transmitter, uart| transmitter.write_lines(uart, write));
+    }
+
+    /// Counts bytes of the kernel's that could not be written.
+    pub(super) const fn lose(&mut self, bytes: u64) {
+        self.transmitter.lose(bytes);
+    }
+
+    /// Gives the controller what it takes of what waits.
+    pub(super) fn pump(&mut self) {
+        self.with_port(|transmitter, uart| transmitter.pump(uart));
+    }
+
+    /// Begins a line of the report of a fatal error.
+    pub(super) fn begin_line(&mut self) {
+        self.with_port(|transmitter, uart| transmitter.begin_line(uart));
+    }
+
+    /// Writes text of the kernel by polling, behind all that waits.
+    pub(super) fn write_all(&mut self, text: &str) {
+        self.with_port(|transmitter, uart| transmitter.write_all(uart, text));
     }
 
     /// Polls until all has gone out, or the line is stuck.
@@ -101,6 +111,19 @@ impl Serial {
                 polls += 1;
             }
         }
+    }
+
+    /// Does something with the controller, and has it interrupt if bytes wait afterwards. `None` if there is none.
+    fn with_port<R>(&mut self, work: impl FnOnce(&mut Transmitter, &mut Uart16550<PioBackend>) -> R) -> Option<R> {
+        self.open();
+        let Port::Present(uart) = &mut self.port else { return None };
+        let answer = work(&mut self.transmitter, uart);
+        if self.by_interrupt && self.transmitter.is_waiting() {
+            uart.enable_interrupts(IER::THR_EMPTY);
+            // It may have become empty before that, for which not every controller interrupts.
+            self.transmitter.pump(uart);
+        }
+        Some(answer)
     }
 
     /// Lets the controller interrupt; `false` if there is none.
@@ -169,13 +192,6 @@ fn receive(uart: &mut Uart16550<PioBackend>, received: &mut ByteQueue<RECEIVED>)
     }
     uart.disable_interrupts(IER::DATA_READY);
     count
-}
-
-impl Write for Serial {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.send(text.as_bytes());
-        Ok(())
-    }
 }
 
 fn open() -> Option<Uart16550<PioBackend>> {

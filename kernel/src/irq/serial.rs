@@ -1,5 +1,7 @@
 //! The interrupt of the console's serial line, which the kernel has for itself.
 
+use alloc::sync::Arc;
+
 use percpu::CpuIndex;
 use spin::Once;
 
@@ -8,6 +10,7 @@ use crate::arch::x86_64::vectors;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::sched::Next;
+use crate::time::{Action, Timer, moment_after};
 
 /// COM1's interrupt on the ISA bus.
 const LINE: u64 = 4;
@@ -15,15 +18,42 @@ const LINE: u64 = 4;
 /// How the line is connected, once it is open.
 static CONNECTION: Once<Connection> = Once::new();
 
-/// Lets the serial line interrupt the first CPU. Where it cannot, what is written goes out by polling, and nothing is received.
-pub fn initialize() {
-    let Some(connection) = Connection::find(LINE) else { return };
-    let Some(first) = cpu::by_index(CpuIndex::BOOT) else { return };
-    if connection.open(vectors::SERIAL, first.apic_id()) && console::enable_interrupts() {
+/// How often what waits is looked after where nothing interrupts. Nanoseconds.
+const PERIOD: u64 = 10_000_000;
+
+/// What looks after it.
+static POLLING: Once<Arc<Timer>> = Once::new();
+
+/// Lets the serial line interrupt the first CPU. Where it cannot, what waits goes out by a timer of the calling CPU, and nothing is
+/// received.
+pub fn initialize(cpu: &ThisCpu) {
+    if !connect()
+        && let Ok(timer) = Timer::new(cpu.index(), Action::Call(poll, 0))
+    {
+        POLLING.call_once(|| timer);
+        let _ = poll(cpu, 0);
+    }
+}
+
+fn connect() -> bool {
+    let Some(connection) = Connection::find(LINE) else { return false };
+    let Some(first) = cpu::by_index(CpuIndex::BOOT) else { return false };
+    let connected = connection.open(vectors::SERIAL, first.apic_id()) && console::enable_interrupts();
+    if connected {
         CONNECTION.call_once(|| connection);
     } else {
         connection.mask();
     }
+    connected
+}
+
+/// The timer's action.
+fn poll(cpu: &ThisCpu, _argument: u64) -> Next {
+    console::poll();
+    if let Some(timer) = POLLING.get() {
+        timer.set(cpu, moment_after(PERIOD));
+    }
+    Next::Stay
 }
 
 /// Whether an interrupt line is the kernel's.

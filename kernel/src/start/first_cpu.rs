@@ -100,7 +100,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     other_cpus::start(&this, hardware_timer, &SilentCpus::from_command_line(&boot.command_line, &ids));
     // SAFETY: the command line was copied, the archive is no loader memory, and the tables of the start are gone.
     unsafe { memory::release_loader_memory(&boot) };
-    irq::serial::initialize();
+    irq::serial::initialize(&this);
     swap::initialize(&boot.command_line);
     first_program::start(&this, boot.command_line.value("init").unwrap_or("demo"));
     other_cpus::enter_scheduler(&this, ready)

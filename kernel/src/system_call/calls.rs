@@ -27,8 +27,7 @@ pub(super) fn debug_write(thread: &Thread, address: u64, length: u64) -> Result<
     let bytes = &mut bytes[..length as usize];
     user_copy::read(thread.program(), address, bytes)?;
     let text = core::str::from_utf8(bytes).map_err(|_| Error::InvalidArgument)?;
-    console::text(text);
-    Ok(length)
+    Ok(console::text(text) as u64)
 }
 
 /// Waits until a moment, in clock ticks.

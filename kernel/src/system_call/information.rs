@@ -20,7 +20,11 @@ pub(super) fn information(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, 
         INFORMATION_CPU => {
             let index = u32::try_from(index).map_err(|_| Error::NoSuchCpu)?;
             let block = cpu::by_index(CpuIndex::new(index)).ok_or(Error::NoSuchCpu)?;
-            give(thread, buffer, length, user_copy::bytes_of(&cpu_information(block)))
+            let mut information = cpu_information(block);
+            if !thread.program().is_first() {
+                hide_addresses(&mut information);
+            }
+            give(thread, buffer, length, user_copy::bytes_of(&information))
         }
         INFORMATION_PROGRAM_NAME => {
             let name = archive::name(index).ok_or(Error::NotFound)?;
@@ -63,6 +67,19 @@ fn system() -> SystemInformation {
         console_queued,
         console_dropped,
     }
+}
+
+/// Where the kernel's tables and stacks lie helps nobody but attackers and tests.
+const fn hide_addresses(information: &mut CpuInformation) {
+    information.block = 0;
+    information.gdt = 0;
+    information.tss = 0;
+    information.ist_nmi = 0;
+    information.ist_double_fault = 0;
+    information.ist_machine_check = 0;
+    information.ist_debug = 0;
+    information.interrupt_stack_base = 0;
+    information.interrupt_stack_top = 0;
 }
 
 fn cpu_information(block: &Block) -> CpuInformation {

@@ -3,6 +3,8 @@
 use core::fmt;
 
 use crate::Kernel;
+use crate::abi::Error;
+use crate::time::MILLISECOND;
 
 /// Longest text that one system call carries from here. The kernel takes up to 4096 bytes; the buffer
 /// lies on the caller's stack, so it is kept smaller.
@@ -50,15 +52,25 @@ impl<S: FnMut(&[u8])> fmt::Write for Buffered<S> {
     }
 }
 
-/// Writes text to the console; up to 1024 bytes reach it in one piece. What [`crate::print!`] becomes.
+/// Writes text to the console, and waits until it has taken all. What [`crate::print!`] becomes.
 #[doc(hidden)]
 pub fn write(arguments: fmt::Arguments<'_>) {
-    let mut buffered = Buffered::new(|bytes: &[u8]| {
-        // There is nowhere to report a console that refuses text.
-        let _ = Kernel::debug_write(bytes);
-    });
+    let mut buffered =
+        Buffered::new(|bytes: &[u8]| write_all(bytes, Kernel::debug_write, || Kernel::sleep(MILLISECOND)));
     let _ = fmt::write(&mut buffered, arguments);
     buffered.flush();
+}
+
+/// Has `take` take bytes until all are gone, with a `pause` whenever it takes none.
+fn write_all(mut bytes: &[u8], mut take: impl FnMut(&[u8]) -> Result<u64, Error>, mut pause: impl FnMut()) {
+    while !bytes.is_empty() {
+        match take(bytes) {
+            Ok(0) => pause(),
+            Ok(count) => bytes = bytes.get(count as usize..).unwrap_or_default(),
+            // There is nowhere to report a console that refuses text.
+            Err(_) => return,
+        }
+    }
 }
 
 /// Writes formatted text to the console, without a line end.
@@ -67,7 +79,8 @@ macro_rules! print {
     ($($argument:tt)*) => { $crate::console::write(::core::format_args!($($argument)*)) };
 }
 
-/// Writes a line to the console. Lines of up to 1024 bytes are whole: no other thread's text gets between.
+/// Writes a line to the console. Lines of up to 1024 bytes are whole: no other thread's text gets between. When nobody reads the
+/// console the thread sleeps until somebody does.
 #[macro_export]
 macro_rules! println {
     () => { $crate::print!("\n") };
@@ -78,7 +91,7 @@ macro_rules! println {
 mod tests {
     use core::fmt::Write;
 
-    use super::{Buffered, CAPACITY};
+    use super::{Buffered, CAPACITY, Error, write_all};
 
     fn pieces(texts: &[&str]) -> Vec<String> {
         let mut pieces = Vec::new();
@@ -95,6 +108,20 @@ mod tests {
     fn a_line_is_one_piece() {
         assert_eq!(pieces(&["a", "b", "", "c\n"]), ["abc\n"]);
         assert!(pieces(&[""]).is_empty());
+    }
+
+    #[test]
+    fn what_the_console_does_not_take_is_offered_again() {
+        let (mut taken, mut answers, mut pauses) = (Vec::new(), [3, 0, 0, 100].into_iter(), 0);
+        let take = |bytes: &[u8]| {
+            let count = bytes.len().min(answers.next().expect("no more is offered"));
+            taken.extend(&bytes[..count]);
+            Ok(count as u64)
+        };
+        write_all(b"one line\n", take, || pauses += 1);
+        assert_eq!((taken.as_slice(), pauses), (b"one line\n".as_slice(), 2));
+        write_all(b"refused", |_| Err(Error::InvalidArgument), || pauses += 1);
+        assert_eq!(pauses, 2);
     }
 
     #[test]

@@ -64,7 +64,8 @@ impl<D: Door> Calls<D> {
         let _ = Self::call_with_numbers(SystemCall::Yield, [0; 6]);
     }
 
-    /// Writes UTF-8 text of at most 4096 bytes to the console, whole.
+    /// Writes UTF-8 text of at most 4096 bytes to the console, as many lines as it has room for, and answers how many bytes those
+    /// are. [`crate::print!`] goes on until all is out.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for longer text or bytes that are not UTF-8.

@@ -132,7 +132,7 @@ fn lockdown(case: &Case, transcript: &Transcript) -> String {
         return format!("no lockdown: {transcript}");
     }
     let report: Vec<&str> =
-        transcript.console.iter().map(String::as_str).skip_while(|line| !line.starts_with("lockdown: CPU 0")).collect();
+        transcript.kernel.iter().map(String::as_str).skip_while(|line| !line.starts_with("lockdown: CPU 0")).collect();
     let after = |mark: &str| {
         let found = report.iter().find_map(|line| line.split_once(mark));
         found.map_or("", |(_, rest)| rest.split_whitespace().next().unwrap_or(""))

@@ -6,8 +6,8 @@ use gatehouse_runtime::abi::{
     ANY_CPU, Error, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM, SystemCall, TestHook,
 };
 use gatehouse_runtime::door::{Door, Int80, Syscall};
-use gatehouse_runtime::entry;
 use gatehouse_runtime::memory::{IMAGE_BASE, Memory, PAGE_SIZE};
+use gatehouse_runtime::{Kernel, entry};
 use programs::{KERNEL_DIRECT_MAP, KERNEL_IMAGE, UNMAPPED, check};
 
 entry!(run);
@@ -21,7 +21,17 @@ const NO_CPUS: [u64; 3] = [1 << 20, 1 << 32, u64::MAX - 1];
 fn run(_argument: u64) -> u64 {
     by_door::<Syscall>();
     by_door::<Int80>();
+    no_addresses();
     0
+}
+
+/// Where the kernel's tables and stacks lie is nobody's business but the first program's.
+fn no_addresses() {
+    let Ok(cpu) = Kernel::cpu_information(0) else { programs::wrong(file!(), format_args!("no CPU 0")) };
+    let tables = [cpu.block, cpu.gdt, cpu.tss];
+    let stacks = [cpu.ist_nmi, cpu.ist_double_fault, cpu.ist_machine_check, cpu.ist_debug];
+    let interrupt_stack = [cpu.interrupt_stack_base, cpu.interrupt_stack_top];
+    check!(tables == [0; 3] && stacks == [0; 4] && interrupt_stack == [0; 2], "addresses of the kernel: {cpu:x?}");
 }
 
 fn by_door<D: Door>() {
