@@ -7,13 +7,13 @@ use gatehouse_abi::{Error, TestHook};
 
 use crate::cpu::ThisCpu;
 use crate::start;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// Vectors whose next handler is to overflow its stack, one bit each. Only read while no test asks for it.
 static OVERFLOW_NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// Held by the test that overflows a stack with a lock held.
-static LOCK: Mutex<()> = Mutex::new(());
+static LOCK: Mutex<(), rank::Test> = Mutex::new(());
 
 /// Overflows the interrupt stack: with a lock held (1), with the CPU's decoder in use (2), with neither (0).
 pub fn overflow_interrupt_stack(cpu: &ThisCpu, held: u64) {

@@ -35,7 +35,7 @@ pub struct Header {
     ist_depth: AtomicU32,
     /// Puts the TSS at an address that is 4 modulo 8, so that `rsp0` is aligned.
     task_state_padding: u32,
-    /// Locks that this CPU holds, or is waiting for.
+    /// The locks that this CPU holds, or is waiting for: a bit for each rank.
     locks_held: AtomicU32,
     task_state: TaskState,
     segments: UnsafeCell<SegmentTable>,
@@ -73,7 +73,7 @@ pub mod offsets {
     /// `TSS.rsp0`: the end of the running thread's save area.
     pub const SAVE_AREA_END: usize = offset_of!(Header, task_state) + PRIVILEGE_STACK;
 
-    /// How many locks the CPU holds (32 bits).
+    /// The locks that the CPU holds (32 bits).
     pub const LOCKS_HELD: usize = offset_of!(Header, locks_held);
 
     const _: () = assert!(SELF_POINTER == 0 && SAVE_AREA_END.is_multiple_of(8));
@@ -311,7 +311,7 @@ impl<K> ProcessorBlock<K> {
         self.header.ist_depth.store(0, Ordering::Relaxed);
     }
 
-    /// How many locks the CPU holds, or is waiting for.
+    /// The locks that the CPU holds, or is waiting for: a bit for each rank.
     #[must_use]
     pub fn locks_held(&self) -> u32 {
         self.header.locks_held.load(Ordering::Relaxed)

@@ -62,7 +62,9 @@ pub use gdt::{
     KERNEL_CODE, KERNEL_DATA, STAR_SYSCALL_BASE, STAR_SYSRET_BASE, SegmentTable, TASK_STATE, USER_CODE, USER_DATA,
 };
 pub use gs::{current, current_stable};
-pub use held_locks::{lock_is_released, lock_is_taken, use_early_block};
+pub use held_locks::{
+    LockRank, forget_held_locks, held_locks, hold_highest_lock, hold_lock, let_lock_go, use_early_block,
+};
 pub use id::{ApicId, CpuIndex};
 pub use ist::{IST_LINK_BYTES, IstSlot, IstStacks};
 pub use ready::TrapsReady;

@@ -6,7 +6,7 @@ use core::fmt;
 use super::slot_table::Entry;
 use super::tree::{NodeId, Tree};
 use super::{Capability, CapabilitySpace, Destination, Error, Object, Rights, Slot};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, rank};
 
 /// What a node stands for.
 pub(super) enum Place<O: Object> {
@@ -29,7 +29,7 @@ pub struct Binding {
 ///
 /// The module's documentation has the invariants and the order of the locks.
 pub struct Forest<O: Object> {
-    tree: Mutex<Tree<Place<O>>>,
+    tree: Mutex<Tree<Place<O>>, rank::Forest>,
 }
 
 impl<O: Object> Forest<O> {
@@ -47,12 +47,12 @@ impl<O: Object> Forest<O> {
         self.lock().prepare(capabilities)
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Tree<Place<O>>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Tree<Place<O>>, rank::Forest> {
         self.tree.lock()
     }
 
     #[cfg(test)]
-    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Tree<Place<O>>>> {
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Tree<Place<O>>, rank::Forest>> {
         self.tree.try_lock()
     }
 

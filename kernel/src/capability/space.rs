@@ -4,14 +4,14 @@ use core::fmt;
 
 use super::slot_table::SlotTable;
 use super::{Capability, Error, Object, Slot};
-use crate::sync::{Mutex, try_lock_briefly};
+use crate::sync::{Mutex, rank, try_lock_briefly};
 
 /// A table of slots, numbered from 1 up to a quota. Filled and emptied through the [`super::Forest`] only.
 ///
 /// It grows as slots are used and keeps its size until [`super::Forest::end`].
 pub struct CapabilitySpace<O> {
     /// Changed with the forest's lock held too.
-    pub(super) table: Mutex<SlotTable<O>>,
+    pub(super) table: Mutex<SlotTable<O>, rank::Table>,
 }
 
 impl<O> CapabilitySpace<O> {

@@ -3,12 +3,12 @@
 use core::arch::asm;
 use core::fmt::{self, Write};
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, rank, steal};
 
 const PORT: u16 = 0xe9;
 
 /// Keeps records whole.
-static CHANNEL: Mutex<()> = Mutex::new(());
+static CHANNEL: Mutex<(), rank::Records> = Mutex::new(());
 
 /// Writes one record and ends the line. Where the machine has no debug console the bytes go nowhere.
 pub fn record(pieces: &[&[u8]]) {
@@ -20,7 +20,9 @@ pub fn record(pieces: &[&[u8]]) {
 /// The channel for the CPU that reports a fatal error: holds the lock until it is dropped, and breaks it if its holder does
 /// not let go. It begins on a line of its own.
 #[expect(missing_debug_implementations, reason = "nobody prints a printer")]
-pub struct EmergencyRecord(#[expect(dead_code, reason = "held, not looked into")] MutexGuard<'static, ()>);
+pub struct EmergencyRecord(
+    #[expect(dead_code, reason = "held, not looked into")] MutexGuard<'static, (), rank::Records>,
+);
 
 /// Polls before the lock is broken: longer than any record takes.
 const PATIENCE: u32 = 10_000_000;
@@ -37,9 +39,9 @@ impl EmergencyRecord {
         }
         // SAFETY: the other CPUs are stopped or stuck by now; the worst that follows is a garbled record, and the line end
         // keeps what was begun out of the one that follows.
-        unsafe { CHANNEL.force_unlock() };
+        let channel = unsafe { steal(&CHANNEL) };
         send(b"\n");
-        Self(CHANNEL.lock())
+        Self(channel)
     }
 }
 

@@ -6,10 +6,10 @@ use crate::cpu::ThisCpu;
 use crate::ipc::{Notification, Signalled};
 use crate::object::Counted;
 use crate::sched::Next;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// Who is told that bytes have come, and by which badge.
-static READER: Mutex<Option<(Counted<Notification>, u64)>> = Mutex::new(None);
+static READER: Mutex<Option<(Counted<Notification>, u64)>, rank::Reader> = Mutex::new(None);
 
 /// From now on the notification is signalled when bytes have come; at once if some have come already. Answers who was told
 /// before, to be dropped with no lock held.

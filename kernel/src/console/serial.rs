@@ -9,10 +9,10 @@ use smp::icr::{Command, Destination};
 use super::uart::Serial;
 use crate::arch::x86_64::vectors;
 use crate::cpu;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, rank, steal};
 
 /// The port. Whoever holds the lock moves bytes in memory, and a bounded number to the controller; nobody waits for that.
-static SERIAL: Mutex<Serial> = Mutex::new(Serial::new());
+static SERIAL: Mutex<Serial, rank::Serial> = Mutex::new(Serial::new());
 
 /// The controller has interrupted while somebody had the line, who is to see to it.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -43,7 +43,7 @@ pub(super) fn with_in_interrupt<R>(work: fn(&mut Serial) -> R) -> Option<R> {
     answer
 }
 
-fn work_on<R>(mut serial: MutexGuard<'_, Serial>, work: impl FnOnce(&mut Serial) -> R) -> R {
+fn work_on<R>(mut serial: MutexGuard<'_, Serial, rank::Serial>, work: impl FnOnce(&mut Serial) -> R) -> R {
     take_lost(&mut serial);
     work(&mut serial)
 }
@@ -129,7 +129,7 @@ pub fn text(text: &str) -> usize {
 /// holder does not let go, because that holder may be the very code that failed. What is written goes out by polling,
 /// behind what waited before.
 #[expect(missing_debug_implementations, reason = "nobody prints a printer")]
-pub struct Emergency(MutexGuard<'static, Serial>);
+pub struct Emergency(MutexGuard<'static, Serial, rank::Serial>);
 
 /// Polls before the lock is broken: some 100 ms, longer than any line takes.
 const PATIENCE: u32 = 10_000_000;
@@ -144,7 +144,7 @@ impl Emergency {
         emergency
     }
 
-    fn lock() -> MutexGuard<'static, Serial> {
+    fn lock() -> MutexGuard<'static, Serial, rank::Serial> {
         for _ in 0..PATIENCE {
             if let Some(guard) = SERIAL.try_lock() {
                 return guard;
@@ -152,8 +152,7 @@ impl Emergency {
             core::hint::spin_loop();
         }
         // SAFETY: the other CPUs are stopped or stuck by now; the worst that follows is a garbled line.
-        unsafe { SERIAL.force_unlock() };
-        SERIAL.lock()
+        unsafe { steal(&SERIAL) }
     }
 }
 

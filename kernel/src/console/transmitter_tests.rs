@@ -1,5 +1,3 @@
-use core::fmt::Write;
-
 use proptest::prelude::*;
 
 use super::{BURST, CAPACITY, Line, PATIENCE, PROGRAM_CAPACITY, Transmitter};

@@ -16,16 +16,16 @@ use super::reply_right::take_client;
 use crate::cpu::ThisCpu;
 use crate::program::{self, EndingAdapter, Program};
 use crate::sched;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::{Thread, ThreadList, Wait};
 use crate::trap::TrapFrame as _;
 
 /// Held while links from waiting threads to what they wait for are followed.
-static CANCEL: Mutex<()> = Mutex::new(());
+static CANCEL: Mutex<(), rank::Cancel> = Mutex::new(());
 
 /// The lock, and with it the proof that links can be followed.
 pub(super) struct Waits {
-    _held: MutexGuard<'static, ()>,
+    _held: MutexGuard<'static, (), rank::Cancel>,
 }
 
 // SAFETY: endpoints, notifications, saved replies and servers take the lock before they go: see their `Linked`.
@@ -38,7 +38,7 @@ pub(super) fn hold_waits() -> Waits {
 }
 
 /// Programs that are ending and still have threads.
-static ENDING: Mutex<LinkedList<EndingAdapter>> = Mutex::new(LinkedList::new(EndingAdapter::NEW));
+static ENDING: Mutex<LinkedList<EndingAdapter>, rank::Ending> = Mutex::new(LinkedList::new(EndingAdapter::NEW));
 
 /// Takes every thread of an ending program out of its wait, if it is in one, and ends it. A thread that is about to wait, on
 /// another CPU, is taken by [`cancel_again`] there.

@@ -17,14 +17,14 @@ use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::object::Close;
 use crate::sched::{self, ExitLink, Next};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::{Thread, Wait};
 use crate::trap::TrapFrame as _;
 
 /// A meeting point.
 #[derive(Debug)]
 pub struct Endpoint {
-    pub(super) queues: Mutex<Queues>,
+    pub(super) queues: Mutex<Queues, rank::Endpoint>,
     /// Capabilities of it that exist.
     capabilities: AtomicUsize,
     exit_link: ExitLink<ThisCpu>,
@@ -140,7 +140,7 @@ pub(super) fn meet(cpu: &ThisCpu, receiver: Arc<Thread>, badge: u64, sending: Se
 #[inline(never)]
 pub(super) fn wait_as_sender(
     cpu: &ThisCpu,
-    mut queues: MutexGuard<'_, Queues>,
+    mut queues: MutexGuard<'_, Queues, rank::Endpoint>,
     endpoint: &Endpoint,
     badge: u64,
     sending: Sending,
@@ -172,7 +172,7 @@ pub fn receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, wait: bool
 
 /// The running thread waits until somebody sends.
 #[inline(always)]
-pub(super) fn wait_as_receiver(cpu: &ThisCpu, mut queues: MutexGuard<'_, Queues>, endpoint: &Endpoint) {
+pub(super) fn wait_as_receiver(cpu: &ThisCpu, mut queues: MutexGuard<'_, Queues, rank::Endpoint>, endpoint: &Endpoint) {
     let Some(receiver) = block_current(cpu, Wait::ToReceive) else { unreachable!("a running thread receives") };
     receiver.endpoint().set(endpoint);
     queues.push_receiver(receiver);

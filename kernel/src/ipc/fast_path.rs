@@ -26,7 +26,7 @@ use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::object::KernelObject;
 use crate::sched;
-use crate::sync::{BriefGuard, try_lock_briefly};
+use crate::sync::{BriefGuard, rank, try_lock_briefly};
 use crate::thread::{Thread, Wait};
 use crate::time;
 use crate::trap::TrapFrame as _;
@@ -92,7 +92,7 @@ pub unsafe fn call_here<const PLAIN: bool>(cpu: &ThisCpu, frame: &Frame) -> Opti
 #[derive(Debug)]
 pub struct TakenClient<'endpoint> {
     client: Arc<Thread>,
-    queues: BriefGuard<'endpoint, Queues>,
+    queues: BriefGuard<'endpoint, Queues, rank::Endpoint>,
     endpoint: &'endpoint Endpoint,
 }
 
@@ -184,7 +184,7 @@ pub unsafe fn run_waiter(cpu: &ThisCpu, waiter: Arc<Thread>, badge: u64) -> *con
 fn take_more_urgent<const PLAIN: bool>(
     cpu: &ThisCpu,
     running: &Thread,
-    mut state: BriefGuard<'_, notification::State>,
+    mut state: BriefGuard<'_, notification::State, rank::Notification>,
 ) -> Option<Arc<Thread>> {
     let waiter = state.lone.get()?;
     if waiter.priority() <= running.priority() || !can_run_next::<PLAIN>(cpu, waiter) {
@@ -297,7 +297,7 @@ fn give_way_to(cpu: &ThisCpu, receiver: Arc<Thread>, owed: Owed) -> *const Frame
 
 /// The one receiver that waits, if it belongs to another CPU.
 #[inline(always)]
-fn take_remote_receiver(cpu: &ThisCpu, mut queues: BriefGuard<'_, Queues>) -> Option<Arc<Thread>> {
+fn take_remote_receiver(cpu: &ThisCpu, mut queues: BriefGuard<'_, Queues, rank::Endpoint>) -> Option<Arc<Thread>> {
     if !belongs_elsewhere(cpu, queues.lone.get()?) {
         return None;
     }
@@ -312,7 +312,10 @@ fn belongs_elsewhere(cpu: &ThisCpu, thread: &Thread) -> bool {
 
 /// The one receiver that waits, if it can run at once.
 #[inline(always)]
-fn take_receiver<const PLAIN: bool>(cpu: &ThisCpu, mut queues: BriefGuard<'_, Queues>) -> Option<Arc<Thread>> {
+fn take_receiver<const PLAIN: bool>(
+    cpu: &ThisCpu,
+    mut queues: BriefGuard<'_, Queues, rank::Endpoint>,
+) -> Option<Arc<Thread>> {
     if !can_run_next::<PLAIN>(cpu, queues.lone.get()?) {
         return None;
     }
@@ -337,7 +340,7 @@ fn lock_endpoint<'endpoint>(
     thread: &Thread,
     frame: &Frame,
     right: Rights,
-) -> Option<(BriefGuard<'endpoint, Queues>, &'endpoint Endpoint, u64)> {
+) -> Option<(BriefGuard<'endpoint, Queues, rank::Endpoint>, &'endpoint Endpoint, u64)> {
     let [slot, ..] = frame.system_call_arguments();
     thread.capabilities().try_inspect(slot, |capability| {
         let KernelObject::Endpoint(endpoint) = &capability.object else { return None };
@@ -357,7 +360,7 @@ fn lock_endpoint<'endpoint>(
 fn lock_notification<'notification>(
     thread: &Thread,
     frame: &Frame,
-) -> Option<(BriefGuard<'notification, notification::State>, u64)> {
+) -> Option<(BriefGuard<'notification, notification::State, rank::Notification>, u64)> {
     let [slot, ..] = frame.system_call_arguments();
     thread.capabilities().try_inspect(slot, |capability| {
         let KernelObject::Notification(notification) = &capability.object else { return None };

@@ -18,6 +18,7 @@ use super::endpoint::Endpoint;
 use crate::capability::{self, Binding, Rights, Slot};
 use crate::cpu::ThisCpu;
 use crate::object::{Counted, FOREST, KernelObject};
+use crate::sync::try_lock_briefly;
 use crate::thread::Thread;
 
 /// A thread's part of a binding.
@@ -123,7 +124,8 @@ pub fn inherit(parent: &Thread, child: &Arc<Thread>) -> Result<(), Error> {
     let parents = parent.handler().lock();
     let Some(known) = parents.as_ref() else { return Ok(()) };
     let Some(capability) = known.capability.as_ref() else { return Ok(()) };
-    let mut handler = child.handler().lock();
+    // Not noted, as the second of its rank.
+    let Some(mut handler) = try_lock_briefly(child.handler()) else { unreachable!("nobody else knows the thread") };
     let binding = match FOREST.bind_again(known.binding, Arc::downgrade(child)) {
         Ok(binding) => binding,
         Err(capability::Error::Exhausted) => return Err(Error::OutOfMemory),

@@ -19,7 +19,7 @@ use crate::arch::Frame;
 use crate::cpu::ThisCpu;
 use crate::object::Close;
 use crate::sched::{self, ExitLink, Next};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::thread::{QueueAdapter, Thread, Wait};
 use crate::trap::TrapFrame as _;
 
@@ -29,7 +29,7 @@ const NO_BADGE: u64 = 1;
 /// Bits that were signalled and not yet taken, or threads that wait for some.
 #[derive(Debug)]
 pub struct Notification {
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<State, rank::Notification>,
     capabilities: AtomicUsize,
     exit_link: ExitLink<ThisCpu>,
 }

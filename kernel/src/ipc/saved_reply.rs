@@ -16,13 +16,13 @@ use super::link::Linked;
 use crate::cpu::ThisCpu;
 use crate::object::Close;
 use crate::sched::ExitLink;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
 
 /// The right to reply to one client, until it is used.
 #[derive(Debug)]
 pub struct SavedReply {
-    client: Mutex<Option<Arc<Thread>>>,
+    client: Mutex<Option<Arc<Thread>>, rank::SavedReply>,
     capabilities: AtomicUsize,
     exit_link: ExitLink<ThisCpu>,
 }

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use gatehouse_abi::Error;
 
 use crate::memory::fallible;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// What there are objects of.
-static CLAIMED: Mutex<Vec<Identity>> = Mutex::new(Vec::new());
+static CLAIMED: Mutex<Vec<Identity>, rank::Lines> = Mutex::new(Vec::new());
 
 /// What there may be one object of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

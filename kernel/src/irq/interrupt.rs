@@ -22,7 +22,7 @@ use crate::object::{Close, Counted};
 use crate::pci::{Device, Message};
 use crate::program::Program;
 use crate::sched::{ExitLink, Next};
-use crate::sync::{Mutex, try_lock_briefly};
+use crate::sync::{Mutex, rank, try_lock_briefly};
 use crate::thread::Thread;
 use crate::time;
 
@@ -30,7 +30,7 @@ use crate::time;
 #[derive(Debug)]
 pub struct Interrupt {
     /// Who is told; nobody while it is masked for good.
-    driver: Mutex<Option<Driver>>,
+    driver: Mutex<Option<Driver>, rank::Driver>,
     source: Source,
     capabilities: AtomicUsize,
     exit_link: ExitLink<ThisCpu>,

@@ -10,7 +10,7 @@ use x86_64::PhysAddr;
 
 use crate::console;
 use crate::memory::kernel_space::map_mmio;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// Interrupts below this are those of the ISA bus, by their numbers there.
 const ISA_INTERRUPTS: u64 = 16;
@@ -18,7 +18,7 @@ const ISA_INTERRUPTS: u64 = 16;
 const REGISTER_BYTES: u64 = 0x20;
 
 static TOPOLOGY: Once<Topology> = Once::new();
-static IO_APICS: Mutex<Vec<IoApic<Window>>> = Mutex::new(Vec::new());
+static IO_APICS: Mutex<Vec<IoApic<Window>>, rank::IoApics> = Mutex::new(Vec::new());
 
 /// Takes all I/O APICs over, with every input masked. Called once, on the first CPU.
 pub fn initialize(topology: &Topology) {

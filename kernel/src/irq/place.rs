@@ -10,7 +10,7 @@ use super::call::{Operation, call_or_report};
 use super::vector_table::{Arrival, VectorTable};
 use crate::arch::x86_64::vectors;
 use crate::cpu::{self, Block, ThisCpu};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// I/O APICs and messages reach the CPUs whose ids are below this.
 const REACHABLE: u32 = 255;
@@ -18,7 +18,8 @@ const REACHABLE: u32 = 255;
 const COUNT: usize = (vectors::SERIAL - vectors::FIRST_DEVICE) as usize;
 
 /// A CPU's device vectors. Other CPUs use it to bind, move and unbind what comes here.
-pub type DeviceVectors = Mutex<VectorTable<Arc<Interrupt>, Weak<Interrupt>, { vectors::FIRST_DEVICE }, COUNT>>;
+pub type DeviceVectors =
+    Mutex<VectorTable<Arc<Interrupt>, Weak<Interrupt>, { vectors::FIRST_DEVICE }, COUNT>, rank::Vectors>;
 
 /// A vector of a CPU, which an interrupt has. It is given back by [`Self::leave`] or [`Self::take_back`].
 #[derive(Debug)]

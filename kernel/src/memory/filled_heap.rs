@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::heap;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// What stands at the beginning of each block that only fills.
 struct Filler {
@@ -18,7 +18,7 @@ struct Fillers(Option<NonNull<Filler>>);
 // SAFETY: the blocks belong to whoever has the list.
 unsafe impl Send for Fillers {}
 
-static FILLERS: Mutex<Fillers> = Mutex::new(Fillers(None));
+static FILLERS: Mutex<Fillers, rank::Fillers> = Mutex::new(Fillers(None));
 
 /// The largest block, in bytes; then come those of half as many, down to the size of a [`Filler`].
 const LARGEST: usize = 1 << 20;

@@ -15,7 +15,7 @@ use talc::{TalcLock, min_first_heap_size};
 
 use super::layout::{HEAP_BASE, HEAP_SIZE, PAGE_SIZE};
 use super::{kernel_space, set_aside};
-use crate::sync::CountedLock;
+use crate::sync::{RankedLock, rank};
 
 /// The least that the heap grows by.
 const LEAST_GROWTH: u64 = 256 * 1024;
@@ -23,7 +23,7 @@ const LEAST_GROWTH: u64 = 256 * 1024;
 /// What a block needs besides its own bytes, rounded up generously.
 const BLOCK_OVERHEAD: u64 = 128;
 
-type Heap = TalcLock<CountedLock, KernelArea>;
+type Heap = TalcLock<RankedLock<rank::Heap>, KernelArea>;
 
 static HEAP: Heap = TalcLock::new(KernelArea { end: None, mapped: 0 });
 

@@ -9,14 +9,14 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 use super::frame_pool::FramePool;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, rank};
 
-static POOL: Mutex<FramePool> = Mutex::new(FramePool::new());
+static POOL: Mutex<FramePool, rank::Pool> = Mutex::new(FramePool::new());
 /// On a line of its own: the lock's is written by whoever waits for it.
 static AVAILABLE: CachePadded<AtomicU64> = CachePadded::new(AtomicU64::new(0));
 
 /// The pool, as long as the lock is held.
-pub(super) struct LockedPool(MutexGuard<'static, FramePool>);
+pub(super) struct LockedPool(MutexGuard<'static, FramePool, rank::Pool>);
 
 /// Takes the lock.
 pub(super) fn pool() -> LockedPool {

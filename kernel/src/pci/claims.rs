@@ -9,10 +9,10 @@ use super::function::{Capabilities, Kind, kind};
 use super::ports::Ports;
 use super::regions::Regions;
 use crate::memory::fallible;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// Functions that somebody has; the lock is also that of configuration space.
-static CLAIMED: Mutex<Vec<DeviceFunction>> = Mutex::new(Vec::new());
+static CLAIMED: Mutex<Vec<DeviceFunction>, rank::Functions> = Mutex::new(Vec::new());
 
 /// Uses configuration space, which nobody else does meanwhile.
 pub fn with_root<R>(use_it: impl FnOnce(&mut PciRoot<Ports>) -> R) -> R {

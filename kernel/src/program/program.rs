@@ -20,7 +20,7 @@ use crate::object::{Space, new_space};
 use crate::pci::PinningFunctions;
 use crate::sched::ExitLink;
 use crate::swap::{self, Residence};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::{Thread, ThreadList};
 
 /// Numbers that were given out.
@@ -57,9 +57,9 @@ pub struct Program {
     parent: Weak<Program>,
     quiet: bool,
     root: u64,
-    space: Mutex<Option<AddressSpace>>,
+    space: Mutex<Option<AddressSpace>, rank::Space>,
     ending: AtomicBool,
-    life: Mutex<Life>,
+    life: Mutex<Life, rank::Life>,
     capabilities: Space,
     residence: Residence,
     /// Shared frames that it has made.
@@ -182,7 +182,7 @@ impl Program {
     }
 
     /// Its address space; `None` once it is gone.
-    pub fn space(&self) -> MutexGuard<'_, Option<AddressSpace>> {
+    pub fn space(&self) -> MutexGuard<'_, Option<AddressSpace>, rank::Space> {
         self.space.lock()
     }
 
@@ -213,12 +213,12 @@ impl Program {
     }
 
     /// Its changing part.
-    pub fn life(&self) -> MutexGuard<'_, Life> {
+    pub fn life(&self) -> MutexGuard<'_, Life, rank::Life> {
         self.life.lock()
     }
 
     /// Its changing part, unless somebody has it. For reports.
-    pub fn life_if_free(&self) -> Option<MutexGuard<'_, Life>> {
+    pub fn life_if_free(&self) -> Option<MutexGuard<'_, Life, rank::Life>> {
         self.life.try_lock()
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::memory::fallible;
 use crate::program::Program;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// All programs, and whose turn it is.
 struct Programs {
@@ -13,7 +13,7 @@ struct Programs {
     turn: usize,
 }
 
-static PROGRAMS: Mutex<Programs> = Mutex::new(Programs { list: Vec::new(), turn: 0 });
+static PROGRAMS: Mutex<Programs, rank::Programs> = Mutex::new(Programs { list: Vec::new(), turn: 0 });
 
 /// Takes a program in; `false` if the heap has no room for it.
 #[must_use]

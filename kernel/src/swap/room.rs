@@ -13,7 +13,7 @@ use super::store::{Store, outgoing, store};
 use crate::cpu::ThisCpu;
 use crate::memory::Frame;
 use crate::memory::frame;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// The marks, in frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub fn is_hopeful() -> bool {
 const FAILURES: u32 = 4;
 
 /// Sends about a batch of pages away; answers how many went: 0 if none can be found that could.
-fn free_some(cpu: &ThisCpu, store: &Mutex<Store>) -> usize {
+fn free_some(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>) -> usize {
     let (mut failures, mut turns) = (0, 0);
     // Two turns over all programs: the first may find that every page was used.
     let most_turns = 2 * programs::count() + 1;

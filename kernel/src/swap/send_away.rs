@@ -13,12 +13,17 @@ use crate::irq::flush_program;
 use crate::memory::address_space::{PageState, StaleFrame};
 use crate::memory::{AddressSpace, Frame};
 use crate::program::Program;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// Sends those of the pages away that are mapped; answers how many went.
 ///
 /// No lock may be held: other CPUs are waited for.
-pub fn send_away(cpu: &ThisCpu, store: &Mutex<Store>, program: &Arc<Program>, pages: &[VirtAddr]) -> usize {
+pub fn send_away(
+    cpu: &ThisCpu,
+    store: &Mutex<Store, rank::Store>,
+    program: &Arc<Program>,
+    pages: &[VirtAddr],
+) -> usize {
     let leaving = unmap(store, program, pages);
     if leaving.is_empty() {
         return 0;
@@ -38,7 +43,7 @@ pub fn send_away(cpu: &ThisCpu, store: &Mutex<Store>, program: &Arc<Program>, pa
 }
 
 /// Takes the pages out of the page table. Whoever touches one from now on finds a slot that is not ready.
-fn unmap(store: &Mutex<Store>, program: &Program, pages: &[VirtAddr]) -> Vec<(u32, StaleFrame), BATCH> {
+fn unmap(store: &Mutex<Store, rank::Store>, program: &Program, pages: &[VirtAddr]) -> Vec<(u32, StaleFrame), BATCH> {
     let mut leaving = Vec::new();
     let mut space = program.space();
     let Some(space) = space.as_mut() else { return leaving };
@@ -58,7 +63,7 @@ fn unmap(store: &Mutex<Store>, program: &Program, pages: &[VirtAddr]) -> Vec<(u3
 }
 
 /// A page could not be stored: it goes back to where it was, as one that is in use.
-pub(super) fn put_back(store: &Mutex<Store>, program: &Program, page: VirtAddr, slot: u32, frame: Frame) {
+pub(super) fn put_back(store: &Mutex<Store, rank::Store>, program: &Program, page: VirtAddr, slot: u32, frame: Frame) {
     let mut space = program.space();
     let back = return_page(space.as_mut(), page, slot, frame);
     let mut store = store.lock();

@@ -20,7 +20,7 @@ use crate::memory::Frame;
 use crate::memory::address_space::TOKEN_LIMIT;
 use crate::memory::layout::PAGE_SIZE;
 use crate::program::Program;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::thread::QueueAdapter;
 
 /// The token of a page of zeros that never had a frame: it takes no slot.
@@ -65,7 +65,7 @@ impl fmt::Debug for Store {
     }
 }
 
-static STORE: Once<Mutex<Store>> = Once::new();
+static STORE: Once<Mutex<Store, rank::Store>> = Once::new();
 /// Pages that are on their way to the disk. Written with the store locked.
 static OUTGOING: AtomicU64 = AtomicU64::new(0);
 /// Pages of zeros that never had a frame.
@@ -73,7 +73,7 @@ static ZERO_PAGES: AtomicU64 = AtomicU64::new(0);
 
 /// The store; `None` if nothing is swapped.
 #[must_use]
-pub fn store() -> Option<&'static Mutex<Store>> {
+pub fn store() -> Option<&'static Mutex<Store, rank::Store>> {
     STORE.get()
 }
 
@@ -224,7 +224,7 @@ impl Store {
 }
 
 /// Stores a page whose contents are final. The slot was taken for it.
-pub fn put(cpu: &ThisCpu, store: &Mutex<Store>, page: OwnedPage<'_>, slot: u32, frame: Frame) -> Put {
+pub fn put(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>, page: OwnedPage<'_>, slot: u32, frame: Frame) -> Put {
     if is_zero(frame.bytes()) {
         let mut store = store.lock();
         store.count_out();
@@ -261,7 +261,13 @@ pub struct OwnedPage<'program> {
     pub page: VirtAddr,
 }
 
-fn put_on_disk(cpu: &ThisCpu, store: &Mutex<Store>, page: OwnedPage<'_>, slot: u32, mut frame: Frame) -> Put {
+fn put_on_disk(
+    cpu: &ThisCpu,
+    store: &Mutex<Store, rank::Store>,
+    page: OwnedPage<'_>,
+    slot: u32,
+    mut frame: Frame,
+) -> Put {
     let contents = Contents { checksum: checksum(slot, frame.bytes()), place: 0, length: PAGE_SIZE as u16 };
     let mut store = store.lock();
     if store.count_out() {
@@ -276,7 +282,7 @@ fn put_on_disk(cpu: &ThisCpu, store: &Mutex<Store>, page: OwnedPage<'_>, slot: u
 }
 
 /// Reads a page into the frame and frees its slot. The address space whose page it is is locked, so that nobody else reads it.
-pub fn fetch(store: &Mutex<Store>, slot: u32, mut frame: Frame) -> Fetched {
+pub fn fetch(store: &Mutex<Store, rank::Store>, slot: u32, mut frame: Frame) -> Fetched {
     let (contents, compressed) = {
         let mut store = store.lock();
         let under_way = store.disk().is_some_and(|disk| disk.transfers().any(|transfer| transfer.slot == slot));

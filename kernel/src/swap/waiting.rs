@@ -19,7 +19,7 @@ use crate::memory::Frame;
 use crate::memory::address_space::PageState;
 use crate::program::{self, Program};
 use crate::sched::{self, Next};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::thread::{QueueAdapter, Wait};
 use crate::time::{Action, Timer, clock};
 
@@ -109,7 +109,7 @@ fn waiting(cpu: &ThisCpu, program: Option<Arc<Program>>) -> Waits {
 /// The frame, when the disk takes no more.
 pub(super) fn read_page(
     cpu: &ThisCpu,
-    store: &Mutex<Store>,
+    store: &Mutex<Store, rank::Store>,
     program: &Arc<Program>,
     page: VirtAddr,
     slot: u32,
@@ -131,7 +131,7 @@ pub(super) fn read_page(
 }
 
 /// The running thread waits for the transfer of a slot.
-pub(super) fn wait_for_slot(cpu: &ThisCpu, store: &Mutex<Store>, slot: u32) -> Waits {
+pub(super) fn wait_for_slot(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>, slot: u32) -> Waits {
     let waiter = {
         let mut store = store.lock();
         let transfer = store.disk().and_then(|disk| disk.transfers().find(|transfer| transfer.slot == slot));
@@ -141,7 +141,7 @@ pub(super) fn wait_for_slot(cpu: &ThisCpu, store: &Mutex<Store>, slot: u32) -> W
 }
 
 /// The running thread waits for anything that the disk does: it leaves frames behind, or room for a transfer.
-pub(super) fn wait_for_disk(cpu: &ThisCpu, store: &Mutex<Store>) -> Waits {
+pub(super) fn wait_for_disk(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>) -> Waits {
     let waiter = {
         let mut store = store.lock();
         if store.disk().is_some_and(|disk| disk.is_busy()) { put_in(cpu, &mut store.wait_for_frames) } else { None }
@@ -191,7 +191,7 @@ fn look(cpu: &ThisCpu, _argument: u64) -> Next {
 }
 
 /// The disk did not answer in time: what it works at is lost.
-fn give_up(cpu: &ThisCpu, store: &Mutex<Store>) -> Next {
+fn give_up(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>) -> Next {
     let mut lost = heapless::Vec::<Finished, { disk::ACTIVE }>::new();
     {
         let mut store = store.lock();
@@ -208,7 +208,7 @@ fn give_up(cpu: &ThisCpu, store: &Mutex<Store>) -> Next {
 }
 
 /// Takes all answers of the disk.
-fn take_answers(cpu: &ThisCpu, store: &Mutex<Store>) -> Next {
+fn take_answers(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>) -> Next {
     let mut next = Next::Stay;
     loop {
         let finished = store.lock().disk().and_then(Disk::take_finished);
@@ -219,7 +219,7 @@ fn take_answers(cpu: &ThisCpu, store: &Mutex<Store>) -> Next {
     if cpu.current().is_none() { Next::Choose } else { next }
 }
 
-fn take_answer(cpu: &ThisCpu, store: &Mutex<Store>, finished: Finished) -> Next {
+fn take_answer(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>, finished: Finished) -> Next {
     let Finished { transfer, done, device_may_write } = finished;
     let Transfer { direction, slot, contents, frame, program, page, mut waiters, .. } = transfer;
     if !done {
@@ -270,7 +270,7 @@ fn take_answer(cpu: &ThisCpu, store: &Mutex<Store>, finished: Finished) -> Next 
 }
 
 /// A page is back from the disk.
-fn arrive(store: &Mutex<Store>, program: &Program, page: VirtAddr, slot: u32, frame: Frame) {
+fn arrive(store: &Mutex<Store, rank::Store>, program: &Program, page: VirtAddr, slot: u32, frame: Frame) {
     let mut space = program.space();
     let back = return_page(space.as_mut(), page, slot, frame);
     let mut store = store.lock();

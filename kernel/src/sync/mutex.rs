@@ -1,65 +1,68 @@
-//! A spin lock that its CPU counts while it holds it.
+//! A spin lock with a rank, which is had in the order in which it was asked for.
 //!
-//! The lock is `spin`'s, the mutex around it `lock_api`'s; what is added is one instruction when it is taken and one when it
-//! is released, on a word that only this CPU writes. So that after a failure the kernel knows whether the code that
-//! failed held a lock, which nobody would ever release: see `containment`. The short way of messages does without, see [`try_lock_briefly`](super::try_lock_briefly).
-//! All locks of the kernel are of this type
-//! (`clippy.toml` forbids the other).
+//! The lock itself is in [`fair`](super::fair), the mutex around it `lock_api`'s. What is added is that the CPU notes the
+//! rank while it holds the lock, and that locks are taken in the order of the ranks: see [`rank`](super::rank) and [`held`](super::held).
+//! The fast path of messages does without, see [`try_lock_briefly`](super::try_lock_briefly). All locks of the kernel are of
+//! this type (`clippy.toml` forbids others).
+
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU16, AtomicU32};
 
 use lock_api::{GuardNoSend, RawMutex};
 
-/// A mutual exclusion lock around `T`. A CPU that waits for it spins.
-pub type Mutex<T> = lock_api::Mutex<CountedLock, T>;
+use super::fair::FairLock;
+use super::held;
+use super::rank::Rank;
+
+/// A mutual exclusion lock around `T`, of the rank `R`. A CPU that waits for it spins.
+pub type Mutex<T, R> = lock_api::Mutex<RankedLock<R>, T>;
 /// The right to use what a [`Mutex`] protects, until it is dropped.
-pub type MutexGuard<'lock, T> = lock_api::MutexGuard<'lock, CountedLock, T>;
+pub type MutexGuard<'lock, T, R> = lock_api::MutexGuard<'lock, RankedLock<R>, T>;
 
 /// The lock itself.
 #[derive(Debug)]
-pub struct CountedLock(Spin);
+pub struct RankedLock<R>(FairLock, PhantomData<fn() -> R>);
 
-#[expect(clippy::disallowed_types, reason = "the one place that makes it a counted lock")]
-type Spin = spin::Mutex<()>;
-
-impl CountedLock {
+impl<R> RankedLock<R> {
     /// Takes the lock if it is free.
     #[inline(always)]
-    pub(super) fn try_lock_uncounted(&self) -> bool {
-        RawMutex::try_lock(&self.0)
+    pub(super) fn try_lock_unnoted(&self) -> bool {
+        self.0.try_lock()
     }
 
-    /// Releases the lock.
+    /// Lets the lock go.
     ///
     /// # Safety
-    /// The caller has taken it, by [`Self::try_lock_uncounted`].
+    /// The caller has taken it, by [`Self::try_lock_unnoted`].
     #[inline(always)]
-    pub(super) unsafe fn unlock_uncounted(&self) {
+    pub(super) unsafe fn unlock_unnoted(&self) {
         // SAFETY: by the contract.
-        unsafe { RawMutex::unlock(&self.0) };
+        unsafe { self.0.unlock() };
     }
 }
 
-// SAFETY: the exclusion is that of the lock inside; the count protects nothing.
-unsafe impl RawMutex for CountedLock {
-    const INIT: Self = Self(Spin::new(()));
+// SAFETY: the exclusion is that of the lock inside; what is noted protects nothing.
+unsafe impl<R: Rank> RawMutex for RankedLock<R> {
+    const INIT: Self =
+        Self(FairLock { word: AtomicU32::new(0), next: AtomicU16::new(0), first: AtomicU16::new(0) }, PhantomData);
 
     type GuardMarker = GuardNoSend;
 
     #[inline(always)]
     fn lock(&self) {
-        // Counted before it is had: a failure in between counts as a lock that is held, which errs on the safe side.
-        // SAFETY: kernel code runs with the GS base of its CPU's block, or of the early block.
-        unsafe { percpu::lock_is_taken() };
-        RawMutex::lock(&self.0);
+        // Before it is had: a failure in between finds a lock held, which errs on the safe side.
+        held::note_in_order::<R>();
+        self.0.lock();
     }
 
     #[inline(always)]
     fn try_lock(&self) -> bool {
-        // SAFETY: as above.
-        unsafe { percpu::lock_is_taken() };
-        let taken = RawMutex::try_lock(&self.0);
+        if !held::note::<R>() {
+            return false;
+        }
+        let taken = self.0.try_lock();
         if !taken {
-            // SAFETY: as above.
-            unsafe { percpu::lock_is_released() };
+            held::forget::<R>();
         }
         taken
     }
@@ -67,23 +70,35 @@ unsafe impl RawMutex for CountedLock {
     #[inline(always)]
     unsafe fn unlock(&self) {
         // SAFETY: the caller holds the lock.
-        unsafe { RawMutex::unlock(&self.0) };
-        // SAFETY: as above.
-        unsafe { percpu::lock_is_released() };
+        unsafe { self.0.unlock() };
+        held::forget::<R>();
     }
 
     fn is_locked(&self) -> bool {
-        RawMutex::is_locked(&self.0)
+        self.0.is_locked()
     }
 }
 
-#[cfg(test)]
+/// Takes a lock from whoever holds it or waits for it. For the end of the machine.
+///
+/// # Safety
+/// None of them goes on, and whatever a holder left half done does no harm to the caller.
+pub unsafe fn steal<T, R: Rank>(mutex: &Mutex<T, R>) -> MutexGuard<'_, T, R> {
+    held::give_up_order();
+    // SAFETY: the lock is used as the mutex does, and by the contract nobody else uses it.
+    unsafe { mutex.raw().0.steal() };
+    // SAFETY: the lock is held now, and no guard of it is in use.
+    unsafe { mutex.make_guard_unchecked() }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::rank::{Forest, Heap, Life};
     use super::*;
 
     #[test]
     fn it_excludes() {
-        static NUMBER: Mutex<u64> = Mutex::new(0);
+        static NUMBER: Mutex<u64, Life> = Mutex::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..1000).for_each(|_| *NUMBER.lock() += 1));
@@ -94,5 +109,60 @@ mod tests {
         assert!(NUMBER.try_lock().is_none());
         drop(held);
         assert!(NUMBER.try_lock().is_some());
+    }
+
+    fn words(work: impl FnOnce() + std::panic::UnwindSafe) -> std::string::String {
+        let failure = std::panic::catch_unwind(work).expect_err("nothing failed");
+        *failure.downcast().expect("a text")
+    }
+
+    #[test]
+    fn locks_are_taken_in_order() {
+        static LIFE: Mutex<(), Life> = Mutex::new(());
+        static OTHER_LIFE: Mutex<(), Life> = Mutex::new(());
+        static FOREST: Mutex<(), Forest> = Mutex::new(());
+        static HEAP: Mutex<(), Heap> = Mutex::new(());
+        for _ in 0..2 {
+            let _life = LIFE.lock();
+            let _forest = FOREST.lock();
+            let _heap = HEAP.lock();
+        }
+        held::assert_no_locks_held("a test ends");
+        let wrong = words(|| {
+            let _forest = FOREST.lock();
+            let _life = LIFE.lock();
+        });
+        assert_eq!(wrong, "lock order: Life was to be taken while Forest is held");
+        let twice = words(|| {
+            let _life = LIFE.lock();
+            let _other = OTHER_LIFE.lock();
+        });
+        assert_eq!(twice, "lock order: Life was to be taken while Life is held");
+    }
+
+    #[test]
+    fn what_does_not_wait_needs_no_order() {
+        static LIFE: Mutex<(), Life> = Mutex::new(());
+        static OTHER_LIFE: Mutex<(), Life> = Mutex::new(());
+        static FOREST: Mutex<(), Forest> = Mutex::new(());
+        let forest = FOREST.lock();
+        let life = LIFE.try_lock();
+        assert!(life.is_some());
+        // Two of one rank could not be told apart.
+        assert!(OTHER_LIFE.try_lock().is_none());
+        let words = words(|| held::assert_no_locks_held("waiting for CPU 1"));
+        assert_eq!(words, "lock order: waiting for CPU 1 while Forest is held");
+        drop((life, forest));
+    }
+
+    #[test]
+    fn a_lock_can_be_stolen() {
+        static LIFE: Mutex<u64, Life> = Mutex::new(7);
+        core::mem::forget(LIFE.lock());
+        // SAFETY: this thread held it, and has forgotten that.
+        let stolen = unsafe { steal(&LIFE) };
+        assert_eq!(*stolen, 7);
+        drop(stolen);
+        assert!(LIFE.try_lock().is_some());
     }
 }

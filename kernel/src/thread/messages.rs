@@ -9,7 +9,7 @@ use gatehouse_abi::{ThreadRegisters, TrapNumber};
 use super::{Thread, Utcb, Wait};
 use crate::ipc::{Endpoint, FaultHandler, Link, Linked, Notification, Party, ReplyRight, SavedReply};
 use crate::program::UtcbSlot;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 // SAFETY: `ipc::release_clients` clears the link of the client that a thread owes a reply, with the lock held, before the
 // thread is freed; and whoever makes it owe one owns it.
@@ -160,7 +160,7 @@ impl Thread {
 
     /// What keeps its fault endpoint. The lock is taken before the forest's.
     #[must_use]
-    pub const fn handler(&self) -> &Mutex<Option<FaultHandler>> {
+    pub const fn handler(&self) -> &Mutex<Option<FaultHandler>, rank::Handler> {
         &self.handler
     }
 

@@ -19,7 +19,7 @@ use crate::memory::fallible::{self, OutOfHeap};
 use crate::object::Space;
 use crate::program::{Program, UtcbSlot};
 use crate::sched::{ExitLink, InboxEntry};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 use crate::time::{Key, Timed};
 
 /// Priorities: 0 is the lowest.
@@ -97,10 +97,10 @@ pub struct Thread {
     pub(super) fault_badge: Cell<u64>,
     /// How long the handler behind `limited_endpoint` may take, in nanoseconds.
     pub(super) handler_limit: Cell<u64>,
-    pub(super) handler: Mutex<Option<FaultHandler>>,
+    pub(super) handler: Mutex<Option<FaultHandler>, rank::Handler>,
     attention: Attention,
     /// Where it may run; nothing for the CPU that it belongs to, alone.
-    pub(super) affinity: Mutex<Option<Box<Affinity>>>,
+    pub(super) affinity: Mutex<Option<Box<Affinity>>, rank::Affinity>,
     suspension: Suspension,
     queue_link: LinkedListAtomicLink,
     sender_link: RBTreeAtomicLink,

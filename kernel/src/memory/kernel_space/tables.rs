@@ -13,13 +13,13 @@ use crate::memory::layout::{
 };
 use crate::memory::page_tables::PageTables;
 use crate::memory::rights::Rights;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, rank};
 
 /// The kernel's page tables. Taken for a moment only, never while memory is allocated from the heap: the heap itself
 /// takes it when it grows.
-static TABLES: Once<Mutex<PageTables>> = Once::new();
+static TABLES: Once<Mutex<PageTables, rank::Tables>> = Once::new();
 /// Free addresses of the dynamic area.
-static AREA: Once<Mutex<VirtualArea>> = Once::new();
+static AREA: Once<Mutex<VirtualArea, rank::Area>> = Once::new();
 static ROOT: Once<PhysAddr> = Once::new();
 
 /// Builds the kernel's tables. Frames come from below 4 GiB, which is what the boot tables reach.
@@ -102,12 +102,12 @@ pub(in crate::memory) fn finish() {
 }
 
 /// The tables, locked.
-pub(super) fn tables() -> MutexGuard<'static, PageTables> {
+pub(super) fn tables() -> MutexGuard<'static, PageTables, rank::Tables> {
     TABLES.get().expect("the kernel's page tables are not built").lock()
 }
 
 /// The free addresses, locked.
-pub(super) fn area() -> MutexGuard<'static, VirtualArea> {
+pub(super) fn area() -> MutexGuard<'static, VirtualArea, rank::Area> {
     AREA.get().expect("kernel memory is not initialized").lock()
 }
 
