@@ -38,3 +38,19 @@ fn the_watchdog_can_be_turned_off() {
     let transcript = held("watchdog=0 held=2000");
     assert!(!transcript.console_contains("watchdog: "), "{transcript}");
 }
+
+#[test]
+fn a_cpu_that_does_not_answer_costs_memory_and_not_the_machine() {
+    let machine = Machine::new().smp(2).command_line("init=unanswered_flush test-hooks answer=1");
+    let transcript = boot_and_pass(&machine);
+    assert!(transcript.console_contains("unanswered_flush: waited for"), "{transcript}");
+    let said = |text: &str| transcript.kernel.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(
+        said("CPU 0: not answered in time: a TLB shootdown; CPU 1 last entered the kernel by"),
+        2,
+        "{transcript}"
+    );
+    assert_eq!(said("memory: 1 pages that a CPU may still reach are kept back, 1 in all"), 1, "{transcript}");
+    assert_eq!(said("memory: 5 pages that a CPU may still reach are kept back, 6 in all"), 1, "{transcript}");
+    assert_eq!(said("CPU 1 answers again, and has flushed its TLB"), 1, "{transcript}");
+}

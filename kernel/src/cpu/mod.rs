@@ -14,7 +14,7 @@ mod this_cpu;
 
 pub use local::Local;
 pub use placement::Placement;
-pub use remote::{GIVE, NMI_DUMP, NMI_STOP, PARK, REAP, Remote};
+pub use remote::{FLUSH, GIVE, NMI_DUMP, NMI_STOP, PARK, REAP, Remote};
 pub use rounds::Rounds;
 pub use table::{all, are_known, by_index, find_frame_cache, install, next_in_turn};
 pub use this_cpu::{Block, CURRENT_THREAD, KernelCpu, ThisCpu, this, try_this};

@@ -20,7 +20,7 @@ pub struct Remote {
     inbox: Inbox<Thread>,
     /// Its timers that other CPUs set or cleared.
     timers: Inbox<Timer>,
-    /// [`REAP`], [`GIVE`] and [`PARK`].
+    /// [`REAP`], [`GIVE`], [`PARK`] and [`FLUSH`].
     errands: AtomicU64,
     /// Threads are to stop that may be ready here.
     parking: Rounds,
@@ -51,6 +51,8 @@ pub const REAP: u64 = 1;
 pub const GIVE: u64 = 2;
 /// [`Remote::take_errands`]: a round of stopping threads is asked for.
 pub const PARK: u64 = 4;
+/// [`Remote::take_errands`]: it has not answered a TLB shootdown in time, and is to forget all translations.
+pub const FLUSH: u64 = 8;
 
 /// [`Remote::request_by_nmi`]: stop for ever.
 pub const NMI_STOP: u64 = 1;
@@ -113,6 +115,11 @@ impl Remote {
         let round = self.parking.ask();
         self.errands.fetch_or(PARK, Ordering::SeqCst);
         round
+    }
+
+    /// Asks this CPU to forget all translations; the caller pokes it afterwards. Answers whether nobody had asked before.
+    pub fn ask_to_flush(&self) -> bool {
+        self.errands.fetch_or(FLUSH, Ordering::SeqCst) & FLUSH == 0
     }
 
     /// Asks this CPU to answer who asks for a thread; the caller pokes it afterwards.

@@ -1,6 +1,7 @@
 //! Making other CPUs do something, and waiting until they have.
 
 use core::fmt;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use percpu::CpuIndex;
 use smp::Clock;
@@ -11,13 +12,33 @@ use smp::tlb::Flush;
 use crate::arch::{LastEntry, ticks};
 use crate::console;
 use crate::cpu::{self, Block, ThisCpu};
-use crate::lockdown;
 use crate::sched::poke;
+use crate::sync::assert_no_locks_held;
 use crate::time::clock;
 
-/// How long a CPU may take: it answers with interrupts off for at most a system call, but its host may have other
-/// plans. Nanoseconds.
-const DEADLINE: u64 = 20_000_000_000;
+/// How long a CPU may take unless the command line says otherwise, in seconds: it answers with interrupts off for at most a system call, but its
+/// host may have other plans.
+pub const DEFAULT_LIMIT_SECONDS: u64 = 20;
+
+/// How long any may take while one is known that does not answer. Nanoseconds.
+const SHORT_LIMIT: u64 = 100_000_000;
+
+/// How long a CPU may take. Nanoseconds.
+static LIMIT: AtomicU64 = AtomicU64::new(DEFAULT_LIMIT_SECONDS * 1_000_000_000);
+
+/// The CPUs that have not answered, and that owe a flush.
+static OWING: AtomicU32 = AtomicU32::new(0);
+
+/// Makes the limit known, in seconds. Before a second CPU runs.
+pub fn set_limit(seconds: u64) {
+    LIMIT.store(seconds.max(1).saturating_mul(1_000_000_000), Ordering::Relaxed);
+}
+
+/// How long a CPU may take, in nanoseconds.
+pub fn limit() -> u64 {
+    let limit = LIMIT.load(Ordering::Relaxed);
+    if OWING.load(Ordering::Relaxed) == 0 { limit } else { limit.min(SHORT_LIMIT) }
+}
 
 /// What a CPU can be asked to do.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +131,7 @@ pub fn call(
     operation: Operation,
     limit_ns: u64,
 ) -> Result<(), CallError<'static, Operation>> {
+    assert_no_locks_held("a call to other CPUs");
     let others = &Others { cpu, kind: operation.kind() };
     let limit = TimeLimit { clock: &WhenNeeded, ns: limit_ns };
     cpu.call_port().call(others, targets, operation, limit, || answer_calls(cpu))
@@ -122,28 +144,51 @@ pub fn call_or_report(
     operation: Operation,
     what: &str,
 ) {
-    if let Err(error) = call(cpu, targets, operation, DEADLINE) {
+    if let Err(error) = call(cpu, targets, operation, limit()) {
         console::line(format_args!("CPU {}: {}", cpu.index(), Unresponsive { error: &error, what }));
     }
 }
 
-/// The same for what the kernel cannot go on without: names the CPUs that do not answer, and locks down. `what` is what they
-/// were asked.
+/// Makes CPUs forget translations, and waits until they have. One that does not answer is named on the console, and forgets all
+/// translations before it goes back to a program; then this answers `false`, and what the translations led to must be kept back.
 #[inline(always)]
-pub fn call_or_lock_down(
+#[must_use]
+pub fn call_to_flush(
     cpu: &ThisCpu,
     targets: impl IntoIterator<Item = &'static Block>,
-    operation: Operation,
+    flush: Flush,
     what: &str,
-) {
-    if let Err(error) = call(cpu, targets, operation, DEADLINE) {
-        not_answered(&error, what);
+) -> bool {
+    match call(cpu, targets, Operation::Flush(flush), limit()) {
+        Ok(()) => true,
+        Err(error) => {
+            flush_later(cpu, &error, what);
+            false
+        }
     }
 }
 
 #[cold]
-fn not_answered(error: &CallError<'_, Operation>, what: &str) -> ! {
-    lockdown::broken(format_args!("{}", Unresponsive { error, what }));
+#[inline(never)]
+fn flush_later(cpu: &ThisCpu, error: &CallError<'_, Operation>, what: &str) {
+    console::line(format_args!("CPU {}: {}", cpu.index(), Unresponsive { error, what }));
+    // Of a call that was not begun nobody has heard.
+    let none_was_asked = !matches!(error, CallError::Unanswered(_));
+    let silent = |block: &&Block| none_was_asked || error.cpus().any(|index| index == block.index());
+    for block in all_others(cpu.index()).filter(silent) {
+        if block.kernel().remote().ask_to_flush() {
+            OWING.fetch_add(1, Ordering::Relaxed);
+        }
+        poke(cpu, block, Kind::Reschedule);
+    }
+}
+
+/// This CPU was asked to flush and did not answer: it does now.
+pub fn flush_owed(cpu: &ThisCpu) {
+    // SAFETY: ring 0 with interrupts off, and NMI and machine-check handlers leave CR3 and CR4 as they are.
+    unsafe { Flush::All.apply() };
+    OWING.fetch_sub(1, Ordering::Relaxed);
+    console::line(format_args!("CPU {} answers again, and has flushed its TLB", cpu.index()));
 }
 
 /// Carries out what other CPUs ask of this one. From interrupts, and while this CPU waits for others.
@@ -186,7 +231,7 @@ struct Unresponsive<'a> {
 
 impl fmt::Display for Unresponsive<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "not answered within {} s: {}", DEADLINE / 1_000_000_000, self.what)?;
+        write!(out, "not answered in time: {}", self.what)?;
         if let CallError::Busy | CallError::EarlierCallRuns(_) = self.error {
             write!(out, "; {}", self.error)?;
         }

@@ -17,11 +17,14 @@ mod storm;
 mod vector_table;
 pub mod watchdog;
 
-pub use call::{CallPort, CallRequest, Operation, all_others, answer_calls, answer_other_calls, call};
+pub use call::{
+    CallPort, CallRequest, DEFAULT_LIMIT_SECONDS, Operation, all_others, answer_calls, answer_other_calls, call,
+    flush_owed, limit, set_limit,
+};
 pub use device::{controller_error, device, device_here};
 pub use interrupt::Interrupt;
 pub use ipi::{ipi, ipi_of_calls, timer, timer_with_nothing_due};
 pub use ping::{Ping, ping, ping_all};
 pub use place::DeviceVectors;
-pub use shootdown::{flush_kernel_pages, flush_program, flush_program_page, flush_program_range};
+pub use shootdown::{flush_kernel_pages, flush_program, flush_program_page, flush_program_range, keep_back};
 pub use storm::{Rate, storms};

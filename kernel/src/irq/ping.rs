@@ -6,8 +6,8 @@ use super::call::{Operation, all_others, call};
 use crate::arch::ticks;
 use crate::cpu::{Block, ThisCpu};
 
-/// How long a CPU may take to answer: 10 s, in nanoseconds.
-const DEADLINE: u64 = 10_000_000_000;
+/// How long a CPU may take to answer: 10 ms, in nanoseconds. The caller has its interrupts off meanwhile, and can ask again.
+const DEADLINE: u64 = 10_000_000;
 
 /// What a ping took, in ticks of the time-stamp counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Ping {
 /// Interrupts a CPU that is online, and waits until it has answered. The calling CPU answers itself, without an interrupt.
 ///
 /// # Errors
-/// The CPU, if it does not answer in 10 s.
+/// The CPU, if it does not answer in 10 ms.
 #[inline(never)]
 pub fn ping(cpu: &ThisCpu, target: &'static Block) -> Result<Ping, CallError<'static, Operation>> {
     let start = ticks();
@@ -34,7 +34,7 @@ pub fn ping(cpu: &ThisCpu, target: &'static Block) -> Result<Ping, CallError<'st
 /// Interrupts all CPUs but this one, and waits until all have answered; answers the ticks until then.
 ///
 /// # Errors
-/// The CPUs that do not answer in 10 s.
+/// The CPUs that do not answer in 10 ms.
 pub fn ping_all(cpu: &ThisCpu) -> Result<u64, CallError<'static, Operation>> {
     let start = ticks();
     call(cpu, all_others(cpu.index()), Operation::Ping, DEADLINE)?;

@@ -3,52 +3,76 @@
 //! The caller has changed the page tables. First it flushes its own TLB; the instruction serialises, so the change is
 //! visible to every CPU before another's word is read or a request is sent, and the flush there cannot miss it.
 
+//!
+//! A CPU that does not answer in time does not stop the others: what it may still reach is kept back for ever, and it forgets
+//! everything before it goes back to a program.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use smp::tlb::Flush;
 use x86_64::VirtAddr;
 
-use super::call::{Operation, all_others, call_or_lock_down};
+use super::call::{all_others, call_to_flush};
+use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::program::Program;
 
-/// Makes all CPUs forget what they know of the program's pages.
-pub fn flush_program(cpu: &ThisCpu, program: &Program) {
-    flush_root(cpu, program.root(), Flush::NonGlobal);
+/// Pages that are kept back.
+static KEPT_BACK: AtomicU64 = AtomicU64::new(0);
+
+/// Tells that so many pages, which the caller has forgotten, are kept back, since a CPU may still reach them.
+#[cold]
+#[inline(never)]
+pub fn keep_back(pages: u64) {
+    let all = KEPT_BACK.fetch_add(pages, Ordering::Relaxed) + pages;
+    console::line(format_args!("memory: {pages} pages that a CPU may still reach are kept back, {all} in all"));
 }
 
-/// Makes all CPUs forget what they know of so many bytes of the program's memory.
-pub fn flush_program_range(cpu: &ThisCpu, program: &Program, start: VirtAddr, length: u64) {
+/// Makes all CPUs forget what they know of the program's pages. `false`: one may know them still.
+#[must_use]
+pub fn flush_program(cpu: &ThisCpu, program: &Program) -> bool {
+    flush_root(cpu, program.root(), Flush::NonGlobal)
+}
+
+/// Makes all CPUs forget what they know of so many bytes of the program's memory. `false`: one may know them still.
+#[must_use]
+pub fn flush_program_range(cpu: &ThisCpu, program: &Program, start: VirtAddr, length: u64) -> bool {
     let flush = match Flush::range(start, length) {
         // A program has no global pages.
         Flush::All => Flush::NonGlobal,
         flush => flush,
     };
-    flush_root(cpu, program.root(), flush);
+    flush_root(cpu, program.root(), flush)
 }
 
-/// Makes all CPUs forget what they know of one page of the program's memory.
+/// Makes all CPUs forget what they know of one page of the program's memory. `false`: one may know it still.
 #[inline(always)]
-pub fn flush_program_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) {
-    flush_root(cpu, program.root(), Flush::Range { start: page, pages: 1 });
+#[must_use]
+pub fn flush_program_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) -> bool {
+    flush_root(cpu, program.root(), Flush::Range { start: page, pages: 1 })
 }
 
 /// Only a CPU that has the tables loaded, or is about to load them, can use them; to load others forgets all. An idle
 /// CPU has the kernel's own.
 #[inline(always)]
-fn flush_root(cpu: &ThisCpu, root: u64, flush: Flush) {
+fn flush_root(cpu: &ThisCpu, root: u64, flush: Flush) -> bool {
     // SAFETY: ring 0 with interrupts off.
     unsafe { flush.apply() };
     let users = cpu::all().iter().copied().filter(|block| block.kernel().remote().may_translate_by(root));
     let mut others = users.filter(|block| block.index() != cpu.index()).peekable();
-    if others.peek().is_some() {
-        call_or_lock_down(cpu, others, Operation::Flush(flush), "a TLB shootdown");
-    }
+    others.peek().is_none() || call_to_flush(cpu, others, flush, "a TLB shootdown")
 }
 
-/// Makes all CPUs forget what they know of kernel pages.
-pub fn flush_kernel_pages(start: VirtAddr, pages: u64) {
+/// Makes all CPUs forget what they know of kernel pages. `false`: one may know them still.
+#[must_use]
+pub fn flush_kernel_pages(start: VirtAddr, pages: u64) -> bool {
     let cpu = cpu::this();
     let flush = Flush::range(start, pages.saturating_mul(crate::memory::layout::PAGE_SIZE));
     // SAFETY: ring 0 with interrupts off.
     unsafe { flush.apply() };
-    call_or_lock_down(&cpu, all_others(cpu.index()), Operation::Flush(flush), "a TLB shootdown of kernel pages");
+    let flushed = call_to_flush(&cpu, all_others(cpu.index()), flush, "a TLB shootdown of kernel pages");
+    if !flushed {
+        keep_back(pages);
+    }
+    flushed
 }

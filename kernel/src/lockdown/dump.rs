@@ -11,6 +11,8 @@ use super::waiting::wait;
 use crate::arch::Frame;
 use crate::console;
 use crate::cpu::{Block, NMI_DUMP, ThisCpu};
+use crate::irq;
+use crate::sync::assert_no_locks_held;
 
 /// How long a CPU has to answer. Nanoseconds.
 const DEADLINE: u64 = 1_000_000_000;
@@ -47,6 +49,7 @@ pub fn dump_if(
     title: fmt::Arguments<'_>,
     wanted: impl FnOnce(&Frame) -> bool,
 ) -> Result<bool, DumpError> {
+    assert_no_locks_held("a dump of another CPU");
     if ASKING.swap(true, Ordering::Acquire) {
         return Err(DumpError::Busy);
     }
@@ -68,7 +71,11 @@ fn ask(
     if this.kernel().apic().send(Command::Nmi, Destination::Physical(target.apic_id())).is_err() {
         return Err(DumpError::Silent);
     }
-    wait(DEADLINE, || record.read().is_some());
+    wait(DEADLINE, || {
+        // That CPU may be waiting for this one.
+        irq::answer_calls(this);
+        record.read().is_some()
+    });
     let stopped = record.read().ok_or(DumpError::Silent)?;
     let printed = stopped.frame.as_ref().is_some_and(wanted);
     if printed {

@@ -10,7 +10,7 @@ use crate::object::{FOREST, drop_removed};
 use crate::sched::{self, End, Next, Stage};
 use crate::start;
 use crate::thread::Thread;
-use crate::{console, ipc, swap};
+use crate::{console, ipc, irq, swap};
 
 /// Ends the program of the running thread, all its threads with it. The thread leaves the CPU at once.
 pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
@@ -281,8 +281,11 @@ fn free_thread(cpu: &ThisCpu, thread: Arc<Thread>) {
 /// A program has no threads and no capabilities any more: gives the memory back, then tells whoever started it.
 fn report(cpu: &ThisCpu, program: Arc<Program>) {
     let space = program.space().take();
-    sched::wait_until_left(cpu, program.root());
-    if let Some(mut space) = space {
+    let is_left = sched::wait_until_left(cpu, program.root());
+    if !is_left {
+        irq::keep_back(space.as_ref().map_or(0, |space| space.size()));
+        core::mem::forget(space);
+    } else if let Some(mut space) = space {
         // SAFETY: no CPU has the tables loaded any more, and loading others forgets their translations.
         unsafe { space.clear(swap::release) };
     }

@@ -7,8 +7,9 @@ use smp::ipi::Kind;
 use super::placement::{audit, give, leave_or_stay, place};
 use super::suspend::{park, park_ready};
 use super::{Next, detach_current, poke, reap, run_now};
-use crate::cpu::{self, GIVE, PARK, REAP, ThisCpu};
+use crate::cpu::{self, FLUSH, GIVE, PARK, REAP, ThisCpu};
 use crate::ipc;
+use crate::irq;
 use crate::program;
 use crate::system_call;
 use crate::thread::Thread;
@@ -111,6 +112,9 @@ pub fn drain_inbox(cpu: &ThisCpu) -> Next {
 
 #[cold]
 fn run(cpu: &ThisCpu, errands: u64) -> Next {
+    if errands & FLUSH != 0 {
+        irq::flush_owed(cpu);
+    }
     let mut next = if errands & REAP != 0 { reap(cpu) } else { Next::Stay };
     if errands & PARK != 0 {
         next = next.and(cpu.kernel().remote().parking().serve(|| park_ready(cpu)).unwrap_or(Next::Stay));

@@ -92,6 +92,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     }
 
     irq::watchdog::set_limit(watchdog_limit(&boot));
+    irq::set_limit(answer_limit(&boot));
     test_overflow::overflow_if_wanted_at("boot-stack");
 
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
@@ -144,6 +145,12 @@ fn idle(boot: &BootInfo) -> Idle {
 fn watchdog_limit(boot: &BootInfo) -> u64 {
     let limit = boot.command_line.parse("watchdog").unwrap_or_else(|error| panic!("cannot start: {error}"));
     limit.unwrap_or(irq::watchdog::DEFAULT_LIMIT_SECONDS)
+}
+
+/// Seconds that a CPU may take to answer another: `answer=N`.
+fn answer_limit(boot: &BootInfo) -> u64 {
+    let limit = boot.command_line.parse("answer").unwrap_or_else(|error| panic!("cannot start: {error}"));
+    limit.unwrap_or(irq::DEFAULT_LIMIT_SECONDS)
 }
 
 /// The driver in the mode that fits the machine, or that the command line forces: `apic=xapic` or `apic=x2apic`.

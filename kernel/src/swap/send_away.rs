@@ -28,13 +28,15 @@ pub fn send_away(
     if leaving.is_empty() {
         return 0;
     }
-    flush_program(cpu, program);
+    let flushed = flush_program(cpu, program);
     let mut gone = 0;
     for (slot, stale) in leaving {
         let page = stale.page();
-        // SAFETY: every CPU that runs the program has just forgotten its translations.
+        // SAFETY: every CPU that runs the program has just forgotten its translations, or does before it goes back to a program, and
+        // the frame goes back to where it was.
         let frame = unsafe { stale.after_flush() };
-        match put(cpu, store, OwnedPage { program, page }, slot, frame) {
+        let put = if flushed { put(cpu, store, OwnedPage { program, page }, slot, frame) } else { Put::Refused(frame) };
+        match put {
             Put::Done => gone += 1,
             Put::Refused(frame) => put_back(store, program, page, slot, frame),
         }

@@ -3,7 +3,6 @@
 use gatehouse_abi::{ALL_OTHER_CPUS, Error};
 use percpu::CpuIndex;
 
-use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::irq;
 use crate::thread::Thread;
@@ -19,8 +18,5 @@ pub(super) fn ping(cpu: &ThisCpu, thread: &Thread, target: u64) -> Result<u64, E
             ping.round_trip
         })
     };
-    answer.map_err(|unanswered| {
-        console::line(format_args!("ping: {unanswered}"));
-        Error::Gone
-    })
+    answer.map_err(|_| Error::WouldBlock)
 }

@@ -8,7 +8,7 @@ use x86_64::VirtAddr;
 
 use super::progress::{Piece, PieceResult, Progress, Stage};
 use crate::cpu::ThisCpu;
-use crate::irq::{flush_program_page, flush_program_range};
+use crate::irq::{flush_program_page, flush_program_range, keep_back};
 use crate::memory::address_space::{MapError, QUOTA, Removed, Unmapped};
 use crate::memory::layout::{LARGE_PAGE_SIZE, PAGE_SIZE};
 use crate::memory::{AddressSpace, Frame, Rights, UserRange};
@@ -93,7 +93,10 @@ fn free(cpu: &ThisCpu, program: &Program, start: u64, taken: Taken) {
     if taken.removed.is_empty() {
         return;
     }
-    flush_program_range(cpu, program, VirtAddr::new(start), taken.end - start);
+    if !flush_program_range(cpu, program, VirtAddr::new(start), taken.end - start) {
+        keep_back(taken.removed.len() as u64);
+        return core::mem::forget(taken);
+    }
     for removed in taken.removed {
         // SAFETY: every CPU that runs the program has just forgotten its translations of the pages from `start` to
         // `taken.end`, where all that was removed has been.
@@ -293,7 +296,11 @@ pub(super) fn unmap_in(cpu: &ThisCpu, program: &Program, address: u64, length: u
 fn unmap_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) -> Result<u64, Error> {
     let removed = program.space().as_mut().ok_or(Error::NotPermitted)?.remove(page);
     let removed = removed.ok_or(Error::NotFound)?;
-    flush_program_page(cpu, program, page);
+    if !flush_program_page(cpu, program, page) {
+        keep_back(1);
+        core::mem::forget(removed);
+        return Ok(PAGE_SIZE);
+    }
     // SAFETY: every CPU that runs the program has just forgotten the translation.
     unsafe { free_one(removed) };
     Ok(PAGE_SIZE)

@@ -10,6 +10,10 @@ use crate::abi::{
     INFORMATION_SWAP, INFORMATION_SYSTEM, ProgramEnd, SPAWN_QUIET, SwapInformation, SystemCall, SystemInformation,
 };
 use crate::door::{Door, Int80, Syscall};
+use crate::time::{Deadline, SECOND};
+
+/// How long a CPU is asked for an answer. Nanoseconds.
+const PING_PATIENCE: u64 = 10 * SECOND;
 
 /// The system calls by SYSCALL: what programs use.
 pub type Kernel = Calls<Syscall>;
@@ -282,12 +286,23 @@ impl<D: Door> Calls<D> {
 
     /// Interrupts another CPU, or all others ([`crate::abi::ALL_OTHER_CPUS`]), and waits until they have answered; answers the
     /// ticks of the time-stamp counter that it took. For one CPU, word 0 of the thread's message buffer holds the ticks
-    /// until the handler there ran.
+    /// until the handler there ran. A CPU that does not answer is asked again, for ten seconds.
     ///
     /// # Errors
-    /// [`Error::NoSuchCpu`], [`Error::Gone`] when a CPU does not answer.
+    /// [`Error::NoSuchCpu`], [`Error::WouldBlock`] when a CPU does not answer.
     pub fn ping_cpu(cpu: u64) -> Result<u64, Error> {
-        Self::call_with_numbers(SystemCall::PingCpu, [cpu, 0, 0, 0, 0, 0])
+        let ping = || Self::call_with_numbers(SystemCall::PingCpu, [cpu, 0, 0, 0, 0, 0]);
+        let first = ping();
+        if first != Err(Error::WouldBlock) {
+            return first;
+        }
+        let deadline = Deadline::after(PING_PATIENCE);
+        loop {
+            match ping() {
+                Err(Error::WouldBlock) if !deadline.passed() => {}
+                answer => return answer,
+            }
+        }
     }
 
     /// Maps fresh zeroed pages, readable and writable. [`crate::memory::Memory`] is the owned form.

@@ -16,13 +16,15 @@ use crate::memory::rights::Rights;
 pub(super) struct KernelRange {
     start: u64,
     length: u64,
+    /// A CPU may reach what was mapped there still.
+    is_kept_back: bool,
 }
 
 impl KernelRange {
     /// Takes `length` bytes, a multiple of the page size. Nothing is mapped there.
     pub(super) fn take(length: u64) -> Result<Self, KernelMapError> {
         let start = area().take(length)?.ok_or(KernelMapError::OutOfAddresses(length))?;
-        Ok(Self { start, length })
+        Ok(Self { start, length, is_kept_back: false })
     }
 
     /// First address.
@@ -74,7 +76,11 @@ impl KernelRange {
                 }
             }
         }
-        shootdown::shoot_down(VirtAddr::new(self.start), self.length / PAGE_SIZE);
+        if !shootdown::shoot_down(VirtAddr::new(self.start), self.length / PAGE_SIZE) {
+            // Neither the pages nor the addresses are used again.
+            self.is_kept_back = true;
+            return;
+        }
         for page in pages() {
             let mut tables = tables();
             let Some(entry) = tables.entry_mut(page) else { continue };
@@ -91,6 +97,8 @@ impl KernelRange {
 
 impl Drop for KernelRange {
     fn drop(&mut self) {
-        area().give_back(self.start, self.length);
+        if !self.is_kept_back {
+            area().give_back(self.start, self.length);
+        }
     }
 }
