@@ -1,18 +1,15 @@
-//! A spin lock with a rank, which is had in the order in which it was asked for.
+//! A spin lock with a rank.
 //!
-//! The lock itself is in [`fair`](super::fair), the mutex around it `lock_api`'s. What is added is that the CPU notes the
+//! The lock itself is in [`fair`](super::fair) or [`unfair`](super::unfair), the mutex around it `lock_api`'s. What is added is that the CPU notes the
 //! rank while it holds the lock, and that locks are taken in the order of the ranks: see [`rank`](super::rank) and [`held`](super::held).
 //! The fast path of messages does without, see [`try_lock_briefly`](super::try_lock_briefly). All locks of the kernel are of
 //! this type (`clippy.toml` forbids others).
 
-use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU16, AtomicU32};
-
 use lock_api::{GuardNoSend, RawMutex};
 
-use super::fair::FairLock;
 use super::held;
 use super::rank::Rank;
+use super::raw::Lock;
 
 /// A mutual exclusion lock around `T`, of the rank `R`. A CPU that waits for it spins.
 pub type Mutex<T, R> = lock_api::Mutex<RankedLock<R>, T>;
@@ -21,9 +18,9 @@ pub type MutexGuard<'lock, T, R> = lock_api::MutexGuard<'lock, RankedLock<R>, T>
 
 /// The lock itself.
 #[derive(Debug)]
-pub struct RankedLock<R>(FairLock, PhantomData<fn() -> R>);
+pub struct RankedLock<R: Rank>(R::Lock);
 
-impl<R> RankedLock<R> {
+impl<R: Rank> RankedLock<R> {
     /// Takes the lock if it is free.
     #[inline(always)]
     pub(super) fn try_lock_unnoted(&self) -> bool {
@@ -43,8 +40,7 @@ impl<R> RankedLock<R> {
 
 // SAFETY: the exclusion is that of the lock inside; what is noted protects nothing.
 unsafe impl<R: Rank> RawMutex for RankedLock<R> {
-    const INIT: Self =
-        Self(FairLock { word: AtomicU32::new(0), next: AtomicU16::new(0), first: AtomicU16::new(0) }, PhantomData);
+    const INIT: Self = Self(<R::Lock as Lock>::FREE);
 
     type GuardMarker = GuardNoSend;
 

@@ -297,12 +297,19 @@ fn unmap_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) -> Result<u64, E
     let removed = program.space().as_mut().ok_or(Error::NotPermitted)?.remove(page);
     let removed = removed.ok_or(Error::NotFound)?;
     if !flush_program_page(cpu, program, page) {
-        keep_back(1);
-        core::mem::forget(removed);
-        return Ok(PAGE_SIZE);
+        return keep_page_back(removed);
     }
     // SAFETY: every CPU that runs the program has just forgotten the translation.
     unsafe { free_one(removed) };
+    Ok(PAGE_SIZE)
+}
+
+/// What was at a page is not used again, as a CPU may still reach it.
+#[cold]
+#[inline(never)]
+fn keep_page_back(removed: Removed) -> Result<u64, Error> {
+    keep_back(1);
+    core::mem::forget(removed);
     Ok(PAGE_SIZE)
 }
 
