@@ -91,13 +91,12 @@ mod tests {
     use std::sync::atomic::AtomicBool;
     use std::vec::Vec;
 
+    use super::super::raw::Lock as _;
     use super::*;
-
-    const FREE: FairLock = FairLock { word: AtomicU32::new(0), next: AtomicU16::new(0), first: AtomicU16::new(0) };
 
     #[test]
     fn who_waits_goes_before_who_tries() {
-        let lock = FREE;
+        let lock = FairLock::FREE;
         assert!(lock.try_lock() && !lock.try_lock());
         let had = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_row_is_kept() {
-        let lock = FREE;
+        let lock = FairLock::FREE;
         let order = std::sync::Mutex::new(Vec::new());
         lock.lock();
         std::thread::scope(|scope| {

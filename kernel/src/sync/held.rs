@@ -144,7 +144,7 @@ mod word {
     use super::Rank;
 
     pub(super) const fn add_highest<R: Rank>() -> bool {
-        true
+        R::PLACE < u32::BITS
     }
 
     pub(super) const fn add<R: Rank>() {}

@@ -3,7 +3,7 @@
 //! The lock itself is in [`fair`](super::fair) or [`unfair`](super::unfair), the mutex around it `lock_api`'s. What is added is that the CPU notes the
 //! rank while it holds the lock, and that locks are taken in the order of the ranks: see [`rank`](super::rank) and [`held`](super::held).
 //! The fast path of messages does without, see [`try_lock_briefly`](super::try_lock_briefly). All locks of the kernel are of
-//! this type (`clippy.toml` forbids others).
+//! this type (`spin` is built without its own).
 
 use lock_api::{GuardNoSend, RawMutex};
 

@@ -265,7 +265,7 @@ pub(super) fn swap_out_pages(
     let mut batch = Vec::<VirtAddr, { swap::BATCH }>::new();
     for page in pages(rest.start(), rest.length()).take(swap::BATCH) {
         let pushed = batch.push(page);
-        debug_assert!(pushed.is_ok(), "no more than a batch");
+        assert!(pushed.is_ok(), "no more than a batch");
     }
     let count = progress.count.saturating_add(swap::send_away(cpu, store, program, &batch) as u16);
     let done = progress.done + batch.len() as u16;
@@ -297,7 +297,8 @@ fn unmap_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) -> Result<u64, E
     let removed = program.space().as_mut().ok_or(Error::NotPermitted)?.remove(page);
     let removed = removed.ok_or(Error::NotFound)?;
     if !flush_program_page(cpu, program, page) {
-        return keep_page_back(removed);
+        keep_page_back(removed);
+        return Ok(PAGE_SIZE);
     }
     // SAFETY: every CPU that runs the program has just forgotten the translation.
     unsafe { free_one(removed) };
@@ -307,10 +308,9 @@ fn unmap_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) -> Result<u64, E
 /// What was at a page is not used again, as a CPU may still reach it.
 #[cold]
 #[inline(never)]
-fn keep_page_back(removed: Removed) -> Result<u64, Error> {
+fn keep_page_back(removed: Removed) {
     keep_back(1);
     core::mem::forget(removed);
-    Ok(PAGE_SIZE)
 }
 
 #[inline(never)]

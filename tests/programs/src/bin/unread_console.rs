@@ -21,7 +21,7 @@ const ROUNDS: u64 = 40;
 /// Writes in vain, one after the other, after which the console takes nothing any more.
 const IN_VAIN: u32 = 100;
 /// A whole text: 64 lines of 64 bytes.
-const TEXT: &[u8] = &[LINE; 64].as_flattened();
+const TEXT: &[u8] = [LINE; 64].as_flattened();
 const LINE: [u8; 64] = *b"...............................................................\n";
 
 static DONE: AtomicBool = AtomicBool::new(false);
