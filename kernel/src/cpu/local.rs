@@ -176,7 +176,7 @@ impl ThisCpu {
     /// Puts a thread on this CPU.
     #[inline(always)]
     pub fn set_current(&self, thread: Arc<Thread>) {
-        debug_assert!(self.local().current.get().is_null());
+        assert!(self.local().current.get().is_null());
         self.local().current.set(Arc::into_raw(thread));
     }
 

@@ -51,13 +51,13 @@ impl<T> LoneReceiver<T> {
     /// Puts one in where nobody waits.
     #[inline(always)]
     pub(super) fn set(&mut self, thread: Arc<T>) {
-        debug_assert!(self.is_nobody());
+        assert!(self.is_nobody());
         self.0 = Arc::into_raw(thread);
     }
 
     /// Tells whether anybody is in a list. There is no lone receiver.
     pub(super) fn set_others(&mut self, others: bool) {
-        debug_assert!(self.get().is_none());
+        assert!(self.get().is_none());
         self.0 = if others { Self::OTHERS } else { ptr::null() };
     }
 }

@@ -96,7 +96,7 @@ impl<T: Party> ReplyRight<T> {
 #[inline(always)]
 pub(super) fn owe<T: Party>(server: &T, client: Arc<T>, owed: Owed) {
     let right = server.reply_right();
-    debug_assert!(right.client().is_null());
+    assert!(right.client().is_null());
     client.server().set(server);
     right.0.store(ReplyRight::word(Arc::into_raw(client), owed), Ordering::Release);
 }

@@ -275,7 +275,7 @@ impl Interrupt {
 
     fn open(&self, place: &Place) {
         let opened = self.source.open(place.vector(), place.destination());
-        debug_assert!(opened, "places are on CPUs that are reached");
+        assert!(opened, "places are on CPUs that are reached");
     }
 }
 

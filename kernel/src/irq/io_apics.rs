@@ -79,7 +79,7 @@ impl Connection {
     /// Masks the line. What was raised before has been sent afterwards.
     pub fn mask(&self) {
         let masked = self.with_io_apic(|io_apic| io_apic.mask(self.interrupt));
-        debug_assert!(masked.is_some_and(|masked| masked.is_ok()), "it has the input");
+        assert!(masked.is_some_and(|masked| masked.is_ok()), "it has the input");
     }
 
     /// Whether a CPU has been interrupted for the line's being active, and has not ended the interrupt.

@@ -72,7 +72,7 @@ impl<B, L, const FIRST: u8, const COUNT: usize> VectorTable<B, L, FIRST, COUNT> 
 
     fn replace_bound(&mut self, vector: u8, by: Slot<B, L>) -> Option<B> {
         let slot = self.slots.get_mut(usize::from(vector.wrapping_sub(FIRST)))?;
-        debug_assert!(matches!(slot, Slot::Bound(_)), "vector {vector} is not bound");
+        assert!(matches!(slot, Slot::Bound(_)), "vector {vector} is not bound");
         match core::mem::replace(slot, by) {
             Slot::Bound(to) => Some(to),
             Slot::Free | Slot::Left(_) => None,

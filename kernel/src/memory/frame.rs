@@ -159,7 +159,7 @@ impl Frame {
         for _ in 1..BATCH {
             let Some(address) = pool.take_any() else { break };
             let pushed = cache.push(address);
-            debug_assert!(pushed, "an empty cache has room for a batch");
+            assert!(pushed, "an empty cache has room for a batch");
         }
         Ok(Self::taken(first))
     }

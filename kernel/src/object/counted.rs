@@ -49,7 +49,7 @@ impl<T: Close + Send + Sync + 'static> Counted<T> {
     /// # Errors
     /// [`OutOfHeap`].
     pub fn first(object: T) -> Result<Self, OutOfHeap> {
-        debug_assert_eq!(object.capabilities().load(Ordering::Relaxed), 1);
+        assert_eq!(object.capabilities().load(Ordering::Relaxed), 1);
         fallible::new_arc(object).map(Self)
     }
 

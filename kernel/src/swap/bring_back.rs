@@ -94,7 +94,7 @@ fn bring_back(cpu: &ThisCpu, program: &Arc<Program>, address: u64, may_wait: boo
         };
     }
     let back = space.bring_back(page, frame);
-    debug_assert!(back.is_ok(), "the page was away, and the address space is locked");
+    assert!(back.is_ok(), "the page was away, and the address space is locked");
     // The clock is to see that it is wanted.
     space.set_accessed(page);
     Arrival::Here(rights)

@@ -56,7 +56,7 @@ fn unmap(store: &Mutex<Store, rank::Store>, program: &Program, pages: &[VirtAddr
         match space.send_away(*page, u64::from(slot)) {
             Ok(stale) => {
                 let pushed = leaving.push((slot, stale));
-                debug_assert!(pushed.is_ok(), "no more than a batch is taken");
+                assert!(pushed.is_ok(), "no more than a batch is taken");
             }
             Err(_) => store.give_slot_back(slot),
         }

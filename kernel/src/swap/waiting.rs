@@ -198,7 +198,7 @@ fn give_up(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>) -> Next {
         let Some(disk) = store.disk().filter(|disk| disk.is_late(ticks())) else { return Next::Stay };
         disk.give_up(|finished| {
             let pushed = lost.push(finished);
-            debug_assert!(pushed.is_ok());
+            assert!(pushed.is_ok());
         });
     }
     let deadline = WATCH.get().map_or(0, |watch| watch.deadline);

@@ -277,7 +277,7 @@ impl Thread {
 
     /// Sets the priority, below [`PRIORITIES`]. Only by its owner, while it is in no queue: those are sorted by it.
     pub fn set_priority(&self, priority: u8) {
-        debug_assert!(usize::from(priority) < PRIORITIES);
+        assert!(usize::from(priority) < PRIORITIES);
         self.priority.set(priority);
     }
 
@@ -335,7 +335,7 @@ impl Thread {
 
     /// Sets when it is to be woken. Only while it is in no timer list.
     pub fn set_deadline(&self, deadline: u64) {
-        debug_assert!(!self.timer_link.is_linked());
+        assert!(!self.timer_link.is_linked());
         self.deadline.set(deadline);
     }
 

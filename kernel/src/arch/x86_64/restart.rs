@@ -21,7 +21,7 @@ pub unsafe fn restart(then: extern "C" fn() -> *const TrapFrame) -> ! {
     KernelGsBase::write(VirtAddr::zero());
     // SAFETY: CR2 is read for page faults and double faults only.
     unsafe { core::arch::asm!("mov cr2, {}", in(reg) 0_u64, options(nomem, nostack, preserves_flags)) };
-    debug_assert_eq!(Cr2::read_raw(), 0);
+    assert_eq!(Cr2::read_raw(), 0);
     // SAFETY: by the contract.
     unsafe { enter(then) }
 }
