@@ -16,7 +16,7 @@ use crate::memory::fallible;
 use crate::memory::frame;
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::shared_frame::{Owner, SharedFrame};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// Functions that can be addressed: 256 buses of 32 devices of 8.
 const FUNCTIONS: u64 = 0x1_0000;
@@ -32,7 +32,7 @@ pub struct Device {
     known: Claimed,
     /// Frames that it may write to. The lock is taken before that of configuration space. They are dropped behind the function's
     /// being stopped: fields go after `drop`.
-    pins: Mutex<Pins>,
+    pins: Mutex<Pins, rank::Pins>,
 }
 
 impl Owner for Device {}

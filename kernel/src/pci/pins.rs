@@ -11,7 +11,7 @@ use gatehouse_abi::Error;
 use super::Device;
 use crate::memory::fallible;
 use crate::memory::shared_frame::SharedFrame;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// The most frames that a function holds for one program.
 const QUOTA: usize = 4096;
@@ -73,7 +73,7 @@ impl Pins {
 
 /// Functions that hold frames for a program, which are stopped when it ends.
 #[derive(Debug, Default)]
-pub struct PinningFunctions(Mutex<Vec<Weak<Device>>>);
+pub struct PinningFunctions(Mutex<Vec<Weak<Device>>, rank::Pinning>);
 
 impl PinningFunctions {
     /// Notes a function.

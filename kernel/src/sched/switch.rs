@@ -8,6 +8,7 @@ use super::ready::queue_current;
 use crate::arch::x86_64::NoMemoryForState;
 use crate::arch::{Frame, fpu_allow, fpu_forbid, load_address_space, load_debug_registers};
 use crate::cpu::ThisCpu;
+use crate::sync::assert_no_locks_held;
 use crate::thread::{Special, Thread};
 use crate::time;
 
@@ -22,6 +23,7 @@ pub fn anything_ends(cpu: &ThisCpu) -> bool {
 #[cold]
 #[inline(never)]
 pub fn run_ends(cpu: &ThisCpu) {
+    assert_no_locks_held("the ends of threads, programs and objects");
     cpu.local().exit_queue.drain(cpu);
 }
 

@@ -65,11 +65,14 @@ ranks! {
     Store FairLock: "Slots and transfers of swapped pages; who swaps, and the disk's interrupt.",
     Programs FairLock: "The list of all programs; who starts or ends one, and the swap clock.",
     Lines FairLock: "Which interrupt lines and messages are claimed; who makes or drops an interrupt.",
+    Pinning FairLock: "The PCI functions that hold frames for one program; who asks for a frame's address, and the program's end.",
+    Pins FairLock: "The frames that one PCI function holds; who asks for their addresses, and who stops it.",
     Functions FairLock: "Which PCI functions are claimed; who makes or drops a device.",
     Area FairLock: "Free addresses of the kernel's half; who maps device registers or stacks.",
     Heap FairLock: "The kernel heap; whatever allocates or frees.",
     Tables FairLock: "The page tables of the kernel's half; the heap when it grows, and who maps kernel pages.",
     Pool FairLock: "Free frames; CPUs whose cache is empty or full.",
+    OwnPorts FairLock: "I/O ports that are the kernel's by the firmware's tables; who makes a range of ports.",
     Records FairLock: "The debug console; who writes a record.",
     Serial FairLock: "The serial line; whatever the kernel or a program prints, and the line's interrupt.",
 }
@@ -90,8 +93,9 @@ mod tests {
 
     #[test]
     fn the_book_has_the_order() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/locks.md");
-        let page = fs::read_to_string(path).unwrap();
+        let package = env::var("CARGO_MANIFEST_DIR").unwrap();
+        let path = format!("{package}/../docs/locks.md");
+        let page = fs::read_to_string(&path).unwrap();
         let (before, rest) = page.split_once(BEGIN).unwrap();
         let (_, after) = rest.split_once(END).unwrap();
         let mut table = String::from("\n| | rank | kind | guards; who wants it |\n| --- | --- | --- | --- |\n");
@@ -108,7 +112,7 @@ mod tests {
         }
         let expected = format!("{before}{BEGIN}{table}\n{END}{after}");
         if env::var_os("GATEHOUSE_BLESS").is_some() {
-            fs::write(path, &expected).unwrap();
+            fs::write(&path, &expected).unwrap();
         }
         assert!(page == expected, "docs/locks.md is not as rank.rs says: GATEHOUSE_BLESS=1 writes it anew");
     }

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, rank};
 
 /// Ports that are the kernel's on every PC, and what they are.
 ///
@@ -26,7 +26,7 @@ const FIXED: &[(Range<u64>, &str)] = &[
 ];
 
 /// Ports that the firmware's tables, or a device that the kernel drives, have somewhere.
-static FOUND: Mutex<heapless::Vec<(Range<u64>, &'static str), 32>> = Mutex::new(heapless::Vec::new());
+static FOUND: Mutex<heapless::Vec<(Range<u64>, &'static str), 32>, rank::OwnPorts> = Mutex::new(heapless::Vec::new());
 
 /// The index of the clock's registers, whose highest bit masks NMIs.
 const CLOCK_INDEX: u64 = 0x70;
