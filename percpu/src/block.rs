@@ -1,5 +1,6 @@
 //! The processor information block.
 
+use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -7,7 +8,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, FS, GS, SS, Segment};
 use x86_64::instructions::tables::load_tss;
-use x86_64::registers::model_specific::{GsBase, KernelGsBase};
+use x86_64::registers::model_specific::{FsBase, GsBase, KernelGsBase};
 use x86_64::structures::gdt::SegmentSelector;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
@@ -181,7 +182,7 @@ impl<K> ProcessorBlock<K> {
     }
 
     /// Makes the calling CPU use this block: links the IST stacks to it, loads GDT, segment registers, TSS, IDT and GS
-    /// base. The user's GS base becomes 0.
+    /// base. There is no LDT. FS base and the user's GS base become 0.
     ///
     /// # Safety
     /// Ring 0, interrupts off, once per block, each block on its own CPU; the IDT's handlers keep
@@ -200,7 +201,9 @@ impl<K> ProcessorBlock<K> {
         // SAFETY: the table lives as long as the block: for ever.
         unsafe { segments.load_unsafe() };
         // SAFETY: the selectors name the flat segments of the table just loaded. FS and GS become null; the
-        // GS base is set right after, and nothing in between uses GS.
+        // GS base is set right after, and nothing in between uses GS. With a null selector in LDTR every selector of an LDT
+        // is #GP: RESET and INIT leave a table there that begins at address 0, in reach of ring 3 (Intel SDM volume 3A,
+        // "Processor State After Reset").
         unsafe {
             CS::set_reg(KERNEL_CODE);
             SS::set_reg(KERNEL_DATA);
@@ -209,7 +212,10 @@ impl<K> ProcessorBlock<K> {
             FS::set_reg(SegmentSelector::NULL);
             GS::set_reg(SegmentSelector::NULL);
             load_tss(TASK_STATE);
+            asm!("lldt {:x}", in(reg) 0_u32, options(nomem, nostack, preserves_flags));
         }
+        // On some processors a null selector leaves the base as it was.
+        FsBase::write(VirtAddr::zero());
         GsBase::write(VirtAddr::new(address));
         KernelGsBase::write(VirtAddr::zero());
         vectors.load();

@@ -26,6 +26,16 @@ fn all_hazards_with_xapic_and_an_old_cpu_model() {
     suite_passes(Machine::new().smp(2).cpu("qemu64,-x2apic"));
 }
 
+/// Neither SMAP nor SMEP is there to stop a program that has reached ring 0.
+#[test]
+fn no_descriptors_of_a_programs_own_with_processors_that_protect_the_kernel_least() {
+    for model in ["qemu64", "max,-smap,-smep"] {
+        let machine = Machine::new().smp(2).cpu(model).command_line("init=suite suite=local_descriptors");
+        let transcript = boot_and_pass(&machine);
+        assert!(transcript.console_contains("ok local_descriptors: "), "{model}: {transcript}");
+    }
+}
+
 #[test]
 fn one_hazard_can_be_chosen() {
     let transcript = boot_and_pass(&Machine::new().smp(2).command_line("init=suite suite=int_n"));

@@ -15,8 +15,9 @@ pub const PAGE_SIZE: u64 = 4096;
 /// Bytes in a large page, one entry of a page directory.
 pub const LARGE_PAGE_SIZE: u64 = 2 * 1024 * 1024;
 
-/// Lowest user address. The page at address 0 is never mapped, so that null pointers fault.
-pub const USER_START: u64 = PAGE_SIZE;
+/// Lowest user address. Below, nothing is ever mapped: null pointers fault, also as the base of a structure or an array, and
+/// nothing that the processor believes to find at a 16-bit offset from 0, as after RESET, can be a program's.
+pub const USER_START: u64 = 0x1_0000;
 
 /// One past the highest user address. The last canonical page below the gap stays unmapped: a SYSCALL at its end
 /// would make the return address non-canonical.

@@ -56,22 +56,23 @@ mod tests {
     extern crate std;
     use std::vec::Vec;
 
-    use super::{PAGE_SIZE, USER_END, UserRange};
+    use super::{PAGE_SIZE, USER_END, USER_START, UserRange};
 
     #[test]
     fn only_the_user_half_passes() {
         for (start, length, allowed) in [
             (0, 1, false),
-            (PAGE_SIZE - 1, 1, false),
-            (PAGE_SIZE, 0, true),
-            (PAGE_SIZE, USER_END - PAGE_SIZE, true),
-            (PAGE_SIZE, USER_END - PAGE_SIZE + 1, false),
+            (PAGE_SIZE, PAGE_SIZE, false),
+            (USER_START - 1, 1, false),
+            (USER_START, 0, true),
+            (USER_START, USER_END - USER_START, true),
+            (USER_START, USER_END - USER_START + 1, false),
             (USER_END, 0, true),
             (USER_END - 1, 2, false),
             (0x8000_0000_0000, 1, false),
             (0xffff_8000_0000_0000, 8, false),
             (u64::MAX, 1, false),
-            (PAGE_SIZE, u64::MAX, false),
+            (USER_START, u64::MAX, false),
         ] {
             assert_eq!(UserRange::new(start, length).is_some(), allowed, "{start:#x} {length:#x}");
         }
@@ -80,8 +81,8 @@ mod tests {
     #[test]
     fn pages_cover_the_range() {
         let pages = |start, length| UserRange::new(start, length).unwrap().pages().collect::<Vec<_>>();
-        assert_eq!(pages(0x1fff, 2), [0x1000, 0x2000]);
-        assert_eq!(pages(0x1000, 0x1000), [0x1000]);
-        assert!(pages(0x1800, 0).is_empty());
+        assert_eq!(pages(0x1_1fff, 2), [0x1_1000, 0x1_2000]);
+        assert_eq!(pages(0x1_1000, 0x1000), [0x1_1000]);
+        assert!(pages(0x1_1800, 0).is_empty());
     }
 }

@@ -55,7 +55,8 @@ pub use paged_region::{
 };
 pub use pci_bus::{NVME, enable_memory, find_function};
 pub use shared_values::{
-    PROGRAM_END_STATUS, SWAP_ERROR_PAGES, SWAP_WAITER_PAGES, UNMAP_ELSEWHERE_PAGE, UNRELIABLE_SITES,
+    LOCAL_CALL_GATE, LOCAL_DATA, PROGRAM_END_STATUS, SWAP_ERROR_PAGES, SWAP_WAITER_PAGES, UNMAP_ELSEWHERE_PAGE,
+    UNRELIABLE_SITES,
 };
 pub use site::{SITE_STRIDE, SURVIVED, enter_site, site};
 pub use swap_pages::{PAGE_WORDS, page_difference, page_word, write_page};

@@ -14,3 +14,8 @@ pub const SWAP_ERROR_PAGES: u64 = 0x31_0000_0000;
 
 /// The pages of a program that waits for them, from [`SWAP_ERROR_PAGES`] on.
 pub const SWAP_WAITER_PAGES: u64 = 8;
+
+/// The selector of a call gate 0x1000 bytes into a local descriptor table, which `local_descriptors` uses.
+pub const LOCAL_CALL_GATE: u16 = 0x1007;
+/// The selector of a data segment behind it.
+pub const LOCAL_DATA: u16 = 0x1017;

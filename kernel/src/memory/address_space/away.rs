@@ -89,7 +89,7 @@ mod tests {
                 0..4_u64,
                 508..516_u64,
                 0x3_fffe..0x4_0002_u64,
-                Just(USER_END / PAGE_SIZE - 2),
+                Just((USER_END - USER_START) / PAGE_SIZE - 1),
             ], 0..4_u8, 0..12),
             from in prop_oneof![0..USER_END, Just(USER_START), 0..0x40_2000_u64],
         ) {

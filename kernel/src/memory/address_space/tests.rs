@@ -141,7 +141,7 @@ fn only_pages_of_the_user_half_can_be_mapped() {
         space.map(page, Frame::allocate().unwrap(), Rights::Read).unwrap_err()
     };
     assert_eq!(refused(0x1001), MapError::NotAligned(VirtAddr::new(0x1001)));
-    for page in [0, USER_END, 0xffff_8000_0000_0000, 0xffff_ffff_ffff_f000] {
+    for page in [0, USER_START - PAGE_SIZE, USER_END, 0xffff_8000_0000_0000, 0xffff_ffff_ffff_f000] {
         assert_eq!(refused(page), MapError::OutsideUserHalf(page, PAGE_SIZE));
     }
     for address in [0, USER_END, 0xffff_8000_0000_0000, u64::MAX] {
@@ -156,13 +156,13 @@ fn only_pages_of_the_user_half_can_be_mapped() {
 fn gaps_are_found() {
     let _guard = test_memory::frames();
     let mut space = AddressSpace::new_without_kernel().unwrap();
-    for number in [16, 17, 20] {
+    for number in [32, 33, 36] {
         space.map(VirtAddr::new(number * PAGE_SIZE), Frame::allocate().unwrap(), Rights::Read).unwrap();
     }
     let page = |number: u64| Some(VirtAddr::new(number * PAGE_SIZE));
-    assert_eq!(space.find_unmapped(16 * PAGE_SIZE, 2), page(18));
-    assert_eq!(space.find_unmapped(16 * PAGE_SIZE, 3), page(21));
-    assert_eq!(space.find_unmapped(0, 3), page(1));
+    assert_eq!(space.find_unmapped(32 * PAGE_SIZE, 2), page(34));
+    assert_eq!(space.find_unmapped(32 * PAGE_SIZE, 3), page(37));
+    assert_eq!(space.find_unmapped(0, 3), Some(VirtAddr::new(USER_START)));
     assert_eq!(space.find_unmapped(0, 0), None);
     assert_eq!(space.find_unmapped(USER_END - PAGE_SIZE, 1), Some(VirtAddr::new(USER_END - PAGE_SIZE)));
     assert_eq!(space.find_unmapped(USER_END - PAGE_SIZE, 2), None);
@@ -175,16 +175,16 @@ fn clearing_shows_the_tokens() {
     let _guard = test_memory::frames();
     let before = frames_in_use();
     let mut space = AddressSpace::new_without_kernel().unwrap();
-    for page in [0x1000, 0x2000] {
+    for page in [0x40_1000, 0x40_2000] {
         space.map(VirtAddr::new(page), Frame::allocate().unwrap(), Rights::ReadWrite).unwrap();
     }
     // SAFETY: no CPU ran this address space.
-    drop(unsafe { space.send_away(VirtAddr::new(0x2000), 77).unwrap().after_flush() });
+    drop(unsafe { space.send_away(VirtAddr::new(0x40_2000), 77).unwrap().after_flush() });
     let mut tokens = Vec::new();
     // SAFETY: as above.
     unsafe { space.clear(|token| tokens.push(token)) };
     assert_eq!(tokens, [77]);
-    assert_eq!(space.page(VirtAddr::new(0x1000)), PageState::Unmapped);
+    assert_eq!(space.page(VirtAddr::new(0x40_1000)), PageState::Unmapped);
     drop(space);
     assert_eq!(frames_in_use(), before);
 }
@@ -193,12 +193,12 @@ fn clearing_shows_the_tokens() {
 fn accessed_bits_are_taken() {
     let _guard = test_memory::frames();
     let mut space = AddressSpace::new_without_kernel().unwrap();
-    space.map(VirtAddr::new(0x1000), Frame::allocate().unwrap(), Rights::ReadWrite).unwrap();
-    assert!(!space.take_accessed(VirtAddr::new(0x1000)));
-    let entry = space.tables.entry_mut(VirtAddr::new(0x1000)).unwrap();
+    space.map(VirtAddr::new(0x40_1000), Frame::allocate().unwrap(), Rights::ReadWrite).unwrap();
+    assert!(!space.take_accessed(VirtAddr::new(0x40_1000)));
+    let entry = space.tables.entry_mut(VirtAddr::new(0x40_1000)).unwrap();
     let flags = entry.flags();
     entry.set_flags(flags | PageTableFlags::ACCESSED);
-    assert!(space.take_accessed(VirtAddr::new(0x1000)));
-    assert!(!space.take_accessed(VirtAddr::new(0x1000)));
-    assert!(!space.take_accessed(VirtAddr::new(0x2000)));
+    assert!(space.take_accessed(VirtAddr::new(0x40_1000)));
+    assert!(!space.take_accessed(VirtAddr::new(0x40_1000)));
+    assert!(!space.take_accessed(VirtAddr::new(0x40_2000)));
 }

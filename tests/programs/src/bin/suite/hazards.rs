@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use gatehouse_runtime::abi::{DEBUG_SINGLE_STEP, ProgramEnd, TrapNumber};
 use programs::{
-    BOUNDARY_PAGE, ExpectedEnd, ExpectedTrap, KERNEL_DIRECT_MAP, KERNEL_IMAGE, Mismatch, PROGRAM_END_STATUS, Place,
-    UNMAP_ELSEWHERE_PAGE, int_n_site, page_fault_code, site,
+    BOUNDARY_PAGE, ExpectedEnd, ExpectedTrap, KERNEL_DIRECT_MAP, KERNEL_IMAGE, LOCAL_CALL_GATE, LOCAL_DATA, Mismatch,
+    PROGRAM_END_STATUS, Place, UNMAP_ELSEWHERE_PAGE, int_n_site, page_fault_code, site,
 };
 
 /// A program and how it should end.
@@ -57,6 +57,7 @@ pub(crate) const HAZARDS: &[Hazard] = &[
     ends("divide_error", 0..2, divide_error),
     ends("invalid_opcode", 0..4, invalid_opcode),
     Hazard { or: Some(without_xsave), ..ends("privileged", 0..22, privileged) },
+    ends("local_descriptors", 0..6, local_descriptors),
     ends("single_step", 0..2, single_step),
     ends("step_over_call", 0..4, step_over_call),
     ends("stack_overflow", 0..3, stack_overflow),
@@ -201,6 +202,16 @@ fn without_xsave(argument: u64) -> ExpectedEnd {
         18 => ExpectedEnd::Trap(ExpectedTrap::new(TrapNumber::UNKNOWN_INSTRUCTION, 6, 0)),
         _ => privileged(argument),
     }
+}
+
+/// The selector is one of a table that is not there: its RPL is not part of the error code.
+fn local_descriptors(argument: u64) -> ExpectedEnd {
+    if argument == 5 {
+        return ExpectedEnd::Exit(0);
+    }
+    let selector = if argument < 2 { LOCAL_CALL_GATE } else { LOCAL_DATA };
+    let within = Place::Within(site(argument), site(argument + 1));
+    ExpectedEnd::Trap(protection(u64::from(selector & !3)).instruction(within))
 }
 
 fn single_step(argument: u64) -> ExpectedEnd {
