@@ -35,6 +35,7 @@ pub mod sync;
 pub mod system_call;
 pub mod test_hooks;
 pub mod test_overflow;
+pub mod test_state;
 pub mod thread;
 pub mod time;
 pub mod trap;

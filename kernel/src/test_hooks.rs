@@ -7,7 +7,7 @@ use percpu::CpuIndex;
 use smp::icr::{Command, Destination};
 
 use crate::arch::Frame;
-use crate::arch::x86_64::{raise, vectors};
+use crate::arch::x86_64::{Shown, raise, show_register, vectors};
 use crate::cpu::{self, ThisCpu};
 use crate::memory::filled_heap;
 use crate::sched::Next;
@@ -62,8 +62,24 @@ fn raise(cpu: &ThisCpu, frame: &mut Frame, hook: TestHook, argument: u64) -> Res
             let target = cpu::by_index(index).ok_or(Error::NoSuchCpu)?;
             lockdown::dump(cpu, target).map_err(|_| Error::WouldBlock)?;
         }
+        TestHook::ShowRegister => return register(argument),
     }
     Ok(0)
+}
+
+/// Half of a register of this CPU.
+fn register(argument: u64) -> Result<u64, Error> {
+    let number = argument as u32;
+    let register = match argument >> 32 & 0xff {
+        0 => Shown::Msr(number),
+        1 => Shown::Control(number),
+        2 => Shown::Debug(number),
+        3 => Shown::ExtendedControl,
+        4 => Shown::Table(number),
+        _ => return Err(Error::InvalidArgument),
+    };
+    let value = show_register(register).ok_or(Error::NotFound)?;
+    Ok(if argument >> 63 == 0 { value & 0xffff_ffff } else { value >> 32 })
 }
 
 /// The longest that a CPU is held: one minute, in nanoseconds.

@@ -56,14 +56,20 @@ impl Monitor {
         Some(answer)
     }
 
+    /// Asks a question as people type it (Human Monitor Protocol): the answer, with its line ends as `\r\n` in text; `None` when
+    /// the machine is gone.
+    pub fn ask(&mut self, text: &str) -> Option<String> {
+        self.command(&format!(
+            "{{\"execute\":\"human-monitor-command\",\"arguments\":{{\"command-line\":\"{text}\"}}}}"
+        ))
+    }
+
     /// Gives a command as people type it (Human Monitor Protocol); `None` when the machine is gone.
     ///
     /// # Panics
     /// When QEMU answers anything.
     pub fn human(&mut self, text: &str) -> Option<()> {
-        let command =
-            format!("{{\"execute\":\"human-monitor-command\",\"arguments\":{{\"command-line\":\"{text}\"}}}}");
-        let answer = self.command(&command)?;
+        let answer = self.ask(text)?;
         assert!(answer.contains("\"return\": \"\""), "{text}: {answer}");
         Some(())
     }

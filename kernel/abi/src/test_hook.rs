@@ -50,6 +50,10 @@ pub enum TestHook {
     RefuseAllocation = 18,
     /// The kernel's heap becomes full, and grows no more; with the argument 0 it has all again.
     FillHeap = 19,
+    /// Answers 32 bits of a register of the CPU that the caller runs on: the argument is its number (bits 0 to 31), its
+    /// kind (bits 32 to 39: 0 model-specific, 1 control, 2 debug, 3 extended control, 4 selectors of tables), and whether the
+    /// upper half is wanted (bit 63).
+    ShowRegister = 20,
 }
 
 impl TestHook {
@@ -57,7 +61,7 @@ impl TestHook {
     pub const WORD: &'static str = "test-hooks";
 
     /// Every hook, in the order of the numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Load,
         Self::Store,
         Self::Execute,
@@ -78,6 +82,7 @@ impl TestHook {
         Self::SpuriousInterrupt,
         Self::RefuseAllocation,
         Self::FillHeap,
+        Self::ShowRegister,
     ];
 
     /// The hook with this number.

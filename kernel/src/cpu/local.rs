@@ -29,7 +29,7 @@ pub struct Local {
     index: CpuIndex,
     /// The root of the kernel's own page tables.
     kernel_root: u64,
-    /// The running thread may use the unit: TS is clear.
+    /// The floating-point unit holds the state of a thread that has used it, and TS is clear; else the initial state.
     fpu_allowed: Cell<bool>,
     /// Which thread's hardware breakpoints the debug registers hold: [`arch::DebugRegisters::identity`]; 0 for none.
     debug_registers: Cell<u64>,

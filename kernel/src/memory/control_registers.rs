@@ -17,6 +17,12 @@ pub struct CpuFeatures {
     pub supervisor_access_prevention: bool,
     /// Ring 3 cannot read descriptor table addresses.
     pub user_instruction_prevention: bool,
+    /// XSAVE and what belongs to it.
+    pub extended_states: bool,
+    /// Instructions that read and write the FS and GS bases.
+    pub base_instructions: bool,
+    /// Machine checks are exceptions. Not among the bits of [`control_registers`]: it is set once there is a handler.
+    pub machine_check: bool,
 }
 
 impl CpuFeatures {
@@ -27,10 +33,13 @@ impl CpuFeatures {
         let basic = cpuid.get_feature_info();
         let extended = cpuid.get_extended_feature_info();
         Self {
-            global_pages: basic.is_some_and(|features| features.has_pge()),
+            global_pages: basic.as_ref().is_some_and(|features| features.has_pge()),
             supervisor_execution_prevention: extended.as_ref().is_some_and(|features| features.has_smep()),
             supervisor_access_prevention: extended.as_ref().is_some_and(|features| features.has_smap()),
             user_instruction_prevention: extended.as_ref().is_some_and(|features| features.has_umip()),
+            extended_states: basic.as_ref().is_some_and(|features| features.has_xsave()),
+            base_instructions: extended.as_ref().is_some_and(|features| features.has_fsgsbase()),
+            machine_check: basic.is_some_and(|features| features.has_mce()),
         }
     }
 }
@@ -38,7 +47,8 @@ impl CpuFeatures {
 /// Values for the registers that decide how memory is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlRegisters {
-    /// CR0: paging, write protection in ring 0, native x87 errors; caches on, no emulation.
+    /// CR0: paging, write protection in ring 0, native x87 errors, alignment checks for ring 3 that asks for them; caches on, no
+    /// emulation.
     pub cr0: Cr0Flags,
     /// CR4: PAE and SSE, which every 64-bit processor has, and what [`CpuFeatures`] allow.
     pub cr4: Cr4Flags,
@@ -62,12 +72,19 @@ pub const fn control_registers(features: &CpuFeatures) -> ControlRegisters {
     if features.user_instruction_prevention {
         cr4 = cr4.union(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION);
     }
+    if features.extended_states {
+        cr4 = cr4.union(Cr4Flags::OSXSAVE);
+    }
+    if features.base_instructions {
+        cr4 = cr4.union(Cr4Flags::FSGSBASE);
+    }
     ControlRegisters {
         cr0: Cr0Flags::PROTECTED_MODE_ENABLE
             .union(Cr0Flags::MONITOR_COPROCESSOR)
             .union(Cr0Flags::EXTENSION_TYPE)
             .union(Cr0Flags::NUMERIC_ERROR)
             .union(Cr0Flags::WRITE_PROTECT)
+            .union(Cr0Flags::ALIGNMENT_MASK)
             .union(Cr0Flags::PAGING),
         cr4,
         efer: EferFlags::LONG_MODE_ENABLE.union(EferFlags::NO_EXECUTE_ENABLE),
@@ -85,8 +102,8 @@ impl ControlRegisters {
         // SAFETY: the caller's promise. Paging, protection, PAE and the level of paging stay as they are, and every
         // other bit is one that the CPU has.
         unsafe {
-            Cr0::write(self.cr0);
-            Cr4::write(self.cr4);
+            Cr0::write_raw(self.cr0.bits());
+            Cr4::write_raw(self.cr4.bits());
         }
     }
 }
@@ -114,5 +131,8 @@ mod tests {
             one(CpuFeatures { user_instruction_prevention: true, ..none }),
             Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION
         );
+        assert_eq!(one(CpuFeatures { extended_states: true, ..none }), Cr4Flags::OSXSAVE);
+        assert_eq!(one(CpuFeatures { base_instructions: true, ..none }), Cr4Flags::FSGSBASE);
+        assert_eq!(one(CpuFeatures { machine_check: true, ..none }), Cr4Flags::empty());
     }
 }

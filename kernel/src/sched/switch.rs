@@ -6,7 +6,10 @@ use super::Next;
 use super::placement::{is_anybody_roaming, look_for_work};
 use super::ready::queue_current;
 use crate::arch::x86_64::NoMemoryForState;
-use crate::arch::{Frame, fpu_allow, fpu_forbid, load_address_space, load_debug_registers};
+use crate::arch::{
+    Frame, are_selectors_loaded, clear_selectors, fpu_allow, fpu_forbid, load_address_space, load_debug_registers,
+    load_initial_fpu_state,
+};
 use crate::cpu::ThisCpu;
 use crate::sync::assert_no_locks_held;
 use crate::thread::{Special, Thread};
@@ -125,9 +128,12 @@ fn load_root(cpu: &ThisCpu, thread: &Thread) {
 
 #[inline(never)]
 fn exchange_special(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
-    // SAFETY: the one ran here and the other runs next.
+    // SAFETY: the one ran here and the other runs next, and its bases are loaded last.
     unsafe {
         previous.bases().save();
+        if are_selectors_loaded() {
+            clear_selectors();
+        }
         next.bases().load();
     }
     if cpu.local().fpu_allowed() {
@@ -140,11 +146,15 @@ fn exchange_special(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
 /// Loads the state of a thread that runs next that most threads have not, or takes away that of another one.
 #[inline(never)]
 fn load_state(cpu: &ThisCpu, thread: &Thread) {
-    // A thread that has used the unit will do so again: its state is loaded at once. One that never has cannot see it.
-    set_fpu_allowed(cpu, thread.fpu().is_in_use());
+    // Whatever thread runs, the unit holds its state: that of a thread that has never used it is the initial one.
     if thread.fpu().is_in_use() {
+        set_fpu_allowed(cpu, true);
         // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
         unsafe { thread.fpu().restore() };
+    } else if cpu.local().fpu_allowed() {
+        // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
+        unsafe { load_initial_fpu_state() };
+        set_fpu_allowed(cpu, false);
     }
     // Hardware breakpoints stay loaded when a thread leaves the CPU, until another one runs: they name user addresses, and
     // the kernel accesses none.
@@ -162,6 +172,10 @@ fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
     load_root(cpu, &thread);
     // SAFETY: this is the owning CPU, and the thread stays alive while it is on it.
     unsafe { cpu.set_privilege_stack(thread.entry_top()) };
+    if are_selectors_loaded() {
+        // SAFETY: who ran here was detached, with its bases saved, or is gone; the next one's are loaded below.
+        unsafe { clear_selectors() };
+    }
     // SAFETY: the thread runs next on this CPU.
     unsafe { thread.bases().load() };
     if !cpu.local().is_plain() || thread.attention().has_state() {

@@ -63,7 +63,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     // SAFETY: ring 0, interrupts off, first use of this block, and this CPU is the first of the list.
     let ready = unsafe { first.init(vectors_table()) };
     // SAFETY: the block is in use and interrupts are off.
-    unsafe { initialise_cpu() };
+    let _the_first_agrees = unsafe { initialise_cpu(first.index()) };
     sched::install_board(blocks.len());
     cpu::install(blocks);
     frame::set_cache_locator(cpu::find_frame_cache);

@@ -119,8 +119,11 @@ extern "C" fn other_main(index: u64) -> ! {
     // SAFETY: ring 0, interrupts off, first use of this block, by the CPU that its record named.
     let ready = unsafe { block.init(vectors_table()) };
     // SAFETY: the block is in use and interrupts are off.
-    unsafe { initialise_cpu() };
+    let agrees = unsafe { initialise_cpu(block.index()) };
     let this = cpu::this();
+    if !agrees {
+        console::line(format_args!("CPU {index}: the firmware set other memory types (MTRR) than on CPU 0"));
+    }
     this.kernel().apic().enable(vectors::APIC_ERROR_VECTOR, this.kernel().pins());
     let Some(shared) = SHARED.get() else { unreachable!("set before any CPU is started") };
     time::install_timer(&this, shared.timer);

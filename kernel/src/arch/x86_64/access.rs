@@ -125,8 +125,9 @@ fn instruction(start: u64, thread: &Interrupted<'_>) -> Option<Instruction> {
     (error == DecoderError::None).then_some(instruction)
 }
 
-/// Where a near branch through a register or the stack leads. Branches through memory are told by their load, if that
-/// faults; else the target is read.
+/// Where a branch through a register, memory or the stack leads, a far one and `iretq` included: those with a target of 64 bits,
+/// as others lead nowhere that cannot exist. Branches through memory are told by their load, if that faults; else the target is
+/// read.
 fn branch_target(instruction: &Instruction, thread: &Interrupted<'_>) -> Option<u64> {
     let read_word = |address: u64| {
         let mut word = [0; 8];
@@ -137,7 +138,12 @@ fn branch_target(instruction: &Instruction, thread: &Interrupted<'_>) -> Option<
             OpKind::Register => register_value(instruction.op0_register(), thread),
             _ => read_word(instruction.virtual_address(0, 0, |register, _, _| register_value(register, thread))?),
         },
-        Code::Retnq | Code::Retnq_imm16 => read_word(thread.frame.stack_pointer()),
+        Code::Jmp_m1664 | Code::Call_m1664 => {
+            read_word(instruction.virtual_address(0, 0, |register, _, _| register_value(register, thread))?)
+        }
+        Code::Retnq | Code::Retnq_imm16 | Code::Retfq | Code::Retfq_imm16 | Code::Iretq => {
+            read_word(thread.frame.stack_pointer())
+        }
         _ => None,
     }
 }
@@ -224,6 +230,25 @@ mod tests {
         let set = |frame: &mut TrapFrame| frame.general.rax = HOLE;
         assert_eq!(ask(invalid, &[0xff, 0xe0], set), Some((TrapNumber::INVALID_MEMORY_EXECUTION, HOLE)));
         assert_eq!(ask(invalid, &[0xff, 0xd0], set), Some((TrapNumber::INVALID_MEMORY_EXECUTION, HOLE)));
+        // `ret`, `ret 8`, `retfq`, `retfq 8`, `iretq`, with the target on the stack; far jump and call through [rax].
+        for code in [&[0xc3][..], &[0xc2, 8, 0], &[0x48, 0xcb], &[0x48, 0xca, 8, 0], &[0x48, 0xcf]] {
+            let with_target = [code, &HOLE.to_le_bytes()].concat();
+            let set = |frame: &mut TrapFrame| frame.set_stack_pointer_unchecked(CODE + code.len() as u64);
+            assert_eq!(
+                ask(invalid, &with_target, set),
+                Some((TrapNumber::INVALID_MEMORY_EXECUTION, HOLE)),
+                "{code:x?}"
+            );
+        }
+        for code in [[0x48, 0xff, 0x28], [0x48, 0xff, 0x18]] {
+            let with_target = [&code[..], &HOLE.to_le_bytes(), &[0x23, 0]].concat();
+            let set = |frame: &mut TrapFrame| frame.general.rax = CODE + 3;
+            assert_eq!(
+                ask(invalid, &with_target, set),
+                Some((TrapNumber::INVALID_MEMORY_EXECUTION, HOLE)),
+                "{code:x?}"
+            );
+        }
         // A processor that reports the target itself.
         let mut arrived = TrapFrame::recorded(13, 0, 0x23, HOLE);
         arrived.general.rax = 1;

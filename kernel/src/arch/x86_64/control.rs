@@ -2,50 +2,44 @@
 
 use core::arch::asm;
 
-use raw_cpuid::CpuId;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
+use percpu::CpuIndex;
+use x86_64::registers::control::{Cr0, Cr4, Cr4Flags, Efer, EferFlags};
 
-use super::{bases, fpu, machine_check, system_call_registers};
+use super::{bases, fpu, machine_check, processor_state, system_call_registers};
 use crate::memory::control_registers::{CpuFeatures, control_registers};
+use crate::test_state;
 
-/// Brings the calling CPU to the state in which it may run threads: protection bits, floating-point unit, SYSCALL.
+/// Brings the calling CPU, the one with this index, to the state in which it may run threads, whatever state it is in:
+/// `docs/isa/x86_64/processor-state.md`. Answers whether its memory types are those of the first.
 ///
-/// CR4 bits are set only where CPUID has them: a reserved one is a #GP on hardware and hangs some emulators. PKE stays
-/// clear: nothing here uses protection keys. MCE is set where there is one: without it a machine check resets the
-/// machine.
+/// Control registers are written as a whole. CR4 bits are set only where CPUID has them: a reserved one is a #GP on hardware
+/// and hangs some emulators. MCE is set where there is one: without it a machine check resets the machine.
 ///
 /// # Safety
 /// Ring 0, once per CPU, after its block is in use and before interrupts are enabled.
-pub unsafe fn initialise_cpu() {
-    let wanted = control_registers(&CpuFeatures::detect());
-    let cpuid = CpuId::new();
-    let has_machine_check = cpuid.get_feature_info().is_some_and(|features| features.has_mce());
-    let has_base_instructions = cpuid.get_extended_feature_info().is_some_and(|features| features.has_fsgsbase());
+#[must_use]
+pub unsafe fn initialise_cpu(index: CpuIndex) -> bool {
+    test_state::dirty_if_wanted();
+    let features = CpuFeatures::detect();
+    let wanted = control_registers(&features);
+    let machine_check = if features.machine_check { Cr4Flags::MACHINE_CHECK_EXCEPTION } else { Cr4Flags::empty() };
+    let in_force = EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::LONG_MODE_ACTIVE;
     // SAFETY: as for this function.
     unsafe { machine_check::initialise() };
-    // SAFETY: WP, NE and MP exist everywhere, AM lets ring 3 ask for alignment checks; the CR4 bits were asked of CPUID.
+    // SAFETY: the values are made from this CPU's features, and keep long mode and the level of paging.
     unsafe {
-        Cr0::update(|flags| {
-            flags.insert(
-                Cr0Flags::WRITE_PROTECT
-                    | Cr0Flags::NUMERIC_ERROR
-                    | Cr0Flags::MONITOR_COPROCESSOR
-                    | Cr0Flags::ALIGNMENT_MASK,
-            );
-        });
-        Cr4::update(|flags| {
-            *flags |= wanted.cr4;
-            flags.set(Cr4Flags::MACHINE_CHECK_EXCEPTION, has_machine_check);
-            flags.set(Cr4Flags::FSGSBASE, has_base_instructions);
-        });
+        Cr0::write_raw(wanted.cr0.bits());
+        Cr4::write_raw((wanted.cr4 | machine_check).bits());
+        Efer::write_raw((wanted.efer | in_force).bits());
     }
-    if has_base_instructions {
+    if features.base_instructions {
         bases::use_instructions();
     }
     // SAFETY: as for this function.
     unsafe {
         fpu::init();
         system_call_registers::init();
+        processor_state::initialise(index)
     }
 }
 

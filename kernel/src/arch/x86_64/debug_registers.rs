@@ -163,6 +163,17 @@ pub unsafe fn load(registers: &DebugRegisters) {
     }
 }
 
+/// Takes away whatever breakpoints and status the calling CPU has, before any thread runs there.
+pub(super) fn clear() {
+    // SAFETY: no breakpoint is enabled while they change, or afterwards.
+    unsafe {
+        asm!("mov dr7, {}", in(reg) NONE_ENABLED, options(nostack, preserves_flags));
+        asm!("mov dr0, {0}", "mov dr1, {0}", "mov dr2, {0}", "mov dr3, {0}", in(reg) 0_u64,
+             options(nostack, preserves_flags));
+        asm!("mov dr6, {}", in(reg) NOTHING, options(nostack, preserves_flags));
+    }
+}
+
 /// Why this CPU has just raised #DB: bits 0 to 3 of the breakpoints that were met, bit 14 of a single step; and whether one
 /// of those breakpoints is of an execution. Clears the status, whose bits stay until then: the next #DB would be taken for
 /// this one.

@@ -1,9 +1,13 @@
 //! Floating-point and vector state of threads.
 //!
-//! A thread that never touches it costs nothing: CR0.TS is set while such a thread runs, and the first instruction that
-//! wants the unit traps (#NM) and gives the thread its state. From then on the state is saved whenever the thread leaves a
-//! CPU, so that it can go on anywhere, and loaded whenever it runs again. Kept are x87, SSE, AVX and AVX-512; not PKRU, since
-//! CR4.PKE stays clear.
+//! The switch is eager: whatever thread runs, the unit holds its state and nobody else's. A thread that has used it has an
+//! area; the state is saved there whenever the thread leaves a CPU, so that it can go on anywhere, and loaded whenever it runs
+//! again. All others share one state, the initial one: it is loaded when the thread before had another, so that between two of
+//! them nothing is done. While such a thread runs CR0.TS is set, and its first instruction that wants the unit traps (#NM) and
+//! gives it an area: that is where memory can be refused. TS hides nothing: an emulator may not look at it, and processors
+//! have computed with registers that it was to protect (CVE-2018-3665).
+//!
+//! Kept are x87, SSE, AVX and AVX-512; not PKRU, since CR4.PKE stays clear.
 
 use alloc::alloc::{Layout, alloc_zeroed, dealloc};
 use core::arch::asm;
@@ -12,7 +16,7 @@ use core::ptr::NonNull;
 
 use raw_cpuid::CpuId;
 use spin::Once;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
+use x86_64::registers::control::{Cr0, Cr0Flags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
 use crate::memory::fallible::{self, OutOfHeap};
@@ -23,6 +27,11 @@ struct Format {
     bytes: usize,
     /// `Some(mask)` with XSAVE, `None` with FXSAVE.
     xsave: Option<u64>,
+    /// XSAVEOPT is there: it writes what the thread has changed, and nothing for what is in its initial state.
+    optimised: bool,
+    /// Neither FXRSTOR nor XRSTOR loads the x87 unit's last instruction and operand, unless an exception is pending: they
+    /// would stay those of the thread before (APM volume 2, "FXSAVE and FXRSTOR Instructions").
+    keeps_pointers: bool,
 }
 
 /// Chosen by the first CPU.
@@ -32,31 +41,36 @@ static FORMAT: Once<Format> = Once::new();
 const ALIGNMENT: usize = 64;
 /// FXSAVE area (Intel SDM volume 2, "FXSAVE").
 const FXSAVE_BYTES: usize = 512;
+/// XSAVE header behind it (Intel SDM volume 1, "XSAVE Header").
+const XSAVE_HEADER_BYTES: usize = 64;
 /// Byte offsets of the control words in the legacy area, and their values after FNINIT and at reset.
 const CONTROL_WORD: (usize, u16) = (0, 0x037f);
 const MXCSR: (usize, u32) = (24, 0x1f80);
 
-/// Enables the unit on the calling CPU, with TS set: nobody's state is loaded.
+/// An area whose header says that every component is in its initial state, for both formats: FXRSTOR loads the control words
+/// from it, XRSTOR MXCSR. Nothing behind the header is read then.
+#[repr(C, align(64))]
+struct InitialArea([u8; FXSAVE_BYTES + XSAVE_HEADER_BYTES]);
+
+static INITIAL: InitialArea = InitialArea({
+    let mut area = [0; FXSAVE_BYTES + XSAVE_HEADER_BYTES];
+    (area[CONTROL_WORD.0], area[CONTROL_WORD.0 + 1]) = (CONTROL_WORD.1 as u8, (CONTROL_WORD.1 >> 8) as u8);
+    (area[MXCSR.0], area[MXCSR.0 + 1]) = (MXCSR.1 as u8, (MXCSR.1 >> 8) as u8);
+    area
+});
+
+/// Enables the unit on the calling CPU, and loads the initial state, whatever it held before.
 ///
 /// # Safety
-/// Ring 0, once per CPU, before any thread runs there.
+/// Ring 0, once per CPU, before any thread runs there; CR4 has OSFXSR, OSXMMEXCPT and, where CPUID has XSAVE, OSXSAVE; CR0
+/// has neither EM nor TS.
 pub unsafe fn init() {
     let cpuid = CpuId::new();
     let has_xsave = cpuid.get_feature_info().is_some_and(|features| features.has_xsave());
-    // SAFETY: every x86-64 CPU has FXSAVE and SSE; OSXSAVE only where CPUID says so.
-    unsafe {
-        Cr4::update(|flags| {
-            flags.insert(Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE);
-            flags.set(Cr4Flags::OSXSAVE, has_xsave);
-        });
-        Cr0::update(|flags| {
-            flags.remove(Cr0Flags::EMULATE_COPROCESSOR);
-            flags.insert(Cr0Flags::MONITOR_COPROCESSOR | Cr0Flags::NUMERIC_ERROR | Cr0Flags::TASK_SWITCHED);
-        });
-    }
     let format = FORMAT.call_once(|| {
+        let keeps_pointers = keeps_pointers(&cpuid);
         let Some(state) = cpuid.get_extended_state_info().filter(|_| has_xsave) else {
-            return Format { bytes: FXSAVE_BYTES, xsave: None };
+            return Format { bytes: FXSAVE_BYTES, xsave: None, optimised: false, keeps_pointers };
         };
         let has_avx512 = state.xcr0_supports_avx512_opmask()
             && state.xcr0_supports_avx512_zmm_hi256()
@@ -64,11 +78,70 @@ pub unsafe fn init() {
         let mut kept = XCr0Flags::X87 | XCr0Flags::SSE;
         kept.set(XCr0Flags::AVX, state.xcr0_supports_avx_256());
         kept.set(XCr0Flags::OPMASK | XCr0Flags::ZMM_HI256 | XCr0Flags::HI16_ZMM, has_avx512);
-        Format { bytes: state.xsave_area_size_supported_features() as usize, xsave: Some(kept.bits()) }
+        Format {
+            bytes: state.xsave_area_size_supported_features() as usize,
+            xsave: Some(kept.bits()),
+            optimised: state.has_xsaveopt(),
+            keeps_pointers,
+        }
     });
     if let Some(mask) = format.xsave {
         // SAFETY: the bits are supported, and come in the groups that the manual asks for.
         unsafe { XCr0::write(XCr0Flags::from_bits_truncate(mask)) };
+    }
+    // SAFETY: TS is clear, and nobody's state is lost: no thread has run here.
+    unsafe { load_initial() };
+    forbid();
+}
+
+/// Whether the machine has XSAVE, and with it XCR0.
+#[must_use]
+pub fn has_extended_states() -> bool {
+    format().xsave.is_some()
+}
+
+/// Whether the processor is one of AMD's that leave the x87 pointers alone.
+fn keeps_pointers(cpuid: &CpuId<raw_cpuid::CpuIdReaderNative>) -> bool {
+    /// CPUID 0x8000_0008, EBX: XRSTOR loads the pointers always.
+    const POINTERS_RESTORED: u32 = 1 << 2;
+    let vendor = cpuid.get_vendor_info();
+    let by_intel = vendor.is_some_and(|vendor| vendor.as_str() == "GenuineIntel");
+    let highest = raw_cpuid::cpuid!(0x8000_0000_u32).eax;
+    let restored = highest >= 0x8000_0008 && raw_cpuid::cpuid!(0x8000_0008_u32).ebx & POINTERS_RESTORED != 0;
+    !by_intel && !restored
+}
+
+/// Loads the state of all threads that have not used the unit.
+///
+/// # Safety
+/// TS is clear, and whatever the unit holds has been saved.
+pub unsafe fn load_initial() {
+    // SAFETY: the area says that everything is in its initial state, and is never written to.
+    unsafe { load(INITIAL.0.as_ptr()) };
+}
+
+/// Loads what an area holds.
+///
+/// # Safety
+/// TS is clear; the area was made by `prepare` or `save`, or is the initial one.
+#[inline(always)]
+unsafe fn load(area: *const u8) {
+    let format = format();
+    if format.keeps_pointers {
+        // Sets the pointers to 0, and leaves no exception pending for the instruction below.
+        // SAFETY: all of the unit is loaded anew right after.
+        unsafe { asm!("fninit", options(nomem, nostack, preserves_flags)) };
+    }
+    match format.xsave {
+        // SAFETY: ring 3 cannot write to the area, so it holds nothing that is refused.
+        Some(mask) => unsafe {
+            asm!("xrstor64 [{}]", in(reg) area, in("eax") mask as u32, in("edx") (mask >> 32) as u32,
+                 options(nostack, preserves_flags, readonly));
+        },
+        // SAFETY: ring 3 cannot write to the area.
+        None => unsafe {
+            asm!("fxrstor64 [{}]", in(reg) area, options(nostack, preserves_flags, readonly));
+        },
     }
 }
 
@@ -120,13 +193,20 @@ impl FpuState {
     /// The unit holds this thread's state and TS is clear.
     pub unsafe fn save(&self) {
         let Some(area) = self.0.get() else { return };
-        match format().xsave {
+        let format = format();
+        match format.xsave {
+            // SAFETY: the area has the size and alignment that the enabled features need. It was loaded from on this CPU when
+            // the thread came, so that what XSAVEOPT leaves out is what it holds.
+            Some(mask) if format.optimised => unsafe {
+                asm!("xsaveopt64 [{}]", in(reg) area.as_ptr(), in("eax") mask as u32, in("edx") (mask >> 32) as u32,
+                     options(nostack, preserves_flags));
+            },
             // SAFETY: the area has the size and alignment that the enabled features need.
             Some(mask) => unsafe {
                 asm!("xsave64 [{}]", in(reg) area.as_ptr(), in("eax") mask as u32, in("edx") (mask >> 32) as u32,
                      options(nostack, preserves_flags));
             },
-            // SAFETY: as above, 512 bytes.
+            // SAFETY: the area has 512 bytes, and their alignment.
             None => unsafe {
                 asm!("fxsave64 [{}]", in(reg) area.as_ptr(), options(nostack, preserves_flags));
             },
@@ -139,17 +219,8 @@ impl FpuState {
     /// TS is clear, and whatever the unit holds has been saved.
     pub unsafe fn restore(&self) {
         let Some(area) = self.0.get() else { return };
-        match format().xsave {
-            // SAFETY: the area holds what `save` wrote or the initial state; ring 3 cannot write to it.
-            Some(mask) => unsafe {
-                asm!("xrstor64 [{}]", in(reg) area.as_ptr(), in("eax") mask as u32, in("edx") (mask >> 32) as u32,
-                     options(nostack, preserves_flags, readonly));
-            },
-            // SAFETY: as above.
-            None => unsafe {
-                asm!("fxrstor64 [{}]", in(reg) area.as_ptr(), options(nostack, preserves_flags, readonly));
-            },
-        }
+        // SAFETY: the area holds what `save` wrote or the initial state.
+        unsafe { load(area.as_ptr()) };
     }
 }
 

@@ -28,14 +28,17 @@ mod ist_return;
 mod last_entry;
 mod leave;
 mod machine_check;
+mod msr;
 mod own_ports;
 mod patch;
 mod ports;
+mod processor_state;
 pub mod raise;
 #[cfg(test)]
 mod recorded_frames;
 mod registers;
 mod restart;
+mod selectors;
 mod stubs;
 mod syscall_entry;
 mod system_call_registers;
@@ -52,7 +55,9 @@ pub use debug_registers::{
     BreakpointAccess, DebugRegisters, HardwareBreakpoint, RefusedBreakpoint, load as load_debug_registers,
 };
 pub use exceptions::Arch;
-pub use fpu::{FpuState, NoMemoryForState, allow as fpu_allow, forbid as fpu_forbid};
+pub use fpu::{
+    FpuState, NoMemoryForState, allow as fpu_allow, forbid as fpu_forbid, load_initial as load_initial_fpu_state,
+};
 pub use frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame as Frame, USER_END};
 pub use general_registers::GeneralRegisters;
 pub use iced_x86::InstructionInfoFactory as InstructionInfo;
@@ -65,5 +70,7 @@ pub use machine_check::{Action as MachineCheckAction, MachineCheckEvent, Machine
 pub use own_ports::{harmless as harmless_port_value, keep as keep_ports, owner as owner_of_ports};
 pub use patch::entries as patch_entries;
 pub use ports::{read as read_port, write as write_port};
+pub use processor_state::{Shown, dirty as dirty_processor_state, show as show_register};
 pub use restart::{ist_frame, restart};
+pub use selectors::{are_any_loaded as are_selectors_loaded, clear as clear_selectors};
 pub use trap_counts::TrapCounts;

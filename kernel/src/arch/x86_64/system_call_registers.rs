@@ -1,7 +1,7 @@
 //! The MSRs that make SYSCALL arrive at its entry.
 
 use x86_64::VirtAddr;
-use x86_64::registers::model_specific::{Efer, EferFlags, LStar, SFMask, Star};
+use x86_64::registers::model_specific::{LStar, SFMask, Star};
 use x86_64::registers::rflags::RFlags;
 
 use super::syscall_entry::syscall_entry;
@@ -17,7 +17,7 @@ pub const CLEARED_FLAGS: RFlags = RFlags::INTERRUPT_FLAG
     .union(RFlags::IOPL_LOW)
     .union(RFlags::IOPL_HIGH);
 
-/// Arms SYSCALL on the calling CPU.
+/// Says where SYSCALL leads on the calling CPU; EFER.SCE lets it.
 ///
 /// # Safety
 /// The CPU's block must be in use: the entry trusts the kernel's GS base behind `swapgs`.
@@ -26,6 +26,4 @@ pub unsafe fn init() {
     unsafe { Star::write_raw(percpu::STAR_SYSRET_BASE.0, percpu::STAR_SYSCALL_BASE.0) };
     LStar::write(VirtAddr::new(syscall_entry as *const () as u64));
     SFMask::write(CLEARED_FLAGS);
-    // SAFETY: only adds SCE to what the boot path set.
-    unsafe { Efer::update(|flags| flags.insert(EferFlags::SYSTEM_CALL_EXTENSIONS)) };
 }

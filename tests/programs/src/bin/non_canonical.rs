@@ -1,4 +1,5 @@
-//! Uses a non-canonical address: load (argument 0), store (1), jump (2), return (3), push (4).
+//! Uses a non-canonical address: load (argument 0), store (1), jump (2), return (3), push (4),
+//! return from an interrupt (5), far return (6).
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::entry;
@@ -20,4 +21,6 @@ sites! {
     2 => "jmp rdi",
     3 => "push rdi\nret",
     4 => "lea rsp, [rdi + 0x1000]\npush rsi",
+    5 => "mov rax, rsp\npush 0x1b\npush rax\npush 0x202\npush 0x23\npush rdi\niretq",
+    6 => "push 0x23\npush rdi\nretfq",
 }

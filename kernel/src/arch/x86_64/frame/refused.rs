@@ -1,6 +1,7 @@
-//! Frames that a fault is given to: one that the processor refused to return through, one whose trap is made up.
+//! Frames that a fault is given to: one that the processor refused to return through, one whose trap is made up, one of the
+//! kernel at an instruction that may be refused.
 
-use percpu::{USER_CODE, USER_DATA};
+use percpu::{KERNEL_CODE, USER_CODE, USER_DATA};
 
 use super::TrapFrame;
 
@@ -17,6 +18,15 @@ impl TrapFrame {
         self.set_trap(fault.vector, fault.error_code);
     }
 
+    /// Makes the kernel go on at `behind`, if this is a frame of the kernel and it is at one of `sites`; `false` if not.
+    pub(in crate::arch::x86_64) fn go_on_in_kernel(&mut self, sites: [u64; 2], behind: u64) -> bool {
+        let is_there = self.code_segment == u64::from(KERNEL_CODE.0) && sites.contains(&self.instruction_pointer);
+        if is_there {
+            self.instruction_pointer = behind;
+        }
+        is_there
+    }
+
     /// Sets what the stub and the processor push for a trap.
     pub(in crate::arch::x86_64) fn set_trap(&mut self, vector: u64, error_code: u64) {
         self.vector = vector;
@@ -29,6 +39,23 @@ mod tests {
     use super::super::{FIXED_FLAGS, NO_VECTOR, USER_FLAGS};
     use super::*;
     use crate::trap::TrapFrame as _;
+
+    #[test]
+    fn only_the_kernel_at_a_listed_instruction_goes_on_behind_it() {
+        let sites = [0xffff_ffff_8020_0010, 0xffff_ffff_8020_0020];
+        let behind = 0xffff_ffff_8020_0030;
+        for (segment, at, listed) in [
+            (8, sites[0], true),
+            (8, sites[1], true),
+            (8, sites[1] + 2, false),
+            (0x23, sites[0], false),
+            (0x23, 0x40_0000, false),
+        ] {
+            let mut frame = TrapFrame::recorded(13, 0, segment, at);
+            assert_eq!(frame.go_on_in_kernel(sites, behind), listed, "{segment:#x} {at:#x}");
+            assert_eq!(frame.instruction_pointer(), if listed { behind } else { at });
+        }
+    }
 
     #[test]
     fn a_refused_frame_becomes_one_that_is_not() {

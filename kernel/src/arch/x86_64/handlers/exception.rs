@@ -9,6 +9,7 @@ use crate::arch::x86_64::decode::trap_number;
 use crate::arch::x86_64::exceptions::trap_info;
 use crate::arch::x86_64::frame::TrapFrame;
 use crate::arch::x86_64::leave::leave_from_handler;
+use crate::arch::x86_64::msr;
 use crate::cpu;
 use crate::ipc;
 use crate::sched::Next;
@@ -53,6 +54,12 @@ pub(super) extern "C" fn exception_counted(frame: *mut TrapFrame) -> *const Trap
         let info = trap_info(trap_number(frame.vector() as u8, frame.error_code()), frame);
         handle_by_number(cpu, &info, frame)
     })
+}
+
+/// #GP. One that an access to a model-specific register of the kernel may raise is nothing but its answer.
+pub(super) extern "C" fn general_protection(frame: *mut TrapFrame) -> *const TrapFrame {
+    // SAFETY: as in `handle`.
+    if msr::answer_refusal(unsafe { &mut *frame }) { frame } else { exception(frame) }
 }
 
 /// Exceptions whose frame has to be looked into, or that are rare.

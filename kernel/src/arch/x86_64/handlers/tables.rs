@@ -3,7 +3,7 @@
 
 use gatehouse_abi::SystemCall;
 
-use super::exception::exception;
+use super::exception::{exception, general_protection};
 use super::external_device::external_device_handler;
 use super::interrupt_controller::{interrupt_controller_error_handler, spurious_interrupt_handler};
 use super::ipi::ipi_handler;
@@ -37,6 +37,7 @@ const fn by_vector(vector: u8) -> Handler {
     match vector {
         vectors::BREAKPOINT => breakpoint_instruction,
         vectors::INVALID_OPCODE => invalid_opcode,
+        vectors::GENERAL_PROTECTION => general_protection,
         vectors::PAGE_FAULT => page_fault,
         0..32 => exception,
         vectors::SYSTEM_CALL => int80_handler,

@@ -6,6 +6,7 @@ use x86_64::registers::model_specific::Msr;
 use super::severity::{Severity, severity};
 use super::state::MachineCheckEvent;
 use super::status::{BankStatus, GlobalCapabilities, GlobalStatus};
+use crate::arch::x86_64::msr;
 
 /// `IA32_MCG_CAP`, `IA32_MCG_STATUS`, `IA32_MCG_CTL`; `IA32_MC0_CTL`, from where each bank has four registers: control, status,
 /// address, miscellaneous (Intel SDM volume 4, "Architectural MSRs").
@@ -24,12 +25,10 @@ pub(super) struct Banks {
 }
 
 impl Banks {
-    /// The banks of the calling CPU; `None` if it has no machine-check architecture.
+    /// The banks of the calling CPU; `None` if it has no machine-check architecture, or says so and has no register of it.
     pub(super) fn of_this_cpu() -> Option<Self> {
         CpuId::new().get_feature_info().filter(raw_cpuid::FeatureInfo::has_mca)?;
-        // SAFETY: CPUID says that the architecture is there, and the register with it.
-        let capabilities = GlobalCapabilities(unsafe { Msr::new(GLOBAL_CAPABILITIES).read() });
-        Some(Self { capabilities })
+        Some(Self { capabilities: GlobalCapabilities(msr::read(GLOBAL_CAPABILITIES)?) })
     }
 
     /// Whether the processor tells errors that software can recover from.

@@ -52,7 +52,7 @@ pub(crate) const HAZARDS: &[Hazard] = &[
     ends("int_n", 0..256, int_n),
     ends("null_access", 0..2, null_access),
     ends("null_jump", 0..2, null_jump),
-    Hazard { or: Some(stack_fault), ..ends("non_canonical", 0..5, non_canonical) },
+    Hazard { or: Some(stack_fault), ..ends("non_canonical", 0..7, non_canonical) },
     ends("kernel_access", 0..6, kernel_access),
     ends("divide_error", 0..2, divide_error),
     ends("invalid_opcode", 0..4, invalid_opcode),
@@ -142,7 +142,7 @@ fn non_canonical(argument: u64) -> ExpectedEnd {
         0 => (TrapNumber::INVALID_MEMORY_LOAD, NON_CANONICAL, Place::At(site(argument))),
         1 => (TrapNumber::INVALID_MEMORY_STORE, NON_CANONICAL, Place::At(site(argument))),
         // Processors report the branch, emulators often where it leads.
-        2 | 3 => (TrapNumber::INVALID_MEMORY_EXECUTION, NON_CANONICAL, Place::Anywhere),
+        2 | 3 | 5 | 6 => (TrapNumber::INVALID_MEMORY_EXECUTION, NON_CANONICAL, Place::Anywhere),
         _ => (TrapNumber::INVALID_MEMORY_STORE, NON_CANONICAL_STACK, Place::Anywhere),
     };
     ExpectedEnd::Trap(ExpectedTrap::new(trap, 13, 0).address(Place::At(address)).instruction(instruction))
