@@ -9,10 +9,11 @@ use super::boot_info::BootError;
 
 /// The words that the kernel reads, or what stands before their `=`; `docs/command-line.md` explains each. A word that is none
 /// of them is for programs, or a slip of the pen.
-const KERNEL_WORDS: [&str; 12] = [
+const KERNEL_WORDS: [&str; 13] = [
     "answer",
     "apic",
     "cpus",
+    "dirty-state",
     "idle",
     "init",
     "overflow",
