@@ -1,16 +1,17 @@
 //! A program begins with the registers that abi.md names, whatever program ran before on its CPU or runs in turns with it; a thread
-//! keeps its own over moves.
+//! keeps its own over moves; nothing of it is seen by whoever runs next by the short way of a message.
 //!
 //! The first program starts second instances of itself: one that fills every register it can load and gives way again and again,
-//! one that looks at all of them first thing, one that moves.
+//! one that looks at all of them first thing, one that moves, one that calls.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 mod registers;
 
-use gatehouse_runtime::abi::EndCause;
+use gatehouse_runtime::abi::{EndCause, MessageTag, SLOT_FIRST_FREE, rights};
+use gatehouse_runtime::message::{call, copy_capability, receive, reply_receive, resume_thread};
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, println};
-use programs::{BaseRegister, check, cpus, ok};
+use programs::{BaseRegister, check, child, cpus, ok};
 use registers::{Start, UnitImage, fill_and_give_way, load_selectors, selectors};
 
 /// Looks at everything first thing.
@@ -19,9 +20,13 @@ const LOOKS: u64 = 1;
 const FILLS: u64 = 2;
 /// Fills the floating-point unit, and moves.
 const MOVES: u64 = 3;
+/// Loads selectors, and calls.
+const CALLS: u64 = 4;
 
 /// Programs that look while another one fills, on each CPU.
 const LOOKERS: u64 = 6;
+/// Calls by the short way.
+const ROUNDS: u64 = 20;
 /// Selectors that ring 3 may load: the user's data segment and null with a privilege level of its own.
 const LOADED: [u16; 4] = [0x1b, 3, 0x1b, 1];
 const NULL: [u16; 4] = [0; 4];
@@ -32,7 +37,8 @@ fn run(argument: u64, start: &Start) -> u64 {
         0 => lead(),
         LOOKS => look(start),
         FILLS => fill_and_give_way(),
-        _ => travel(),
+        MOVES => travel(),
+        _ => call_in_rounds(),
     }
 }
 
@@ -49,6 +55,7 @@ fn lead() -> u64 {
         (0..=LOOKERS).for_each(|_| good_end(cpu));
         alone(MOVES, cpu);
     }
+    serve();
     println!("foreign_state: nobody saw anybody's registers on {} CPUs", cpus());
     0
 }
@@ -91,6 +98,37 @@ fn travel() -> u64 {
         let after = UnitImage::take();
         let difference = before.difference(&after);
         check!(difference.is_none(), "moved to CPU {cpu}, byte {difference:x?} of the floating-point state");
+    }
+    0
+}
+
+/// The server of a client on the same CPU.
+fn serve() {
+    let client = child::start("foreign_state", CALLS, Kernel::cpu_number());
+    let endpoint = child::endpoint();
+    ok("a capability", copy_capability(endpoint, rights::SEND, 7, client.program));
+    ok("the client starts", resume_thread(client.thread));
+    let mut message = receive(endpoint, MessageTag::default());
+    for round in 0..ROUNDS {
+        check!(message.is_ok_and(|message| message.words[0] == round), "call {round}: {message:?}");
+        check!(selectors() == NULL, "the server in round {round} has the client's selectors: {:x?}", selectors());
+        // SAFETY: selectors mean nothing here.
+        unsafe { load_selectors(LOADED) };
+        if round + 1 < ROUNDS {
+            message = reply_receive(endpoint, MessageTag::default(), [0; 4]);
+        }
+    }
+    ok("the last reply", gatehouse_runtime::message::reply(MessageTag::default(), [0; 4]));
+    good_end(Kernel::cpu_number());
+}
+
+fn call_in_rounds() -> u64 {
+    for round in 0..ROUNDS {
+        // SAFETY: selectors mean nothing here.
+        unsafe { load_selectors(LOADED) };
+        let answer = call(SLOT_FIRST_FREE, MessageTag::new(0, 1), [round, 0, 0, 0]);
+        check!(answer.is_ok(), "call {round}: {answer:?}");
+        check!(selectors() == NULL, "the client in round {round} has the server's selectors: {:x?}", selectors());
     }
     0
 }
