@@ -29,8 +29,8 @@ pub struct Call {
 /// Where frames are mapped.
 const PLACE: u64 = 0x7000_0000;
 
-/// The function of the machine's host bridge.
-const BRIDGE: u64 = 0;
+/// The function that manages the machine's bus of sensors: bridges are not given away.
+const SENSOR_BUS: u64 = 0x1f << 3 | 3;
 
 /// All of them.
 pub const CALLS: [Call; 20] = [
@@ -46,7 +46,7 @@ pub const CALLS: [Call; 20] = [
     },
     Call { name: "mapped frame", make: map_frame, undo: |_, _| unmap_frame(), allocations: 1 },
     Call { name: "frame that is mapped and unmapped", make: map_and_unmap_frame, undo: |_, _| {}, allocations: 1 },
-    Call { name: "device", make: |_| create_device(BRIDGE), undo: |_, slot| delete(slot), allocations: 1 },
+    Call { name: "device", make: |_| create_device(SENSOR_BUS), undo: |_, slot| delete(slot), allocations: 1 },
     Call {
         name: "registers",
         make: |fixture| create_device_frame(fixture.device, 5, 0),
