@@ -25,7 +25,13 @@ fn block(index: u32) -> &'static ProcessorBlock<AtomicU64> {
         index: CpuIndex::new(index),
         apic_id: ApicId::new(index),
         interrupt_stack: stack(),
-        stacks: IstStacks { nmi: [stack(), stack()], double_fault: stack(), machine_check: stack(), debug: stack() },
+        stacks: IstStacks {
+            nmi: [stack(), stack()],
+            double_fault: stack(),
+            machine_check: stack(),
+            machine_check_return: stack(),
+            debug: stack(),
+        },
         fallback: stack(),
         kernel: AtomicU64::new(0),
     };

@@ -137,6 +137,7 @@ mod tests {
         let transcript = Transcript {
             outcome: Outcome::Pass,
             console: console.map(String::from).to_vec(),
+            kernel: Vec::new(),
             records: Vec::new(),
             malformed: Vec::new(),
             emulator_words: String::new(),

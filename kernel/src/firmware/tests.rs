@@ -8,12 +8,19 @@ use smp::madt::{MadtError, Topology};
 
 use super::bytes::sum;
 use super::{FixedTable, Name, Oddity, PhysicalMemory, Reason, Tables, Unusable};
+use std::sync::LazyLock;
 
 /// Recorded from QEMU 10.0.2: FADTs of revision 3 and 1, MADTs of 4 and of 288 CPUs.
 const FADT: &[u8] = include_bytes!("recorded/q35.fadt");
 const FADT_1: &[u8] = include_bytes!("recorded/pc.fadt");
-const MADT: &[u8] = include_bytes!("../../../smp/tests/tables/q35_4_cpus.madt");
-const LONG_MADT: &[u8] = include_bytes!("../../../smp/tests/tables/q35_288_cpus.madt");
+static MADT: LazyLock<Vec<u8>> = LazyLock::new(|| recorded("q35_4_cpus.madt"));
+static LONG_MADT: LazyLock<Vec<u8>> = LazyLock::new(|| recorded("q35_288_cpus.madt"));
+
+/// A table that the library's tests have as well.
+fn recorded(name: &str) -> Vec<u8> {
+    let package = std::env::var("CARGO_MANIFEST_DIR").expect("cargo tells the tests their package");
+    std::fs::read(std::format!("{package}/../smp/tests/tables/{name}")).expect("the table is there")
+}
 
 const POINTER: u64 = 0xf_5b00;
 const XSDT: u64 = 0x1f_0000;
@@ -120,16 +127,16 @@ fn whole_with(memory: &Memory, expected: &[(&[u8; 4], u64, Reason)]) {
 
 #[test]
 fn an_ordinary_machine_has_nothing_odd() {
-    whole_with(&machine(&[FADT, MADT]), &[]);
-    whole_with(&machine(&[MADT, FADT_1]), &[]);
-    let long = look(&machine(&[LONG_MADT])).unwrap();
+    whole_with(&machine(&[FADT, &MADT]), &[]);
+    whole_with(&machine(&[&MADT, FADT_1]), &[]);
+    let long = look(&machine(&[&LONG_MADT])).unwrap();
     assert_eq!(long.topology.unwrap().cpus.len(), 288);
     assert_eq!(long.timer, Err(Unusable::Missing(Name::FADT)));
 }
 
 #[test]
 fn names_of_makers_are_nobodys_business() {
-    let mut memory = machine(&[FADT, MADT]);
+    let mut memory = machine(&[FADT, &MADT]);
     for address in [XSDT, RSDT, TABLES, TABLES + ROOM] {
         memory.at(address)[10..24].fill(0xfe);
         seal(memory.at(address), 9);
@@ -142,7 +149,7 @@ fn names_of_makers_are_nobodys_business() {
 
 #[test]
 fn a_sum_that_is_off_is_told_of() {
-    let mut memory = machine(&[FADT, MADT]);
+    let mut memory = machine(&[FADT, &MADT]);
     for (address, offset) in [(POINTER, 9), (XSDT, 9), (TABLES, 9), (TABLES + ROOM, 9)] {
         let byte = &mut memory.at(address)[offset];
         *byte = byte.wrapping_add(3);
@@ -160,17 +167,17 @@ fn a_sum_that_is_off_is_told_of() {
 fn of_two_tables_the_one_whose_sum_is_right_is_taken() {
     let mut broken = LONG_MADT.to_vec();
     broken[9] ^= 1;
-    whole_with(&machine(&[&broken, FADT, MADT]), &[]);
+    whole_with(&machine(&[&broken, FADT, &MADT]), &[]);
     let mut refused = MADT.to_vec();
     refused[4..8].copy_from_slice(&40_u32.to_le_bytes());
-    let seen = look(&machine(&[&refused, MADT, FADT])).unwrap();
+    let seen = look(&machine(&[&refused, &MADT, FADT])).unwrap();
     assert!(is_whole(&seen) && seen.refused == [MadtError::ShortTable { length: 40 }], "{seen:?}");
 }
 
 #[test]
 fn a_root_pointer_may_be_odd() {
     // The first revision, whatever lies behind it.
-    let mut memory = machine(&[FADT, MADT]);
+    let mut memory = machine(&[FADT, &MADT]);
     memory.at(POINTER)[15] = 0;
     seal(&mut memory.at(POINTER)[..20], 8);
     whole_with(&memory, &[]);
@@ -188,19 +195,19 @@ fn a_root_pointer_may_be_odd() {
         (TABLES, &[(b"XSDT", 0, Reason::Name(Name::FADT))][..]),
         (RSDT, &[][..]),
     ] {
-        let mut memory = machine(&[FADT, MADT]);
+        let mut memory = machine(&[FADT, &MADT]);
         memory.at(POINTER)[24..32].copy_from_slice(&xsdt.to_le_bytes());
         seal(memory.at(POINTER), 32);
         whole_with(&memory, told);
     }
     // A length from nothing to everything.
     for claimed in [0_u32, 20, 31] {
-        let mut memory = machine(&[FADT, MADT]);
+        let mut memory = machine(&[FADT, &MADT]);
         memory.at(POINTER)[20..24].copy_from_slice(&claimed.to_le_bytes());
         whole_with(&memory, &[(b"RSDP", 20, Reason::Length { claimed, least: 36, most: 36 })]);
     }
     for claimed in [33, 40, u32::MAX] {
-        let mut memory = machine(&[FADT, MADT]);
+        let mut memory = machine(&[FADT, &MADT]);
         memory.at(POINTER)[20..24].copy_from_slice(&claimed.to_le_bytes());
         whole_with(&memory, &[]);
     }
@@ -209,10 +216,10 @@ fn a_root_pointer_may_be_odd() {
 #[test]
 fn a_root_pointer_that_leads_nowhere_is_named() {
     let text = |memory: &Memory| look(memory).unwrap_err().to_string();
-    let mut memory = machine(&[FADT, MADT]);
+    let mut memory = machine(&[FADT, &MADT]);
     memory.at(POINTER)[0] = b'?';
     assert_eq!(text(&memory), "RSDP at 0xf5b00, offset 0: the name there is ?SD ");
-    let mut memory = machine(&[FADT, MADT]);
+    let mut memory = machine(&[FADT, &MADT]);
     memory.at(POINTER)[16..32].fill(0);
     assert_eq!(text(&memory), "RSDP at 0xf5b00, offset 16: leads to no root table");
     memory.at(POINTER).truncate(19);
@@ -225,32 +232,32 @@ fn root_tables_are_read_as_far_as_they_go() {
         memory.at(address)[4..8].copy_from_slice(&claimed.to_le_bytes());
     };
     for claimed in [0_u32, 7, 35, 16 * 1024 + 1, u32::MAX] {
-        let mut memory = machine(&[FADT, MADT]);
+        let mut memory = machine(&[FADT, &MADT]);
         length(&mut memory, XSDT, claimed);
         whole_with(&memory, &[(b"XSDT", 4, Reason::Length { claimed, least: 36, most: 16 * 1024 })]);
         length(&mut memory, RSDT, claimed);
         assert!(look(&memory).is_err());
     }
-    let mut memory = machine(&[FADT, MADT]);
+    let mut memory = machine(&[FADT, &MADT]);
     memory.at(XSDT).extend([0; 5]);
     length(&mut memory, XSDT, 36 + 16 + 5);
     seal(memory.at(XSDT), 9);
     whole_with(&memory, &[(b"XSDT", 52, Reason::Remainder(5))]);
     // Entries that lead nowhere, and the table behind them.
-    let mut memory = machine(&[FADT, MADT]);
+    let mut memory = machine(&[FADT, &MADT]);
     let entries = [0, 5 << 40, u64::MAX, TABLES + ROOM, TABLES];
     *memory.at(XSDT) = root(b"XSDT", entries.into_iter());
     let seen = look(&memory).unwrap();
     assert!(is_whole(&seen), "{seen:?}");
     // A table that only the other root has.
-    let mut memory = machine(&[FADT, MADT]);
+    let mut memory = machine(&[FADT, &MADT]);
     *memory.at(XSDT) = root(b"XSDT", [TABLES].into_iter());
     whole_with(&memory, &[]);
 }
 
 #[test]
 fn what_is_there_is_not_called_missing() {
-    let mut memory = machine(&[FADT, MADT]);
+    let mut memory = machine(&[FADT, &MADT]);
     memory.at(TABLES + ROOM)[4..8].copy_from_slice(&(2_u32 << 20).to_le_bytes());
     let seen = look(&memory).unwrap();
     // It is in both root tables.
@@ -342,7 +349,7 @@ fn change(memory: &mut Memory, numbers: &mut Numbers) {
 fn tables_with_any_bytes_changed_are_read_soundly() {
     const FEW: u64 = 30_000;
     let times = std::env::var("GATEHOUSE_TABLE_CHANGES").map_or(FEW, |text| text.parse().expect("a number of changes"));
-    let machines = [machine(&[FADT, MADT]), machine(&[MADT, FADT_1, MADT])];
+    let machines = [machine(&[FADT, &MADT]), machine(&[&MADT, FADT_1, &MADT])];
     for seed in 0..times {
         let mut numbers = Numbers(seed);
         let mut memory = machines[numbers.below(machines.len())].clone();

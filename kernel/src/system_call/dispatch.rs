@@ -96,14 +96,7 @@ fn long_call(cpu: &ThisCpu, thread: &Thread, call: SystemCall, arguments: &[u64;
         SystemCall::MapInto => capabilities::map_into(cpu, thread, arguments, progress),
         SystemCall::UnmapFrom => frames::unmap_from(cpu, thread, arguments, progress),
         SystemCall::SwapOut => capabilities::swap_out(cpu, thread, arguments, progress),
-        SystemCall::RevokeCapability => {
-            let result = capabilities::revoke(cpu, thread, first, progress);
-            // It may have ended programs, the caller's own among them.
-            if cpu.current().is_none() {
-                return Outcome::Then(Next::Choose);
-            }
-            result
-        }
+        SystemCall::RevokeCapability => capabilities::revoke(cpu, thread, first, progress),
         _ => Err(Error::UnknownSystemCall),
     };
     piece(call, result)
