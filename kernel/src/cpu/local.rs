@@ -10,6 +10,7 @@ use percpu::CpuIndex;
 
 use super::ThisCpu;
 use crate::arch::{self, Frame, InstructionInfo};
+use crate::invariant::invariant;
 use crate::irq::Rate;
 use crate::irq::watchdog::Watchdog;
 use crate::memory::set_aside::SetAside;
@@ -176,7 +177,7 @@ impl ThisCpu {
     /// Puts a thread on this CPU.
     #[inline(always)]
     pub fn set_current(&self, thread: Arc<Thread>) {
-        assert!(self.local().current.get().is_null());
+        invariant(self.local().current.get().is_null());
         self.local().current.set(Arc::into_raw(thread));
     }
 

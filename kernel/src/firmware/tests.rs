@@ -1,6 +1,7 @@
 //! Tables as machines have them, tables as odd as machines have had them, and tables with any bytes changed.
 
 use std::string::{String, ToString as _};
+use std::sync::LazyLock;
 use std::vec::Vec;
 
 use percpu::ApicId;
@@ -8,7 +9,6 @@ use smp::madt::{MadtError, Topology};
 
 use super::bytes::sum;
 use super::{FixedTable, Name, Oddity, PhysicalMemory, Reason, Tables, Unusable};
-use std::sync::LazyLock;
 
 /// Recorded from QEMU 10.0.2: FADTs of revision 3 and 1, MADTs of 4 and of 288 CPUs.
 const FADT: &[u8] = include_bytes!("recorded/q35.fadt");

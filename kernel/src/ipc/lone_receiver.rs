@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::ptr;
 
+use crate::invariant::invariant;
 use crate::thread::Thread;
 
 /// One word that says who waits at an endpoint: nobody at all, one receiver, or others, who are in lists. The fast path asks
@@ -51,7 +52,7 @@ impl<T> LoneReceiver<T> {
     /// Puts one in where nobody waits.
     #[inline(always)]
     pub(super) fn set(&mut self, thread: Arc<T>) {
-        assert!(self.is_nobody());
+        invariant(self.is_nobody());
         self.0 = Arc::into_raw(thread);
     }
 

@@ -10,6 +10,7 @@ use gatehouse_abi::TrapNumber;
 
 use super::link::{Link, Linked, Stable};
 use crate::atomic::{AtomicPtr, Ordering};
+use crate::invariant::invariant;
 
 /// What the reply is owed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ impl<T: Party> ReplyRight<T> {
 #[inline(always)]
 pub(super) fn owe<T: Party>(server: &T, client: Arc<T>, owed: Owed) {
     let right = server.reply_right();
-    assert!(right.client().is_null());
+    invariant(right.0.load(Ordering::Relaxed).is_null());
     client.server().set(server);
     right.0.store(ReplyRight::word(Arc::into_raw(client), owed), Ordering::Release);
 }

@@ -71,6 +71,7 @@ pub use own_ports::{harmless as harmless_port_value, keep as keep_ports, owner a
 pub use patch::entries as patch_entries;
 pub use ports::{read as read_port, write as write_port};
 pub use processor_state::{Shown, dirty as dirty_processor_state, show as show_register};
+pub use raise::stop_here;
 pub use restart::{ist_frame, restart};
 pub use selectors::{are_any_loaded as are_selectors_loaded, clear as clear_selectors};
 pub use trap_counts::TrapCounts;

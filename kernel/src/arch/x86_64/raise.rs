@@ -36,6 +36,13 @@ pub fn unknown_instruction() {
     unsafe { asm!("ud2", options(nomem, nostack)) };
 }
 
+/// Executes `ud2`, for ever if it must.
+#[inline(always)]
+pub fn stop_here() -> ! {
+    // SAFETY: the trap is the kernel's own and leads to lockdown, which does not come back; nothing is changed.
+    unsafe { asm!("ud2", options(noreturn, nomem, nostack)) };
+}
+
 /// Executes `int3`.
 pub fn breakpoint() {
     // SAFETY: the trap changes no register, if it comes back at all.
