@@ -99,6 +99,7 @@ pub mod offsets {
 ///     nmi: [new_stack(), new_stack()],
 ///     double_fault: new_stack(),
 ///     machine_check: new_stack(),
+///     machine_check_return: new_stack(),
 ///     debug: new_stack(),
 /// };
 /// let parts = BlockParts {

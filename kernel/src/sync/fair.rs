@@ -41,8 +41,8 @@ impl FairLock {
     fn wait(&self) {
         self.word.fetch_add(WAITER, Ordering::Relaxed);
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
-        // The first in the row before this one has the lock by then.
-        while self.first.load(Ordering::Relaxed) != ticket {
+        // The first in the row before this one has the lock by then; acquired, so that the look at the word below sees that.
+        while self.first.load(Ordering::Acquire) != ticket {
             relax();
         }
         while self.word.load(Ordering::Relaxed) & LOCKED != 0 {
@@ -50,7 +50,7 @@ impl FairLock {
         }
         // Nobody else can take it: it is not 0 for `try_lock`, and this is the first in the row.
         self.word.fetch_add(LOCKED.wrapping_sub(WAITER), Ordering::Acquire);
-        self.first.store(ticket.wrapping_add(1), Ordering::Relaxed);
+        self.first.store(ticket.wrapping_add(1), Ordering::Release);
     }
 
     /// Lets the lock go.

@@ -19,7 +19,10 @@ fn free() -> FairLock {
 }
 
 fn turns(waits: [bool; 3]) {
-    loom::model(move || {
+    // With all switches there would be no end of it: whoever waits looks again and again.
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(move || {
         let shared = Arc::new((free(), UnsafeCell::new(0)));
         let turn = |shared: Arc<(FairLock, UnsafeCell<u32>)>, waits: bool| {
             if waits {

@@ -174,7 +174,9 @@ pub enum Note {
 /// let topology = Topology::from_bytes(&table, boot).unwrap();
 /// assert_eq!(topology.cpus.len(), 2);
 /// assert_eq!(topology.highest_apic_id(), ApicId::new(5));
-/// assert!(Topology::from_bytes(&table[..50], boot).is_err());
+/// // What is cut off is noted, and the rest is used; a table without its header's fields is refused.
+/// assert_eq!(Topology::from_bytes(&table[..52], boot).unwrap().cpus.len(), 1);
+/// assert!(Topology::from_bytes(&table[..20], boot).is_err());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
