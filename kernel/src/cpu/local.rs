@@ -8,7 +8,7 @@ use gatehouse_abi::ProgramEnd;
 
 use percpu::CpuIndex;
 
-use super::ThisCpu;
+use super::{Allowance, ThisCpu};
 use crate::arch::{self, Frame, InstructionInfo};
 use crate::invariant::invariant;
 use crate::irq::Rate;
@@ -38,6 +38,8 @@ pub struct Local {
     pub run_queue: RunQueue,
     /// What waits for a moment in time here.
     pub timers: TimerList,
+    /// What may still be done here for threads that are not more urgent than the one that runs.
+    pub allowance: Allowance,
     /// Whether threads wait here while other CPUs sleep.
     pub audit: Audit,
     /// Which watches another CPU.
@@ -75,8 +77,9 @@ impl Local {
             current: Cell::new(core::ptr::null()),
             fpu_allowed: Cell::new(false),
             debug_registers: Cell::new(0),
-            run_queue: RunQueue::new(),
+            run_queue: RunQueue::new(index),
             timers: TimerList::new(),
+            allowance: Allowance::default(),
             audit: Audit::default(),
             watchdog: Watchdog::default(),
             slice_end: Cell::new(u64::MAX),

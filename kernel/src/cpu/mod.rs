@@ -5,16 +5,16 @@
 //! to its block's counters, and to the lines of its `Remote` that only it writes; and to its set of pending IPIs when another
 //! CPU has poked it.
 
+mod allowance;
 mod local;
 mod placement;
 mod remote;
-mod rounds;
 mod table;
 mod this_cpu;
 
+pub use allowance::{Allowance, MOST_AT_ONCE, PERIOD_NANOSECONDS};
 pub use local::Local;
 pub use placement::Placement;
-pub use remote::{FLUSH, GIVE, NMI_DUMP, NMI_STOP, PARK, REAP, Remote};
-pub use rounds::Rounds;
+pub use remote::{ATTEND, FLUSH, GIVE, NMI_DUMP, NMI_STOP, REAP, Remote};
 pub use table::{all, are_known, by_index, find_frame_cache, install, next_in_turn};
 pub use this_cpu::{Block, CURRENT_THREAD, KernelCpu, ThisCpu, this, try_this};

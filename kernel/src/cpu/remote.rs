@@ -1,16 +1,16 @@
 //! What other CPUs may touch of a CPU.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 
 use alloc::sync::Arc;
 use crossbeam_utils::CachePadded;
 use smp::ipi::PendingSet;
 
-use super::{Placement, Rounds};
+use super::Placement;
 use crate::memory::frame::FrameCache;
 use crate::memory::kernel_space::kernel_root;
-use crate::sched::Inbox;
-use crate::thread::Thread;
+use crate::sched::{Inbox, PriorityInbox};
+use crate::thread::{Attended, Thread};
 use crate::time::Timer;
 
 /// One CPU as others see it.
@@ -19,11 +19,13 @@ pub struct Remote {
     pending: PendingSet,
     inbox: Inbox<Thread>,
     /// Its timers that other CPUs set or cleared.
-    timers: Inbox<Timer>,
-    /// [`REAP`], [`GIVE`], [`PARK`] and [`FLUSH`].
+    timers: PriorityInbox<Timer>,
+    /// Threads that are to stop or to leave and that may be ready here, or run here.
+    attended: PriorityInbox<Thread, Attended>,
+    /// For threads below this priority nobody interrupts the CPU to have timers or threads looked at.
+    floor: AtomicU8,
+    /// [`REAP`], [`GIVE`], [`ATTEND`] and [`FLUSH`].
     errands: AtomicU64,
-    /// Threads are to stop that may be ready here.
-    parking: Rounds,
     online: AtomicBool,
     online_ns: AtomicU64,
     /// Asked of this CPU by NMI.
@@ -49,8 +51,8 @@ struct Own {
 pub const REAP: u64 = 1;
 /// [`Remote::take_errands`]: another CPU asks for a thread.
 pub const GIVE: u64 = 2;
-/// [`Remote::take_errands`]: a round of stopping threads is asked for.
-pub const PARK: u64 = 4;
+/// [`Remote::take_errands`]: threads are to stop or to leave.
+pub const ATTEND: u64 = 4;
 /// [`Remote::take_errands`]: it has not answered a TLB shootdown in time, and is to forget all translations.
 pub const FLUSH: u64 = 8;
 
@@ -64,9 +66,10 @@ impl Remote {
         Self {
             pending: PendingSet::new(),
             inbox: Inbox::new(),
-            timers: Inbox::new(),
+            timers: PriorityInbox::new(),
+            attended: PriorityInbox::new(),
+            floor: AtomicU8::new(0),
             errands: AtomicU64::new(0),
-            parking: Rounds::default(),
             online: AtomicBool::new(false),
             online_ns: AtomicU64::new(0),
             nmi_requests: AtomicU64::new(0),
@@ -100,7 +103,7 @@ impl Remote {
 
     /// Where other CPUs put timers of this one that they set or cleared. Only the owning CPU takes.
     #[must_use]
-    pub const fn timers(&self) -> &Inbox<Timer> {
+    pub const fn timers(&self) -> &PriorityInbox<Timer> {
         &self.timers
     }
 
@@ -109,12 +112,9 @@ impl Remote {
         self.errands.fetch_or(REAP, Ordering::SeqCst);
     }
 
-    /// Asks this CPU for a round of stopping threads that are to be suspended or may not be here; answers its number. The caller pokes it
-    /// afterwards.
-    pub fn ask_to_park(&self) -> u64 {
-        let round = self.parking.ask();
-        self.errands.fetch_or(PARK, Ordering::SeqCst);
-        round
+    /// Asks this CPU to look at the threads in [`Self::attended`]; the caller pokes it afterwards.
+    pub fn ask_to_attend(&self) {
+        self.errands.fetch_or(ATTEND, Ordering::SeqCst);
     }
 
     /// Asks this CPU to forget all translations; the caller pokes it afterwards. Answers whether nobody had asked before.
@@ -145,10 +145,32 @@ impl Remote {
         &self.placement
     }
 
-    /// Rounds of stopping threads that are to be suspended.
+    /// Where other CPUs put threads that are to stop, or to leave, and may be ready here. Only the owning CPU takes.
     #[must_use]
-    pub const fn parking(&self) -> &Rounds {
-        &self.parking
+    pub const fn attended(&self) -> &PriorityInbox<Thread, Attended> {
+        &self.attended
+    }
+
+    /// Whether this CPU is to be interrupted for what a thread of this priority has just put into one of its inboxes. If not, it looks
+    /// there by itself, soon.
+    #[must_use]
+    pub fn is_interrupted_for(&self, priority: u8) -> bool {
+        // With the fence of `lower_floor`: either the CPU sees what was put in, or its new floor is seen here.
+        fence(Ordering::SeqCst);
+        priority >= self.floor.load(Ordering::Relaxed)
+    }
+
+    /// It is not to be interrupted for priorities below this one, for now. Only on the owning CPU.
+    pub fn raise_floor(&self, floor: u8) {
+        if self.floor.load(Ordering::Relaxed) < floor {
+            self.floor.store(floor, Ordering::Relaxed);
+        }
+    }
+
+    /// It is to be interrupted for all priorities again. Only on the owning CPU, which looks into its inboxes afterwards.
+    pub fn lower_floor(&self) {
+        self.floor.store(0, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
     }
 
     /// The time-stamp counter at the last ping.

@@ -8,17 +8,20 @@ mod inbox;
 mod next;
 mod placement;
 mod poke;
+mod priority_inbox;
 mod ready;
 mod reap;
 mod run_queue;
 mod suspend;
 mod switch;
+mod work;
 
 pub use exit_queue::{End, ExitLink, ExitQueue, Stage};
 pub use inbox::{Inbox, InboxEntry};
 pub use next::Next;
 pub use placement::{Audit, install_board, is_anybody_roaming, roaming_begins, roaming_ends};
 pub use poke::poke;
+pub use priority_inbox::PriorityInbox;
 pub use ready::{
     deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, queue_preempted,
     slice_ended, start, wake, yield_now,
@@ -30,3 +33,4 @@ pub use switch::{
     anything_ends, detach_current, forget_current, give_fpu, idle_on, nobody_above, pick, pick_anew, run_ends, run_now,
     switch_directly,
 };
+pub use work::{Worker, own_priority};

@@ -5,9 +5,10 @@ use alloc::sync::Arc;
 use smp::ipi::Kind;
 
 use super::placement::{audit, give, leave_or_stay, place};
-use super::suspend::{park, park_ready};
+use super::suspend::{attend_others, park};
+use super::work::note_work;
 use super::{Next, detach_current, poke, reap, run_now};
-use crate::cpu::{self, FLUSH, GIVE, PARK, REAP, ThisCpu};
+use crate::cpu::{self, ATTEND, FLUSH, GIVE, REAP, ThisCpu};
 use crate::ipc;
 use crate::irq;
 use crate::program;
@@ -85,7 +86,12 @@ fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 #[cold]
 fn attend(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     thread.attention().limit_is_over();
-    if thread.attention().is_stop_wanted() { park(cpu, thread) } else { start(cpu, thread) }
+    if !thread.attention().is_stop_wanted() {
+        return start(cpu, thread);
+    }
+    // Nobody's time but this CPU's went into its coming here.
+    note_work(cpu, thread.priority());
+    park(cpu, thread)
 }
 
 /// A thread that another CPU has handed over: if this one idles it runs at once, past the run queue.
@@ -116,8 +122,8 @@ fn run(cpu: &ThisCpu, errands: u64) -> Next {
         irq::flush_owed(cpu);
     }
     let mut next = if errands & REAP != 0 { reap(cpu) } else { Next::Stay };
-    if errands & PARK != 0 {
-        next = next.and(cpu.kernel().remote().parking().serve(|| park_ready(cpu)).unwrap_or(Next::Stay));
+    if errands & ATTEND != 0 {
+        next = next.and(attend_others(cpu));
     }
     if errands & GIVE != 0 {
         give(cpu);

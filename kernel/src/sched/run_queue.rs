@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::cell::{Cell, RefCell};
 
 use intrusive_collections::LinkedList;
+use percpu::CpuIndex;
 
 use crate::thread::{PRIORITIES, QueueAdapter, Thread};
 
@@ -16,6 +17,8 @@ pub struct RunQueue {
     occupied: Cell<u64>,
     /// The highest bit of `occupied`, 0 if there is none: one load tells whether anybody has to go first.
     highest: Cell<u8>,
+    /// What the threads in it are marked with: not 0, and no other queue's.
+    tag: u32,
 }
 
 // SAFETY: the lists hold `Arc`s; the queue belongs to one CPU at a time.
@@ -28,11 +31,11 @@ impl core::fmt::Debug for RunQueue {
 }
 
 impl RunQueue {
-    /// An empty queue.
+    /// An empty queue, for this CPU.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(cpu: CpuIndex) -> Self {
         let queues = core::array::from_fn(|_| LinkedList::new(QueueAdapter::new()));
-        Self { queues: RefCell::new(queues), occupied: Cell::new(0), highest: Cell::new(0) }
+        Self { queues: RefCell::new(queues), occupied: Cell::new(0), highest: Cell::new(0), tag: cpu.get() + 1 }
     }
 
     /// Puts a thread behind all others of its priority.
@@ -41,6 +44,7 @@ impl RunQueue {
         let priority = thread.priority();
         self.occupied.set(self.occupied.get() | 1 << priority);
         self.highest.set(self.highest.get().max(priority));
+        thread.set_queued(self.tag);
         self.queues.borrow_mut()[usize::from(priority) % PRIORITIES].push_back(thread);
     }
 
@@ -56,7 +60,34 @@ impl RunQueue {
         if queue.is_empty() {
             self.set_occupied(self.occupied.get() & !(1 << priority));
         }
+        if let Some(thread) = &thread {
+            thread.set_queued(0);
+        }
         thread
+    }
+
+    /// Whether a thread is in this queue.
+    #[must_use]
+    pub fn has(&self, thread: &Thread) -> bool {
+        thread.queued() == self.tag
+    }
+
+    /// Takes a thread out by its own link, wherever it stands; `None` if it is not in this queue.
+    pub fn remove(&self, thread: &Thread) -> Option<Arc<Thread>> {
+        if !self.has(thread) {
+            return None;
+        }
+        let priority = thread.priority();
+        let mut queues = self.queues.borrow_mut();
+        let queue = &mut queues[usize::from(priority) % PRIORITIES];
+        // SAFETY: the thread has this queue's tag, which it gets in `push`, and loses in each function that takes it out; all run on
+        // the CPU of this queue. It is in the list of its priority, which does not change while it is in a queue.
+        let taken = unsafe { queue.cursor_mut_from_ptr(thread) }.remove();
+        if queue.is_empty() {
+            self.set_occupied(self.occupied.get() & !(1 << priority));
+        }
+        thread.set_queued(0);
+        taken
     }
 
     /// Whether the queue is being changed by code that is in the middle of it.
@@ -107,6 +138,7 @@ impl RunQueue {
                     cursor.move_next();
                     continue;
                 }
+                thread.set_queued(0);
                 let taken = cursor.remove();
                 if queue.is_empty() {
                     self.set_occupied(self.occupied.get() & !(1 << priority));
@@ -123,6 +155,7 @@ impl RunQueue {
             let mut cursor = queue.front_mut();
             while let Some(thread) = cursor.get() {
                 if condition(thread) {
+                    thread.set_queued(0);
                     cursor.remove().into_iter().for_each(&mut each);
                 } else {
                     cursor.move_next();
@@ -132,11 +165,5 @@ impl RunQueue {
                 self.set_occupied(self.occupied.get() & !(1 << priority));
             }
         }
-    }
-}
-
-impl Default for RunQueue {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -1,7 +1,7 @@
 //! Stopping single threads from outside, and letting them go on.
 //!
-//! A thread that is to stop has a flag. Threads that are ready stop at once: their CPU is asked to look. Threads that wait
-//! go on waiting, and stop when the wait is over, because nobody is made ready with the flag set. A stopped thread is in
+//! A thread that is to stop has a flag. Threads that are ready stop at once: their CPU is asked to look at them, and takes each out of
+//! its run queue by the thread's own link. Threads that wait go on waiting, and stop when the wait is over, because nobody is made ready with the flag set. A stopped thread is in
 //! its program's list of suspended ones; flag and list change under the lock of the program's life.
 
 use alloc::boxed::Box;
@@ -10,11 +10,12 @@ use alloc::sync::Arc;
 use gatehouse_abi::Error;
 use smp::ipi::Kind;
 
-use super::placement::spread;
+use super::placement::let_leave;
+use super::work::Worker;
 use super::{Next, detach_current, poke, start};
 use crate::cpu::{self, ThisCpu};
 use crate::program;
-use crate::thread::{Affinity, Thread, ThreadList};
+use crate::thread::{Affinity, Thread};
 
 /// How far the thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,6 @@ pub enum Suspended {
 /// # Errors
 /// [`Error::Gone`] if its program is ending.
 pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> {
-    let suspension = thread.suspension();
     {
         let life = thread.program().life();
         if life.end.is_some() {
@@ -40,59 +40,98 @@ pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> 
             return Ok(Suspended::Stopped(Next::Stay));
         }
         if thread.attention().is_stop_wanted() {
-            let (on, round) = suspension.asked();
-            let over = on == cpu.index()
-                || cpu::by_index(on).is_none_or(|block| block.kernel().remote().parking().is_done(round));
+            let over = thread.look_request().is_over();
             return Ok(if over { Suspended::Stopped(Next::Stay) } else { Suspended::NotYet });
         }
         // Before the look at its CPU: where it arrives later, it is seen.
         thread.attention().want_stop(true);
-        let on = thread.cpu();
-        if on == cpu.index() {
-            suspension.ask(on, 0);
-        } else if let Some(block) = cpu::by_index(on) {
-            suspension.ask(on, block.kernel().remote().ask_to_park());
-            poke(cpu, block, Kind::Reschedule);
+        if thread.cpu() != cpu.index() {
+            ask_for_look(cpu, thread);
             return Ok(Suspended::NotYet);
         }
     }
-    Ok(Suspended::Stopped(park_ready(cpu)))
+    Ok(Suspended::Stopped(look(cpu, thread)))
 }
 
 /// Says on which CPUs a thread may run. One that is ready or runs where it may not any more leaves as soon as its CPU has
 /// heard of it.
-pub fn set_affinity(cpu: &ThisCpu, thread: &Thread, affinity: Box<Affinity>) -> Next {
+pub fn set_affinity(cpu: &ThisCpu, thread: &Arc<Thread>, affinity: Box<Affinity>) -> Next {
     thread.set_affinity(affinity);
+    if thread.attention().is_rooted() {
+        // It stays where it is.
+        return Next::Stay;
+    }
     // Only now: where it arrives later, it is seen.
-    let on = thread.cpu();
-    if on == cpu.index() {
-        return park_ready(cpu);
+    if thread.cpu() == cpu.index() {
+        return look(cpu, thread);
     }
-    if let Some(block) = cpu::by_index(on) {
-        // Nobody waits for the round.
-        let _round = block.kernel().remote().ask_to_park();
-        poke(cpu, block, Kind::Reschedule);
-    }
+    ask_for_look(cpu, thread);
     Next::Stay
 }
 
-/// Parks the threads of this CPU that are to stop and are ready to run, or run; sends away those that may not be here, and those
-/// that need not and can run elsewhere at once.
-pub fn park_ready(cpu: &ThisCpu) -> Next {
-    let mut stopped = ThreadList::default();
-    let wanted = |thread: &Thread| thread.attention().is_stop_wanted() || thread.attention().is_misplaced();
-    cpu.local().run_queue.take_matching(wanted, |thread| stopped.put(thread));
+/// Asks the CPU that a thread belongs to, another one, to look at it: for the running thread, and at its priority.
+fn ask_for_look(cpu: &ThisCpu, thread: &Arc<Thread>) {
+    ask_for_look_at(cpu, thread, super::work::own_priority(cpu));
+}
+
+fn ask_for_look_at(cpu: &ThisCpu, thread: &Arc<Thread>, priority: u8) {
+    let Some(block) = cpu::by_index(thread.cpu()) else { unreachable!("threads belong to CPUs that are online") };
+    let remote = block.kernel().remote();
+    if thread.look_request().ask() {
+        remote.attended().put(priority, Arc::clone(thread));
+    }
+    remote.ask_to_attend();
+    if remote.is_interrupted_for(priority) {
+        poke(cpu, block, Kind::Reschedule);
+    }
+}
+
+/// Looks at threads of this CPU for others that have asked for it, as many as may be now.
+pub fn attend_others(cpu: &ThisCpu) -> Next {
+    let remote = cpu.kernel().remote();
+    let mut worker = Worker::new(cpu);
     let mut next = Next::Stay;
-    if cpu.current().is_some_and(wanted) {
-        detach_current(cpu).into_iter().for_each(|thread| stopped.put(thread));
-        next = Next::Choose;
+    while let Some(floor) = worker.floor() {
+        let Some((priority, thread)) = remote.attended().take(floor) else { return next };
+        worker.spend(priority);
+        next = next.and(look_for_others(cpu, &thread, priority));
     }
-    while let Some(thread) = stopped.take_first() {
-        let stops = thread.attention().is_stop_wanted();
-        next = next.and(if stops { park(cpu, thread) } else { start(cpu, thread) });
-    }
-    spread(cpu);
+    // The rest comes in the next interrupt.
+    remote.ask_to_attend();
+    poke(cpu, cpu, Kind::Reschedule);
     next
+}
+
+fn look_for_others(cpu: &ThisCpu, thread: &Arc<Thread>, priority: u8) -> Next {
+    let request = thread.look_request();
+    request.begin();
+    if thread.cpu() != cpu.index() {
+        // It went on, with what it was to be looked at for; where it arrived it may have been too early for that.
+        if thread.attention().may_run_at_home() {
+            request.end();
+        } else {
+            ask_for_look_at(cpu, thread, priority);
+        }
+        return Next::Stay;
+    }
+    let next = look(cpu, thread);
+    request.end();
+    next
+}
+
+/// Looks at a thread of this CPU that may have to stop or to leave, or that may run elsewhere at once. One that waits, or is on its
+/// way here, is looked at when it becomes ready.
+fn look(cpu: &ThisCpu, thread: &Thread) -> Next {
+    let stops = thread.attention().is_stop_wanted();
+    if !stops && !thread.attention().is_misplaced() {
+        let_leave(cpu, thread);
+        return Next::Stay;
+    }
+    let runs = core::ptr::eq(cpu.current_pointer(), thread);
+    let taken = if runs { detach_current(cpu) } else { cpu.local().run_queue.remove(thread) };
+    let Some(taken) = taken else { return Next::Stay };
+    let next = if stops { park(cpu, taken) } else { start(cpu, taken) };
+    if runs { Next::Choose } else { next }
 }
 
 /// Puts a thread that is off every CPU and list, and was to stop, where it waits to be resumed.
@@ -129,5 +168,20 @@ pub fn resume(cpu: &ThisCpu, thread: &Thread) -> Result<Next, Error> {
         thread.attention().want_stop(false);
         found
     };
-    Ok(waiting.map_or(Next::Stay, |waiting| super::wake(cpu, waiting)))
+    Ok(waiting.map_or(Next::Stay, |waiting| let_go_on(cpu, waiting)))
+}
+
+/// Makes a thread ready that was suspended. One that can go on only on another CPU may be stopped again before it has run: so that CPU
+/// is not interrupted for it while it does no more for threads of that priority.
+fn let_go_on(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+    if thread.cpu() == cpu.index() || thread.attention().may_leave_home() {
+        return super::wake(cpu, thread);
+    }
+    let Some(block) = cpu::by_index(thread.cpu()) else { unreachable!("threads belong to CPUs that are online") };
+    let (remote, priority) = (block.kernel().remote(), thread.priority());
+    remote.put(thread);
+    if remote.is_interrupted_for(priority) {
+        poke(cpu, block, Kind::Reschedule);
+    }
+    Next::Stay
 }

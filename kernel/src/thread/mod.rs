@@ -8,8 +8,8 @@ mod attention;
 mod debug;
 mod home;
 mod list;
+mod look;
 mod messages;
-mod suspension;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
 mod thread;
 mod utcb;
@@ -18,7 +18,7 @@ mod wait;
 pub use affinity::{Affinity, AffinityError};
 pub use attention::{Attention, Special};
 pub use list::ThreadList;
-pub use suspension::Suspension;
+pub use look::{Attended, LookRequest};
 pub use thread::{
     DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, SenderAdapter, Thread, ThreadTimerAdapter, count,
 };

@@ -5,13 +5,13 @@ use alloc::sync::Arc;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::offset_of;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use gatehouse_abi::TrapNumber;
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
 
-use super::{Affinity, Attention, Special, Suspension, Wait};
+use super::{Affinity, Attended, Attention, LookRequest, Special, Wait};
 use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
 use crate::cpu::ThisCpu;
 use crate::ipc::{Endpoint, FaultHandler, Link, Notification, ReplyRight, SavedReply, Turn};
@@ -101,7 +101,9 @@ pub struct Thread {
     attention: Attention,
     /// Where it may run; nothing for the CPU that it belongs to, alone.
     pub(super) affinity: Mutex<Option<Box<Affinity>>, rank::Affinity>,
-    suspension: Suspension,
+    look_request: LookRequest,
+    /// The tag of the run queue that it is in, 0 for none. Changed by the CPU of that queue.
+    queued: AtomicU32,
     queue_link: LinkedListAtomicLink,
     sender_link: RBTreeAtomicLink,
     /// Its turn among the senders of the endpoint where it waits.
@@ -110,6 +112,7 @@ pub struct Thread {
     place: Cell<usize>,
     timer_link: RBTreeAtomicLink,
     inbox_next: AtomicPtr<Thread>,
+    attended_next: AtomicPtr<Thread>,
     exit_link: ExitLink<ThisCpu>,
 }
 
@@ -172,8 +175,16 @@ impl Timed for Thread {
 
 // SAFETY: the link is used by inboxes alone, and whoever puts a thread into one owns it.
 unsafe impl InboxEntry for Thread {
-    fn inbox_next(&self) -> &AtomicPtr<Self> {
+    fn next_link(&self) -> &AtomicPtr<Self> {
         &self.inbox_next
+    }
+}
+
+// SAFETY: the link is used by inboxes of that mark alone, and `LookRequest::ask` lets one caller at a time put the thread into
+// one.
+unsafe impl InboxEntry<Attended> for Thread {
+    fn next_link(&self) -> &AtomicPtr<Self> {
+        &self.attended_next
     }
 }
 
@@ -219,13 +230,15 @@ impl Thread {
             handler: Mutex::new(None),
             attention,
             affinity: Mutex::new(None),
-            suspension: Suspension::default(),
+            look_request: LookRequest::new(),
+            queued: AtomicU32::new(0),
             queue_link: LinkedListAtomicLink::new(),
             sender_link: RBTreeAtomicLink::new(),
             turn: Cell::new(Turn::default()),
             place: Cell::new(0),
             timer_link: RBTreeAtomicLink::new(),
-            inbox_next: AtomicPtr::new(core::ptr::null_mut()),
+            inbox_next: AtomicPtr::new(ptr::null_mut()),
+            attended_next: AtomicPtr::new(ptr::null_mut()),
             exit_link: ExitLink::new(),
         })
     }
@@ -352,6 +365,7 @@ impl Thread {
         &self.attention
     }
 
+    /// What has become of the last request that its CPU look at it.
     /// Its turn among senders. Only its owner sets it, while it is in no queue.
     #[must_use]
     pub const fn turn(&self) -> &Cell<Turn> {
@@ -372,8 +386,22 @@ impl Thread {
 
     /// Who was asked to stop it.
     #[must_use]
-    pub const fn suspension(&self) -> &Suspension {
-        &self.suspension
+    pub const fn look_request(&self) -> &LookRequest {
+        &self.look_request
+    }
+
+    /// The tag of the run queue that it is in; 0 for none. Another queue's may be out of date; the own CPU's queue's is not: only
+    /// that CPU sets and clears it.
+    #[must_use]
+    #[inline(always)]
+    pub fn queued(&self) -> u32 {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Sets that. Only by the CPU of the queue.
+    #[inline(always)]
+    pub fn set_queued(&self, tag: u32) {
+        self.queued.store(tag, Ordering::Relaxed);
     }
 
     /// Whether it waits for a program to end.

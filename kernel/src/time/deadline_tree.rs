@@ -100,7 +100,7 @@ where
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
     use std::vec::Vec;
 
@@ -110,12 +110,18 @@ mod tests {
     use super::*;
 
     #[derive(Debug)]
-    struct Entry {
+    pub struct Entry {
         key: Key,
         link: RBTreeAtomicLink,
     }
 
-    intrusive_adapter!(EntryAdapter = Arc<Entry>: Entry { link => RBTreeAtomicLink });
+    impl Entry {
+        pub fn new(key: Key) -> Arc<Self> {
+            Arc::new(Self { key, link: RBTreeAtomicLink::new() })
+        }
+    }
+
+    intrusive_adapter!(pub EntryAdapter = Arc<Entry>: Entry { link => RBTreeAtomicLink });
 
     impl<'entry> KeyAdapter<'entry> for EntryAdapter {
         type Key = Key;
@@ -159,7 +165,7 @@ mod tests {
                     Step::Insert(moment) => {
                         let key = (moment, number as u64);
                         model.insert(key);
-                        tree.insert(Arc::new(Entry { key, link: RBTreeAtomicLink::new() }));
+                        tree.insert(Entry::new(key));
                     }
                     Step::Remove(which) => {
                         let key = model.iter().nth(which % model.len().max(1)).copied().unwrap_or((1, u64::MAX));

@@ -7,11 +7,11 @@ use smp::local_apic::TimerMode;
 use spin::Once;
 
 use super::clock;
-use super::timer::expire;
+use super::timer::{changed_elsewhere, expire};
 use super::timer_list::Due;
 use crate::arch::{ticks, x86_64::vectors};
 use crate::cpu::ThisCpu;
-use crate::sched::{self, Next};
+use crate::sched::{self, Next, Worker};
 use crate::thread::Thread;
 
 /// How the hardware timer is programmed; the same on every CPU.
@@ -123,7 +123,13 @@ pub fn timer_interrupt(cpu: &ThisCpu) -> Next {
     let local = cpu.local();
     local.armed.set(u64::MAX);
     let now = ticks();
-    let mut next = if local.timers.next() <= now { complete_due(cpu, now) } else { Next::Stay };
+    let mut next = Next::Stay;
+    if local.timers.next() <= now {
+        if local.timers.held_until() <= now {
+            next = release(cpu);
+        }
+        next = next.and(complete_due(cpu, now));
+    }
     if local.slice_end.get() <= now {
         local.slice_end.set(u64::MAX);
         next = next.and(sched::slice_ended(cpu));
@@ -135,16 +141,39 @@ pub fn timer_interrupt(cpu: &ThisCpu) -> Next {
     next
 }
 
+/// Completes what is due at `now`, as much as one interrupt may do. What is left is due still, and so the timer is armed for a
+/// moment that has passed.
 #[inline(never)]
 fn complete_due(cpu: &ThisCpu, now: u64) -> Next {
+    let mut worker = Worker::new(cpu);
     let mut next = Next::Stay;
-    while let Some(due) = cpu.local().timers.pop_due(now) {
+    while let Some(floor) = worker.floor() {
+        let Some(due) = cpu.local().timers.pop_due(now, floor) else { break };
         next = next.and(match due {
             Due::Thread(thread) => sched::deadline_reached(cpu, thread),
-            Due::Timer(timer) => expire(cpu, timer),
+            Due::Timer(priority, timer) => {
+                worker.spend(priority);
+                expire(cpu, timer)
+            }
         });
     }
     next
+}
+
+/// What was held back is due, and what others have put into this CPU's inboxes without interrupting it.
+#[cold]
+fn release(cpu: &ThisCpu) -> Next {
+    cpu.local().timers.release();
+    cpu.kernel().remote().lower_floor();
+    cpu.kernel().remote().ask_to_attend();
+    changed_elsewhere(cpu);
+    sched::drain_inbox(cpu)
+}
+
+/// Holds timers of priorities below `floor` back until a moment, and has this CPU look again then.
+pub fn hold_back(cpu: &ThisCpu, floor: u8, until: u64) {
+    cpu.local().timers.hold(floor, until);
+    arm(cpu, cpu.local().timers.held_until());
 }
 
 /// Takes the running thread off the CPU until a moment, in clock ticks, and answers it: it is in this CPU's timer list.

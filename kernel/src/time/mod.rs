@@ -6,6 +6,7 @@
 
 mod deadline_tree;
 mod hardware_timer;
+mod lanes;
 mod machine_clock;
 mod setting;
 mod timer;
@@ -13,8 +14,10 @@ mod timer_list;
 
 pub use deadline_tree::{DeadlineTree, Key, Timed};
 pub use hardware_timer::{
-    HardwareTimer, Rate, arm, arm_if_nothing_due, ensure_slice, install_timer, start_slice, timer_interrupt, wait_until,
+    HardwareTimer, Rate, arm, arm_if_nothing_due, ensure_slice, hold_back, install_timer, start_slice, timer_interrupt,
+    wait_until,
 };
+pub use lanes::Lanes;
 pub use machine_clock::{clock, install_clock, nanoseconds_since_start, try_clock};
 pub use setting::Setting;
 pub use timer::{Action, Firings, Timer, TimerAdapter, changed_elsewhere, moment_after, moment_at};

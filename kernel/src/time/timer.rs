@@ -1,7 +1,7 @@
 //! Kernel timers: set from any CPU, fire on their own.
 
 use core::cell::Cell;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 use alloc::sync::Arc;
 
@@ -16,7 +16,8 @@ use crate::arch::ticks;
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::Notification;
 use crate::memory::fallible::{self, OutOfHeap};
-use crate::sched::{InboxEntry, Next, poke};
+use crate::sched::{InboxEntry, Next, Worker, own_priority, poke};
+use crate::thread::PRIORITIES;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
@@ -40,6 +41,10 @@ pub struct Timer {
     home: CpuIndex,
     action: Action,
     number: u64,
+    /// The priority of the thread that set it last.
+    priority: AtomicU8,
+    /// The lane of the home's list in which it stands. Only the home's.
+    lane: Cell<u8>,
     /// The moment at which it stands in the home's list. Only the home's.
     entry: Cell<u64>,
     link: RBTreeAtomicLink,
@@ -51,7 +56,7 @@ pub struct Timer {
     fired_at: AtomicU64,
 }
 
-// SAFETY: `entry` and `link` are the home's alone; the rest is atomic or constant.
+// SAFETY: `lane`, `entry` and `link` are the home's alone; the rest is atomic or constant.
 unsafe impl Sync for Timer {}
 // SAFETY: nothing in a timer is tied to the CPU that makes or frees it.
 unsafe impl Send for Timer {}
@@ -89,7 +94,7 @@ impl Timed for Timer {
 // SAFETY: the link is used by inboxes alone, and a timer is in one inbox at a time: `Setting::tell_home` lets one caller
 // put it in, and the home takes it out before it says that it heard.
 unsafe impl InboxEntry for Timer {
-    fn inbox_next(&self) -> &AtomicPtr<Self> {
+    fn next_link(&self) -> &AtomicPtr<Self> {
         &self.inbox_next
     }
 }
@@ -116,6 +121,8 @@ impl Timer {
             home,
             action,
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            priority: AtomicU8::new(0),
+            lane: Cell::new(0),
             entry: Cell::new(OFF),
             link: RBTreeAtomicLink::new(),
             inbox_next: AtomicPtr::new(core::ptr::null_mut()),
@@ -125,11 +132,12 @@ impl Timer {
         })
     }
 
-    /// Sets it to fire at a moment, in clock ticks, or soon if that has passed. Answers whether it was set before, and
-    /// does not fire for that any more.
+    /// Sets it to fire at a moment, in clock ticks, or soon if that has passed, for the running thread and at its priority. Answers
+    /// whether it was set before, and does not fire for that any more.
     ///
     /// From any CPU; another CPU is poked.
     pub fn set(self: &Arc<Self>, cpu: &ThisCpu, moment: u64) -> bool {
+        self.priority.store(self.setter_priority(cpu), Ordering::Relaxed);
         let was_set = self.setting.replace(moment.min(OFF - 1));
         if self.home == cpu.index() {
             self.place(cpu);
@@ -180,29 +188,47 @@ impl Timer {
         }
     }
 
+    /// The priority of what is done to it now: the running thread's, or, for the kernel's own, the highest.
+    fn setter_priority(&self, cpu: &ThisCpu) -> u8 {
+        if matches!(self.action, Action::Call(..)) { PRIORITIES as u8 - 1 } else { own_priority(cpu) }
+    }
+
+    /// The priority by which the home's list has it. Only on the home.
+    pub(super) const fn lane(&self) -> u8 {
+        self.lane.get()
+    }
+
     fn tell_home(self: &Arc<Self>, cpu: &ThisCpu, hurry: bool) {
         let Some(home) = cpu::by_index(self.home) else { unreachable!("timers are made for CPUs that are online") };
+        let remote = home.kernel().remote();
+        let priority = self.setter_priority(cpu);
         self.setting.tell_home(
             hurry,
-            || home.kernel().remote().timers().put(Arc::clone(self)),
-            || poke(cpu, home, Kind::Timer),
+            || remote.timers().put(priority, Arc::clone(self)),
+            || {
+                if remote.is_interrupted_for(priority) {
+                    poke(cpu, home, Kind::Timer);
+                }
+            },
         );
     }
 
     /// Puts the entry where it belongs by now. Only on the home.
     fn place(self: &Arc<Self>, cpu: &ThisCpu) {
         let wanted = self.setting.wanted();
+        let priority = self.priority.load(Ordering::Relaxed);
         let timers = &cpu.local().timers;
         if self.link.is_linked() {
-            if self.entry.get() == wanted {
+            if self.entry.get() == wanted && self.lane.get() == priority {
                 return;
             }
             drop(timers.remove_timer(self));
         }
         if wanted != OFF {
             self.entry.set(wanted);
+            self.lane.set(priority);
             timers.insert_timer(Arc::clone(self));
-            arm(cpu, wanted);
+            arm(cpu, timers.next());
         }
     }
 
@@ -230,12 +256,17 @@ pub(super) fn expire(cpu: &ThisCpu, timer: Arc<Timer>) -> Next {
     timer.expire(cpu)
 }
 
-/// Takes in what other CPUs did to this CPU's timers.
+/// Takes in what other CPUs did to this CPU's timers, as much as may be now.
 pub fn changed_elsewhere(cpu: &ThisCpu) {
-    cpu.kernel().remote().timers().take_all(|timer: Arc<Timer>| {
+    let mut worker = Worker::new(cpu);
+    while let Some(floor) = worker.floor() {
+        let Some((priority, timer)) = cpu.kernel().remote().timers().take(floor) else { return };
+        worker.spend(priority);
         timer.setting.heard();
         timer.place(cpu);
-    });
+    }
+    // The rest comes in the next interrupt.
+    poke(cpu, cpu, Kind::Timer);
 }
 
 /// The moment so many nanoseconds after the clock's start, in clock ticks; saturates below [`OFF`].

@@ -5,17 +5,18 @@ use core::cell::{Cell, RefCell};
 use alloc::sync::Arc;
 
 use super::deadline_tree::{DeadlineTree, Timed};
+use super::lanes::Lanes;
 use super::timer::{Timer, TimerAdapter};
 use crate::thread::{Thread, ThreadTimerAdapter};
 
-/// Threads that wait and timers that are set, by the moment at which they are due; equal moments in the order of their
-/// numbers. It belongs to one CPU.
+/// Threads that wait, and timers that are set by the priority of whoever set them, by the moment at which they are due; equal moments
+/// in the order of their numbers. It belongs to one CPU.
 #[derive(Debug)]
 pub struct TimerList {
-    /// The earliest moment of both trees, where the timer interrupt finds it by one load.
+    /// When the timer interrupt has to look, where it finds that by one load.
     next: Cell<u64>,
     threads: RefCell<DeadlineTree<Thread, ThreadTimerAdapter>>,
-    timers: RefCell<DeadlineTree<Timer, TimerAdapter>>,
+    timers: RefCell<Lanes<Timer, TimerAdapter>>,
 }
 
 // SAFETY: the trees hold `Arc`s; the list belongs to one CPU at a time.
@@ -26,8 +27,8 @@ unsafe impl Send for TimerList {}
 pub enum Due {
     /// A thread is to be woken.
     Thread(Arc<Thread>),
-    /// A timer is to fire, if it is still set to this moment.
-    Timer(Arc<Timer>),
+    /// A timer of this priority is to fire, if it is still set to this moment.
+    Timer(u8, Arc<Timer>),
 }
 
 impl TimerList {
@@ -37,7 +38,7 @@ impl TimerList {
         Self { next: Cell::new(u64::MAX), threads: RefCell::default(), timers: RefCell::default() }
     }
 
-    /// The earliest moment; `u64::MAX` when nothing waits.
+    /// When somebody has to look: the earliest moment of what is not held back, or the end of that; `u64::MAX` when nothing waits.
     #[must_use]
     #[inline(always)]
     pub const fn next(&self) -> u64 {
@@ -58,16 +59,36 @@ impl TimerList {
 
     /// Takes a timer in, with its entry set.
     pub fn insert_timer(&self, timer: Arc<Timer>) {
-        self.next.set(self.next.get().min(timer.key().0));
-        self.timers.borrow_mut().insert(timer);
+        self.timers.borrow_mut().insert(timer.lane(), timer);
+        self.find_next();
     }
 
-    /// Drops an entry that is due at `now`, if there is one, and answers whose it was.
-    pub fn pop_due(&self, now: u64) -> Option<Due> {
+    /// Drops an entry that is due at `now`, if there is one, and answers whose it was: threads first, then timers of the highest
+    /// priority, and none of those below `floor`.
+    pub fn pop_due(&self, now: u64, floor: u8) -> Option<Due> {
         let thread = self.threads.borrow_mut().pop_due(now).map(Due::Thread);
-        let due = thread.or_else(|| self.timers.borrow_mut().pop_due(now).map(Due::Timer));
+        let timer = |(priority, timer)| Due::Timer(priority, timer);
+        let due = thread.or_else(|| self.timers.borrow_mut().pop_due(now, floor).map(timer));
         self.find_next();
         due
+    }
+
+    /// Holds timers of priorities below `floor` back until a moment, or, if some are held back already, until that is over.
+    pub fn hold(&self, floor: u8, until: u64) {
+        self.timers.borrow_mut().hold(floor, until);
+        self.find_next();
+    }
+
+    /// Until when timers are held back; `u64::MAX` when none are.
+    #[must_use]
+    pub fn held_until(&self) -> u64 {
+        self.timers.borrow().held_until()
+    }
+
+    /// Holds nothing back any more.
+    pub fn release(&self) {
+        self.timers.borrow_mut().release();
+        self.find_next();
     }
 
     /// Takes a thread out before its time.
@@ -79,7 +100,7 @@ impl TimerList {
 
     /// Takes a timer out before its time.
     pub fn remove_timer(&self, timer: &Timer) -> Option<Arc<Timer>> {
-        let removed = self.timers.borrow_mut().remove(timer.key());
+        let removed = self.timers.borrow_mut().remove(timer.lane(), timer.key());
         self.find_next();
         removed
     }
@@ -91,7 +112,7 @@ impl TimerList {
     }
 
     fn find_next(&self) {
-        self.next.set(self.threads.borrow().earliest().min(self.timers.borrow().earliest()));
+        self.next.set(self.threads.borrow().earliest().min(self.timers.borrow().next()));
     }
 }
 

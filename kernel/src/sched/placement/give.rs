@@ -3,16 +3,24 @@
 use super::place::{claim_any, send};
 use super::state::{board, is_idle};
 use crate::cpu::ThisCpu;
+use crate::sched::Worker;
 use crate::thread::Thread;
 
 /// How many ready threads are looked at, those of the highest priority first, to find one that may leave.
 const MOST_LOOKED_AT: usize = 64;
 
 /// A CPU without a thread has asked for one: it gets that of the highest priority that may run there, and of those the one
-/// that has waited longest.
+/// that has waited longest. To look for it is work like any other that is done here for threads that are not urgent.
 #[cold]
 pub fn give(cpu: &ThisCpu) {
     let remote = cpu.kernel().remote();
+    let mut worker = Worker::new(cpu);
+    if worker.floor() != Some(0) {
+        // Later: no other asker comes in between.
+        remote.ask_to_give();
+        return;
+    }
+    worker.spend(0);
     let Some(asker) = remote.placement().take_asker() else { return };
     // With no thread here either, the next choice takes one; for what is left, an idle CPU was looked for when it came.
     if cpu.current().is_none() || !is_idle(asker) {
@@ -34,22 +42,20 @@ pub fn give(cpu: &ThisCpu) {
     }
 }
 
-/// Threads that are ready here may be allowed to leave since a moment ago: they go where nothing runs, and the others can be
-/// asked for.
-pub fn spread(cpu: &ThisCpu) {
-    let here = cpu.index();
-    let roams = |thread: &Thread| thread.attention().roams();
-    if !cpu.local().run_queue.has_one(MOST_LOOKED_AT, roams) {
+/// A thread of this CPU may be allowed to leave since a moment ago: if it is ready, it goes where nothing runs, or can be asked
+/// for.
+pub fn let_leave(cpu: &ThisCpu, thread: &Thread) {
+    if !thread.attention().roams() || !cpu.local().run_queue.has(thread) {
         return;
     }
+    let here = cpu.index();
     board().has_surplus(here);
-    while let Some(target) = claim_any(here) {
-        let suits = |thread: &Thread| roams(thread) && thread.may_run_on(target);
-        let Some(thread) = cpu.local().run_queue.take_one(MOST_LOOKED_AT, suits) else {
-            board().disclaim(target);
-            return;
-        };
-        cpu.kernel().remote().placement().count_placed();
-        send(cpu, thread, target);
+    let Some(target) = claim_any(here, |other| thread.may_run_on(other)) else { return };
+    match cpu.local().run_queue.remove(thread) {
+        Some(thread) => {
+            cpu.kernel().remote().placement().count_placed();
+            send(cpu, thread, target);
+        }
+        None => board().disclaim(target),
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn send(cpu: &ThisCpu, thread: Arc<Thread>, target: CpuIndex) {
     hand_over_elsewhere(cpu, thread);
 }
 
-/// An idle CPU, claimed.
-pub(super) fn claim_any(here: CpuIndex) -> Option<CpuIndex> {
-    board().claim_any(here, |cpu| cpu != here, is_idle)
+/// An idle CPU that suits, claimed.
+pub(super) fn claim_any(here: CpuIndex, mut suits: impl FnMut(CpuIndex) -> bool) -> Option<CpuIndex> {
+    board().claim_any(here, |cpu| cpu != here && suits(cpu), is_idle)
 }
