@@ -87,6 +87,10 @@ pub fn kernel_main(boot: BootInfo) -> ! {
         cpu::all().len()
     ));
 
+    if calibration.is_doubtful() {
+        console::line(format_args!("{calibration}"));
+    }
+
     if FOREST.prepare(CAPABILITIES_PER_CPU * cpu::all().len()).is_err() {
         panic!("cannot start: no memory for capabilities");
     }
