@@ -1,6 +1,10 @@
 //! How programs start and how their end is told.
 
+use core::fmt;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::TrapNumber;
 
 /// [`crate::SystemCall::SpawnThread`] and [`crate::SystemCall::SpawnProgram`]: any CPU will do.
 pub const ANY_CPU: u64 = u64::MAX;
@@ -78,4 +82,72 @@ pub struct ProgramEnd {
     pub thread: u64,
     /// The CPU that took the trap.
     pub cpu: u64,
+}
+
+/// Why a program ended, in words.
+impl fmt::Display for ProgramEnd {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const EXITED: u64 = EndCause::Exited as u64;
+        const TRAP: u64 = EndCause::Trap as u64;
+        const KILLED: u64 = EndCause::Killed as u64;
+        const HANDLER_TIMEOUT: u64 = EndCause::HandlerTimeout as u64;
+        const PAGE_LOST: u64 = EndCause::PageLost as u64;
+        const KERNEL_FAILURE: u64 = EndCause::KernelFailure as u64;
+        match self.cause {
+            EXITED => return write!(out, "exited with status {}", self.status),
+            KILLED => return out.write_str("killed"),
+            PAGE_LOST => {
+                let why = match self.status {
+                    status if status == PageLoss::Corrupt as u64 => "it came back changed",
+                    status if status == PageLoss::InputOutput as u64 => "the disk could not read it",
+                    status if status == PageLoss::NoMemory as u64 => "there is no memory for it",
+                    _ => "nobody knows why",
+                };
+                return write!(out, "lost the page of address {:#x}: {why}", self.address);
+            }
+            TRAP => {}
+            HANDLER_TIMEOUT => out.write_str("its fault handler took too long: ")?,
+            KERNEL_FAILURE => out.write_str("the kernel failed while it worked for it: ")?,
+            other => return write!(out, "ended for a cause without a name, {other}"),
+        }
+        let trap = TrapNumber::from_bits(self.trap);
+        write!(out, "{trap} at {:#x}, address {:#x}, on CPU {}", self.instruction_pointer, self.address, self.cpu)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the tests run on the host, where memory cannot be refused")]
+
+    extern crate std;
+
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn ends_are_told_in_words() {
+        let end = |cause: EndCause, status| ProgramEnd {
+            cause: cause as u64,
+            status,
+            address: 0x7000,
+            ..ProgramEnd::default()
+        };
+        assert_eq!(end(EndCause::Exited, 3).to_string(), "exited with status 3");
+        assert_eq!(end(EndCause::Killed, 0).to_string(), "killed");
+        let lost = end(EndCause::PageLost, PageLoss::NoMemory as u64).to_string();
+        assert_eq!(lost, "lost the page of address 0x7000: there is no memory for it");
+        for (cause, words) in [
+            (EndCause::Trap, ""),
+            (EndCause::HandlerTimeout, "its fault handler took too long: "),
+            (EndCause::KernelFailure, "the kernel failed while it worked for it: "),
+        ] {
+            let text = end(cause, 0).to_string();
+            assert!(text.starts_with(words) && text.ends_with(" at 0x0, address 0x7000, on CPU 0"), "{text}");
+        }
+        assert_eq!(
+            ProgramEnd { cause: 77, ..ProgramEnd::default() }.to_string(),
+            "ended for a cause without a name, 77"
+        );
+    }
 }

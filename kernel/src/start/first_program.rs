@@ -34,7 +34,7 @@ pub(super) fn start(cpu: &ThisCpu, name: &str) {
 pub fn first_program_ended(end: &ProgramEnd) -> ! {
     let passed = end.cause == EndCause::Exited as u64 && end.status == 0;
     if !passed {
-        console::line(format_args!("the first program failed: cause {}, status {}", end.cause, end.status));
+        console::line(format_args!("the first program failed: {end}"));
     }
     lockdown::finish(&cpu::this(), if passed { Verdict::Pass } else { Verdict::Fail })
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::Kernel;
-use crate::abi::{EndCause, Error, ProgramEnd, ThreadInformation, ThreadState, TrapNumber};
+use crate::abi::{EndCause, Error, ProgramEnd, ThreadInformation, ThreadState};
 use crate::control::kill_program;
 use crate::debugger::{Debugger, list_threads, open_thread};
 use crate::message::{Suspended, Utcb, delete_capability, resume_thread, spawn_suspended};
@@ -48,27 +48,9 @@ impl fmt::Display for Run {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => out.write_str("done"),
-            Self::Failed(end) => Reason(end).fmt(out),
+            Self::Failed(end) => end.fmt(out),
             Self::Paused(end) => write!(out, "paused at {:#x}, and given up", end.instruction_pointer),
             Self::TimedOut(_) => out.write_str("ran for too long, and was killed"),
-        }
-    }
-}
-
-/// Why a program ended, in words.
-#[derive(Clone, Copy, Debug)]
-pub struct Reason<'end>(pub &'end ProgramEnd);
-
-impl fmt::Display for Reason<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end = self.0;
-        if end.cause == EndCause::Exited as u64 {
-            write!(out, "exited with status {}", end.status)
-        } else if end.cause == EndCause::Trap as u64 {
-            let trap = TrapNumber::from_bits(end.trap);
-            write!(out, "{trap} at {:#x}, address {:#x}, on CPU {}", end.instruction_pointer, end.address, end.cpu)
-        } else {
-            out.write_str("killed")
         }
     }
 }
@@ -167,7 +149,8 @@ fn shut_down_at_breakpoint(program: u64, thread: u64, utcb: Utcb) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use super::{EndCause, ProgramEnd, Run, TrapNumber};
+    use super::{EndCause, ProgramEnd, Run};
+    use crate::abi::TrapNumber;
 
     #[test]
     fn every_end_has_words() {
