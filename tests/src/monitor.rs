@@ -95,12 +95,12 @@ impl Observer for Lookout<'_> {
 pub struct Cue(Receiver<()>);
 
 impl Cue {
-    /// Waits.
+    /// Waits, for as long as the machine runs: that has a limit of its own, and may have to wait for its turn before.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// When the machine ends before.
     pub fn wait(&self) {
-        self.0.recv_timeout(PATIENCE).expect("the machine comes so far");
+        self.0.recv().expect("the machine comes so far");
     }
 }
 
