@@ -110,24 +110,37 @@ fn take_all_out(program: &Program, waiting: &mut ThreadList) {
 /// The owner of a thread that waits for a message or a reply; `None` if it does not, or somebody has just ended the wait, or has
 /// the thread in hands to let it wait elsewhere, and calls [`honour_marks`] when it does.
 pub(super) fn take_out(thread: &Thread) -> Option<Arc<Thread>> {
+    take_out_stable(thread, &hold_waits())
+}
+
+/// The same for a thread whose deadline has come, if it is still in the wait that the deadline limits. That is asked under the lock:
+/// before, the thread may go on to another wait between the question and the taking.
+pub(super) fn take_out_overdue(thread: &Thread) -> Option<Arc<Thread>> {
     let waits = hold_waits();
-    if let Some(endpoint) = thread.endpoint().follow(&waits) {
+    if !thread.attention().is_overdue() {
+        return None;
+    }
+    take_out_stable(thread, &waits)
+}
+
+fn take_out_stable(thread: &Thread, waits: &Waits) -> Option<Arc<Thread>> {
+    if let Some(endpoint) = thread.endpoint().follow(waits) {
         // For a thread that is in no queue any more, the queue's lock tells.
         let removed = endpoint.remove(thread);
         if removed.is_some() {
             return removed;
         }
     }
-    if let Some(notification) = thread.notification().follow(&waits) {
+    if let Some(notification) = thread.notification().follow(waits) {
         let removed = notification.remove(thread);
         if removed.is_some() {
             return removed;
         }
     }
-    if let Some(saved) = thread.saved_reply().follow(&waits) {
-        return saved.take_stable(&waits);
+    if let Some(saved) = thread.saved_reply().follow(waits) {
+        return saved.take_stable(waits);
     }
-    take_client(thread, &waits)
+    take_client(thread, waits)
 }
 
 /// To be called with a thread that was in the caller's hands between two waits, once it is in the second: for that time nobody
@@ -139,7 +152,7 @@ pub(super) fn honour_marks(cpu: &ThisCpu, thread: Arc<Thread>) {
     if !ends && !thread.attention().is_overdue() {
         return;
     }
-    let taken = take_out(&thread);
+    let taken = if ends { take_out(&thread) } else { take_out_overdue(&thread) };
     // The owner is to be the last reference.
     drop(thread);
     match taken {

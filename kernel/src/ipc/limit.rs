@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::Error;
 
-use super::cancel::take_out;
+use super::cancel::{take_out, take_out_overdue};
 use crate::arch::ticks;
 use crate::cpu::ThisCpu;
 use crate::program;
@@ -43,7 +43,8 @@ pub(super) fn lift_limit(cpu: &ThisCpu, thread: &Thread) {
 pub fn time_out(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     // The mark comes before the look: whoever has the thread in hands, to let it wait for the reply that is limited, looks for the
     // mark when it does. Whoever has it to wake it sends it here, for as long as it is marked.
-    if !thread.attention().mark_overdue() || !stop_waiting(&thread) {
+    // Whether it is still the wait that was limited is asked with all waits held.
+    if !thread.attention().mark_overdue() || take_out_overdue(&thread).is_none() {
         return Next::Stay;
     }
     thread.attention().limit_is_over();
