@@ -42,7 +42,13 @@ pub fn compiler(text: &str) -> Option<&str> {
     text.lines().find_map(|line| line.strip_prefix(COMPILER)).map(|name| name.trim_end_matches('.'))
 }
 
-/// The file's text with other budgets, counted with `compiler`: its other comments at the beginning stay.
+/// What stands behind a row: why it takes what it does.
+fn reason<'text>(text: &'text str, key: &str) -> &'text str {
+    let row = text.lines().find(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(" = ")));
+    row.and_then(|row| row.find("  # ").map(|place| &row[place..])).unwrap_or_default()
+}
+
+/// The file's text with other budgets, counted with `compiler`: its other comments at the beginning stay, and those behind rows.
 pub fn rewritten(text: &str, budgets: &Budgets, compiler: Option<&str>) -> String {
     let mut head: String = text
         .lines()
@@ -53,7 +59,7 @@ pub fn rewritten(text: &str, budgets: &Budgets, compiler: Option<&str>) -> Strin
     head.extend(compiler.map(|compiler| format!("{COMPILER}{compiler}.\n")));
     let lines = OPERATIONS.iter().filter_map(|operation| {
         let budget = budgets.get(operation.key)?;
-        Some(format!("{} = {budget}\n", operation.key))
+        Some(format!("{} = {budget}{}\n", operation.key, reason(text, operation.key)))
     });
     format!("{head}\n{}", lines.collect::<String>())
 }
@@ -79,6 +85,13 @@ mod tests {
         assert_eq!(new, "# one\n# two\n# Counted with rustc 2.\n\nsyscall_null = 1\ncall = 2\n");
         assert_eq!((compiler(text), compiler(&old), compiler(&new)), (None, Some("rustc 1"), Some("rustc 2")));
         assert!(MOVING.iter().all(|key| catalogue::find(key).is_some()));
+    }
+
+    #[test]
+    fn rewriting_keeps_why_a_row_takes_what_it_does() {
+        let budgets = Budgets::from([("call".into(), 2), ("call_cross".into(), 3)]);
+        let text = "# one\n\ncall = 7  # a reason; another\ncall_cross = 8\n";
+        assert_eq!(rewritten(text, &budgets, None), "# one\n\ncall = 2  # a reason; another\ncall_cross = 3\n");
     }
 
     #[test]
