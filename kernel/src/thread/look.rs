@@ -34,7 +34,8 @@ impl LookRequest {
 
     /// Before the look, by the CPU that has taken the thread out of its inbox.
     pub fn begin(&self) {
-        self.0.store(LOOKS, Ordering::SeqCst);
+        // An exchange, which has its place among those of `ask`.
+        self.0.swap(LOOKS, Ordering::SeqCst);
     }
 
     /// After the look.
