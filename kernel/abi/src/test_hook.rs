@@ -35,8 +35,7 @@ pub enum TestHook {
     Hold = 12,
     /// The kernel panics.
     Panic = 13,
-    /// The interrupt stack overflows: with the argument 1 while a lock is held, with 2 while the CPU's list of ending threads is
-    /// being changed.
+    /// The interrupt stack overflows: with the argument 1 while a lock is held, with 2 while the CPU's decoder is in use.
     OverflowInterruptStack = 14,
     /// The handler that next runs for the vector that the argument is overflows its stack: 1 debug, 2 NMI, 8 double fault,
     /// 18 machine check.
