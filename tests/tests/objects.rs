@@ -33,6 +33,11 @@ fn ends_that_bring_other_ends_do_not_nest() {
 }
 
 #[test]
+fn a_fault_leaves_its_words_in_the_threads_own_buffer() {
+    holds("fault_words");
+}
+
+#[test]
 fn ends_meet_what_other_cpus_do() {
     holds("racing_ends");
 }

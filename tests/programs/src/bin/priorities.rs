@@ -7,12 +7,12 @@ use gatehouse_runtime::abi::{
     DEFAULT_PRIORITY, EndCause, Error, PRIORITIES, SLOT_FIRST_FREE, SLOT_FIRST_THREAD, rights,
 };
 use gatehouse_runtime::control::{kill_program, set_priority};
-use gatehouse_runtime::message::{SELF, copy_capability};
+use gatehouse_runtime::message::{SELF, call, copy_capability, receive, reply, reply_receive};
 use gatehouse_runtime::notification::{create, signal, wait, wait_for};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
-use programs::{check, child, cpus};
+use programs::{PLAIN, check, child, cpus};
 
 entry!(run);
 
@@ -42,9 +42,80 @@ fn cases() -> u64 {
         }
         another_program_runs_at_once(cpu);
         the_less_urgent_wait(cpu);
+        a_message_runs_nobody_past_the_more_urgent(cpu, serve, false);
+        a_message_runs_nobody_past_the_more_urgent(cpu, ask, true);
     }
     println!("priorities: all cases hold on {} CPUs", cpus());
     0
+}
+
+/// Less urgent than the first thread, and in between.
+const LEAST: u64 = DEFAULT_PRIORITY - 6;
+const BETWEEN: u64 = DEFAULT_PRIORITY - 2;
+
+static ENDPOINT: AtomicU64 = AtomicU64::new(0);
+/// How far the other threads are, and in which order they ran: the one in between, and the least urgent.
+static READY: AtomicU64 = AtomicU64::new(0);
+static TURNS: AtomicU64 = AtomicU64::new(0);
+static BETWEEN_RAN: AtomicU64 = AtomicU64::new(0);
+static LEAST_RAN: AtomicU64 = AtomicU64::new(0);
+
+/// The first thread sends to one that is less urgent than a third, which is ready: that one runs first.
+fn a_message_runs_nobody_past_the_more_urgent(cpu: u64, other: fn(u64) -> u64, is_reply: bool) {
+    let endpoint = child::endpoint();
+    ENDPOINT.store(endpoint, Ordering::SeqCst);
+    for number in [&READY, &TURNS, &BETWEEN_RAN, &LEAST_RAN] {
+        number.store(0, Ordering::SeqCst);
+    }
+    let least = Thread::spawn(other, 0, cpu);
+    let Ok(least) = least else { programs::wrong(file!(), format_args!("no thread: {least:?}")) };
+    // It waits, with its priority, once nothing else runs here for a while.
+    check!(wait_until(20 * SECOND, || READY.load(Ordering::SeqCst) == 1), "the least urgent does not come so far");
+    Kernel::sleep(SECOND / 100);
+    if is_reply {
+        check!(receive(endpoint, PLAIN).is_ok(), "no call");
+    }
+    let between = Thread::spawn(run_in_between, 0, cpu);
+    let Ok(between) = between else { programs::wrong(file!(), format_args!("no thread: {between:?}")) };
+    while READY.load(Ordering::SeqCst) != 2 {
+        Kernel::yield_now();
+    }
+    if is_reply {
+        check!(reply_receive(endpoint, PLAIN, [0; 4]).is_ok(), "no second call");
+        check!(reply(PLAIN, [0; 4]) == Ok(0), "not replied");
+    } else {
+        check!(call(endpoint, PLAIN, [0; 4]).is_ok(), "no answer");
+    }
+    check!(least.join(20 * SECOND) == Some(0) && between.join(20 * SECOND) == Some(0), "a thread has not ended well");
+    let (first, second) = (BETWEEN_RAN.load(Ordering::SeqCst), LEAST_RAN.load(Ordering::SeqCst));
+    check!(first < second, "the less urgent ran first: {first} and {second}");
+    child::delete(&[endpoint]);
+}
+
+fn run_in_between(_argument: u64) -> u64 {
+    READY.store(2, Ordering::SeqCst);
+    check!(set_priority(SELF, BETWEEN) == Ok(0), "no priority");
+    BETWEEN_RAN.store(TURNS.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+    0
+}
+
+/// The least urgent receives, and replies.
+fn serve(_argument: u64) -> u64 {
+    check!(set_priority(SELF, LEAST) == Ok(0), "no priority");
+    READY.store(1, Ordering::SeqCst);
+    check!(receive(ENDPOINT.load(Ordering::SeqCst), PLAIN).is_ok(), "no call");
+    LEAST_RAN.store(TURNS.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+    u64::from(reply(PLAIN, [0; 4]) != Ok(0))
+}
+
+/// The least urgent calls twice: the second call lets the server come back from its wait.
+fn ask(_argument: u64) -> u64 {
+    check!(set_priority(SELF, LEAST) == Ok(0), "no priority");
+    READY.store(1, Ordering::SeqCst);
+    let endpoint = ENDPOINT.load(Ordering::SeqCst);
+    check!(call(endpoint, PLAIN, [0; 4]).is_ok(), "no answer");
+    LEAST_RAN.store(TURNS.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+    u64::from(call(endpoint, PLAIN, [0; 4]).is_err())
 }
 
 fn wrong_priorities_are_refused() {
