@@ -77,99 +77,59 @@ pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
     cpu.local().exit_queue.put::<Gone>(thread);
 }
 
-/// A thread is off every CPU and list for good.
-struct Gone;
-/// A thread waits for a handler that will not reply: its program ends for the fault.
-struct Unhandled;
-/// A thread has waited for its handler for too long: its program ends.
-struct TimedOut;
-/// A program's end is decided: its threads are stopped.
-struct Stopping;
-/// A program has no threads any more: it gives back what it has.
-struct Released;
-/// A program has given everything back: whoever started it is told.
-struct Reported;
+/// Names ways to end: what ends, in which stage, by which of its links, and how.
+macro_rules! ends {
+    ($($(#[$note:meta])* $way:ident: $object:ty, $stage:ident, $link:expr => $run:expr;)*) => { $(
+        $(#[$note])*
+        struct $way;
 
-// SAFETY: a thread is put in by its owner, which is one.
-unsafe impl End for Gone {
-    type Object = Thread;
-    type Cpu = ThisCpu;
-    const STAGE: Stage = Stage::Thread;
-    const LINK: usize = Thread::EXIT_LINK;
+        // SAFETY: the link is a link of the object, which waits by it for one end at a time: each way's note says why.
+        unsafe impl End for $way {
+            type Object = $object;
+            type Cpu = ThisCpu;
+            const STAGE: Stage = Stage::$stage;
+            const LINK: usize = $link;
 
-    fn run(thread: Arc<Thread>, cpu: &ThisCpu) {
-        if thread.is_timed() {
-            // Only the CPU where it ran last may take it out of the timer list. There it comes here again.
-            let _ = sched::wake(cpu, thread);
-            return;
+            fn run(object: Arc<$object>, cpu: &ThisCpu) {
+                let run: fn(&ThisCpu, Arc<$object>) = $run;
+                run(cpu, object);
+            }
         }
-        free_thread(cpu, thread);
-    }
+    )* };
 }
 
-// SAFETY: a thread is put in by its owner, which is one.
-unsafe impl End for Unhandled {
-    type Object = Thread;
-    type Cpu = ThisCpu;
-    const STAGE: Stage = Stage::Fault;
-    const LINK: usize = Thread::EXIT_LINK;
-
-    fn run(thread: Arc<Thread>, cpu: &ThisCpu) {
-        end_for_fault(cpu, thread, EndCause::Trap);
-    }
+ends! {
+    /// A thread is off every CPU and list for good. It has one owner, who puts it in.
+    Gone: Thread, Thread, Thread::EXIT_LINK => leave_timers_or_free;
+    /// A thread waits for a handler that will not reply: its program ends for the fault. It has one owner, who puts it in.
+    Unhandled: Thread, Fault, Thread::EXIT_LINK => |cpu, thread| end_for_fault(cpu, thread, EndCause::Trap);
+    /// A thread has waited for its handler for too long: its program ends. It has one owner, who puts it in.
+    TimedOut: Thread, Fault, Thread::EXIT_LINK => |cpu, thread| end_for_fault(cpu, thread, EndCause::HandlerTimeout);
+    /// A program's end is decided, which happens once: its threads are stopped.
+    Stopping: Program, Stop, Program::STOP_LINK => |cpu, program| stop_threads(cpu, &program);
+    /// A program has no threads any more, which happens once: it gives back what it has.
+    Released: Program, Release, Program::RELEASE_LINK => give_back;
+    /// A program that was released has given everything back: whoever started it is told.
+    Reported: Program, Report, Program::RELEASE_LINK => report;
 }
 
-// SAFETY: a thread is put in by its owner, which is one.
-unsafe impl End for TimedOut {
-    type Object = Thread;
-    type Cpu = ThisCpu;
-    const STAGE: Stage = Stage::Fault;
-    const LINK: usize = Thread::EXIT_LINK;
-
-    fn run(thread: Arc<Thread>, cpu: &ThisCpu) {
-        end_for_fault(cpu, thread, EndCause::HandlerTimeout);
+/// Frees a thread that is off every CPU and list, but perhaps not out of its timer list.
+fn leave_timers_or_free(cpu: &ThisCpu, thread: Arc<Thread>) {
+    if thread.is_timed() {
+        // Only the CPU where it ran last may take it out of the timer list. There it comes here again.
+        let _ = sched::wake(cpu, thread);
+        return;
     }
+    free_thread(cpu, thread);
 }
 
-// SAFETY: the end of a program is decided once, and the link serves nothing else.
-unsafe impl End for Stopping {
-    type Object = Program;
-    type Cpu = ThisCpu;
-    const STAGE: Stage = Stage::Stop;
-    const LINK: usize = Program::STOP_LINK;
-
-    fn run(program: Arc<Program>, cpu: &ThisCpu) {
-        stop_threads(cpu, &program);
-    }
-}
-
-// SAFETY: a program loses its last thread once, and is reported behind that; the link serves nothing else.
-unsafe impl End for Released {
-    type Object = Program;
-    type Cpu = ThisCpu;
-    const STAGE: Stage = Stage::Release;
-    const LINK: usize = Program::RELEASE_LINK;
-
-    fn run(program: Arc<Program>, cpu: &ThisCpu) {
-        ipc::cancelled(&program);
-        // Before any frame may become somebody else's.
-        program.pinning_functions().stop(program.number());
-        // What closes with them closes before the report.
-        drop_removed(cpu, FOREST.end(program.capabilities()));
-        cpu.local().exit_queue.put::<Reported>(program);
-    }
-}
-
-// SAFETY: only a program that has been released is put in, once; nothing else uses the link any more.
-unsafe impl End for Reported {
-    type Object = Program;
-    type Cpu = ThisCpu;
-    const STAGE: Stage = Stage::Report;
-    const LINK: usize = Program::RELEASE_LINK;
-
-    fn run(program: Arc<Program>, cpu: &ThisCpu) {
-        report(cpu, program);
-    }
+/// Ends what a program without threads has. What closes with it closes before the program is reported.
+fn give_back(cpu: &ThisCpu, program: Arc<Program>) {
+    ipc::cancelled(&program);
+    // Before any frame may become somebody else's.
+    program.pinning_functions().stop(program.number());
+    drop_removed(cpu, FOREST.end(program.capabilities()));
+    cpu.local().exit_queue.put::<Reported>(program);
 }
 
 /// Ends the program of a thread that waits for its fault to be handled.
