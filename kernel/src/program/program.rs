@@ -94,6 +94,8 @@ pub struct Life {
     pub children: u64,
     /// How those ended that it has not been told of.
     pub ended: VecDeque<ProgramEnd>,
+    /// How many of those a thread is being told of at the moment: there is room for them to come back.
+    pub being_told: u64,
     /// Its thread that waits to be told.
     pub waiter: Option<Arc<Thread>>,
     /// Threads that have not been let run yet.

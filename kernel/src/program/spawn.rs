@@ -148,7 +148,7 @@ fn expect_child(parent: &Arc<Program>) -> Result<(), SpawnError> {
     if life.end.is_some() {
         return Err(SpawnError::Ending);
     }
-    let waiting = life.children as usize + 1;
+    let waiting = (life.children + life.being_told) as usize + 1;
     fallible::reserve_ends(&mut life.ended, waiting)?;
     life.children += 1;
     Ok(())

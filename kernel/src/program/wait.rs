@@ -14,7 +14,7 @@ use crate::time;
 /// What came of asking.
 #[derive(Debug)]
 pub enum Waited {
-    /// A program has ended.
+    /// A program has ended. [`told`] or [`not_told`] is to follow.
     Ended(ProgramEnd),
     /// No program is left that could end, or another thread of the caller waits already.
     Nothing,
@@ -26,9 +26,7 @@ pub enum Waited {
 pub fn wait_for_child(cpu: &ThisCpu, program: &Arc<Program>, nanoseconds: u64) -> Waited {
     let mut life = program.life();
     if let Some(end) = life.ended.pop_front() {
-        if life.ended.is_empty() && life.children == 0 {
-            life.ended = VecDeque::new();
-        }
+        life.being_told += 1;
         return Waited::Ended(end);
     }
     // Of a program that is ending nobody takes the waiter away any more: the thread goes on to meet its end.
@@ -43,6 +41,23 @@ pub fn wait_for_child(cpu: &ThisCpu, program: &Arc<Program>, nanoseconds: u64) -
     thread.waits_for_program().set(true);
     life.waiter = Some(thread);
     Waited::Waits
+}
+
+/// The program has been told of what [`Waited::Ended`] gave.
+pub fn told(program: &Program) {
+    let mut life = program.life();
+    life.being_told -= 1;
+    if life.ended.is_empty() && life.children == 0 && life.being_told == 0 {
+        life.ended = VecDeque::new();
+    }
+}
+
+/// The program could not be told of what [`Waited::Ended`] gave: it is kept for the next who asks.
+pub fn not_told(program: &Program, end: ProgramEnd) {
+    let mut life = program.life();
+    life.being_told -= 1;
+    #[expect(clippy::disallowed_methods, reason = "room is kept for whoever is being told")]
+    life.ended.push_front(end);
 }
 
 /// Makes a thread stop waiting; `false` if somebody else has it by now and is waking it.

@@ -172,11 +172,13 @@ pub(super) fn wait_program(cpu: &ThisCpu, thread: &Thread, buffer: u64, nanoseco
     }
     match program::wait_for_child(cpu, &program, nanoseconds) {
         Waited::Ended(end) => match user_copy::write(&program, buffer, user_copy::bytes_of(&end)) {
-            Ok(()) => Outcome::Value(end.program),
+            Ok(()) => {
+                program::told(&program);
+                Outcome::Value(end.program)
+            }
             Err(error) => {
                 // The buffer went away after it was checked: the news is kept for the next call.
-                #[expect(clippy::disallowed_methods, reason = "it has just left its place")]
-                program.life().ended.push_front(end);
+                program::not_told(&program, end);
                 Outcome::Refused(error)
             }
         },
