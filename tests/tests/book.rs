@@ -218,40 +218,57 @@ fn the_flags_are_those_of_the_tool() {
     assert_eq!(documented, flags);
 }
 
-/// The example in Rust, as a crate of its own with the two libraries. It says itself that it is `no_std`, as a kernel is.
+/// The example in Rust, as a crate of its own with the two libraries as they are packaged: nothing of this workspace is beside them.
+/// It says itself that it is `no_std`, as a kernel is.
 #[test]
-fn the_example_with_the_libraries_compiles() {
+fn the_example_compiles_with_the_packaged_libraries() {
     let page = text("README.md");
     let (_, rest) = page.split_once("```rust\n").expect("the README has an example in Rust");
     let (source, _) = rest.split_once("```").expect("the example has an end");
+    assert!(source.starts_with("#![no_std]"), "the example is not one for a kernel");
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    let root = workspace::root();
-    let path = |name: &str| root.join(name).display().to_string();
-    let manifest = format!(
+    let packages = ["gatehouse-percpu", "gatehouse-smp"];
+    cargo(workspace::root(), &["package", "--allow-dirty", "--no-verify", "-p", packages[0], "-p", packages[1]]);
+    let mut manifest = String::from(
         "[package]\nname = \"example\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
-         percpu = {{ path = {:?} }}\nsmp = {{ path = {:?} }}\n\
-         x86_64 = {{ version = \"0.15.5\", default-features = false, features = [\"instructions\"] }}\n",
-        path("percpu"),
-        path("smp"),
+         percpu = { package = \"gatehouse-percpu\", version = \"0.1.0\" }\n\
+         smp = { package = \"gatehouse-smp\", version = \"0.1.0\" }\n\
+         x86_64 = { version = \"0.15.5\", default-features = false, features = [\"instructions\"] }\n\
+         [patch.crates-io]\n",
     );
+    for package in packages {
+        let name = format!("{package}-0.1.0");
+        let archive = workspace::target().join("book/package").join(format!("{name}.crate"));
+        let unpacked = Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(folder.path()).status();
+        assert!(unpacked.expect("tar can be started").success(), "{}", archive.display());
+        let library = folder.path().join(name);
+        for file in ["LICENSE-MIT", "LICENSE-APACHE", "README.md"] {
+            assert!(library.join(file).is_file(), "{package} comes without {file}");
+        }
+        manifest += &format!("{package} = {{ path = {library:?} }}\n");
+    }
     let write =
         |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).expect("the folder can be written to");
     fs::create_dir(folder.path().join("src")).expect("the folder can be written to");
     write("Cargo.toml", manifest.as_bytes());
-    assert!(source.starts_with("#![no_std]"), "the example is not one for a kernel");
     write("src/lib.rs", format!("#![deny(warnings)]\n#![allow(missing_docs)]\n{source}").as_bytes());
     // The versions that the workspace uses, which are on this machine already.
     write("Cargo.lock", text("Cargo.lock").as_bytes());
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["check", "--quiet", "--offline", "--target-dir"])
+    cargo(folder.path(), &["check"]);
+}
+
+/// Runs Cargo in a folder, without the network.
+fn cargo(folder: &Path, arguments: &[&str]) {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(arguments)
+        .args(["--quiet", "--offline", "--target-dir"])
         .arg(workspace::target().join("book"))
-        .current_dir(folder.path())
+        .current_dir(folder)
         // Cargo asks `rustc -` about the target, which would compile whatever comes in here.
         .stdin(std::process::Stdio::null())
         .output()
         .expect("cargo can be started");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// What the page says of each instruction of a trap in ring 0 is about the instructions that were accepted.

@@ -6,9 +6,9 @@ use super::finding::Finding;
 
 /// A package, and the packages of this workspace that it must not use.
 const FORBIDDEN: [(&str, &[&str]); 3] = [
-    ("percpu/Cargo.toml", &["smp", "kernel", "gatehouse-abi", "ci"]),
+    ("percpu/Cargo.toml", &["gatehouse-smp", "kernel", "gatehouse-abi", "ci"]),
     ("smp/Cargo.toml", &["kernel", "gatehouse-abi", "ci"]),
-    ("kernel/abi/Cargo.toml", &["kernel", "smp", "percpu", "ci"]),
+    ("kernel/abi/Cargo.toml", &["kernel", "gatehouse-smp", "gatehouse-percpu", "ci"]),
 ];
 
 const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
@@ -24,7 +24,7 @@ pub(super) fn check(path: &Path, text: &str, findings: &mut Vec<Finding>) {
     for table in tables.chain([&manifest]) {
         for dependencies in TABLES.iter().filter_map(|name| table.get(*name)?.as_table()) {
             for (key, value) in dependencies {
-                // `other = { package = "smp", … }` is a use too.
+                // `other = { package = "kernel", … }` is a use too.
                 let package = value.get("package").and_then(toml::Value::as_str).unwrap_or(key);
                 if forbidden.contains(&package) {
                     let message = format!("a dependency on {package}: dependencies go kernel -> smp -> percpu only");
@@ -52,15 +52,15 @@ mod tests {
 
     #[test]
     fn the_wrong_direction_is_found_in_every_table() {
-        let text = "[package]\nname = \"percpu\"\n\n[dependencies]\nx86_64 = \"1\"\nsmp = { path = \"../smp\" }\n";
-        assert!(found("percpu/Cargo.toml", text)[0].starts_with("percpu/Cargo.toml:6: a dependency on smp"));
+        let text = "[package]\nname = \"p\"\n\n[dependencies]\nx86_64 = \"1\"\nsmp = { package = \"gatehouse-smp\", path = \"../smp\" }\n";
+        assert!(found("percpu/Cargo.toml", text)[0].starts_with("percpu/Cargo.toml:6: a dependency on gatehouse-smp"));
         let text = "[target.'cfg(unix)'.dev-dependencies]\nk = { package = \"kernel\", path = \"../kernel\" }\n";
         assert!(found("smp/Cargo.toml", text)[0].starts_with("smp/Cargo.toml:2: a dependency on kernel"));
     }
 
     #[test]
     fn the_right_direction_is_not() {
-        assert!(found("smp/Cargo.toml", "[dependencies]\npercpu = { path = \"../percpu\" }\n").is_empty());
-        assert!(found("kernel/Cargo.toml", "[dependencies]\nsmp = { path = \"../smp\" }\n").is_empty());
+        assert!(found("smp/Cargo.toml", "[dependencies]\ngatehouse-percpu = { path = \"../percpu\" }\n").is_empty());
+        assert!(found("kernel/Cargo.toml", "[dependencies]\ngatehouse-smp = { path = \"../smp\" }\n").is_empty());
     }
 }
