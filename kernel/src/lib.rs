@@ -2,7 +2,7 @@
 //!
 //! All code is here; the image (`main.rs`) only links it. What needs no hardware is compiled and tested on the host.
 //!
-//! Where to begin: [`start`] for the order of the boot, [`trap`] for the road that every trap takes.
+//! Where to begin: [`start`] for the order of the boot, [`entry`] for the road that every trap takes.
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(
     test,
@@ -18,13 +18,13 @@ pub mod capability;
 pub mod console;
 pub mod containment;
 pub mod cpu;
+pub mod entry;
 pub mod firmware;
 mod invariant;
 pub mod ipc;
 pub mod irq;
 pub mod lockdown;
 pub mod memory;
-pub mod nmi;
 pub mod object;
 pub mod pci;
 pub mod power;
@@ -39,7 +39,6 @@ pub mod test_overflow;
 pub mod test_state;
 pub mod thread;
 pub mod time;
-pub mod trap;
 pub mod user_copy;
 
 #[cfg(target_os = "none")]

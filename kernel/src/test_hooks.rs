@@ -6,13 +6,12 @@ use gatehouse_abi::{Error, TestHook};
 use percpu::CpuIndex;
 use smp::icr::{Command, Destination};
 
-use crate::arch::Frame;
-use crate::arch::x86_64::{Shown, raise, show_register, vectors};
+use crate::arch::{Frame, Shown, TrapFrame as _, show_register, vectors};
 use crate::cpu::{self, ThisCpu};
+use crate::entry::raise;
 use crate::memory::filled_heap;
 use crate::sched::Next;
 use crate::time;
-use crate::trap::TrapFrame as _;
 use crate::{lockdown, start, test_overflow};
 
 /// Whether the command line opens the door.

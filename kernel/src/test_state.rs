@@ -2,7 +2,7 @@
 
 use gatehouse_abi::TestHook;
 
-use crate::arch::x86_64::dirty_processor_state;
+use crate::arch::dirty_processor_state;
 use crate::start;
 
 /// Puts other values into all registers of the calling CPU that the kernel is about to set, if the command line has

@@ -61,7 +61,7 @@ fn the_summary_lists_every_page() {
     assert_eq!(listed, pages);
 }
 
-/// Paths between backticks, such as `kernel/src/nmi.rs` or `smp/`.
+/// Paths between backticks, such as `kernel/src/entry/nmi.rs` or `smp/`.
 #[test]
 fn files_and_folders_that_are_named_exist() {
     let tops = ["kernel/", "percpu/", "smp/", "ci/", "tests/", "docs/"];
@@ -83,7 +83,7 @@ fn files_and_folders_that_are_named_exist() {
 /// The first cells of the page's table are what the kernel takes for its own words.
 #[test]
 fn every_word_of_the_command_line_is_explained() {
-    let source = text("kernel/src/boot/command_line.rs");
+    let source = text("kernel/src/memory/boot_info/command_line.rs");
     let list = between(&source, "KERNEL_WORDS: [&str; ", ";").next().expect("there is the list");
     let known: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
     let page = text("docs/command-line.md");

@@ -7,7 +7,7 @@ use gatehouse_abi::TrapNumber;
 use integration_tests::{table, text};
 
 const PAGE: &str = "docs/isa/x86_64/trap.md";
-const HANDLERS: &str = "kernel/src/arch/x86_64/handlers";
+const HANDLERS: &str = "kernel/src/entry/handlers";
 
 /// The types of traps that every port of the kernel has, by number: bit 63 says external.
 const AGREED: [(u64, &str); 16] = [
@@ -103,7 +103,7 @@ fn the_handlers_that_are_called_are_those_of_the_list() {
         let line = names.lines().find(|line| line.ends_with(&mark)).expect("every number has a constant");
         format!("TrapNumber::{}", line.trim().split(' ').next().unwrap_or_default())
     };
-    let elsewhere = format!("{}{}", text(&format!("{HANDLERS}/tables.rs")), text("kernel/src/arch/x86_64/dispatch.rs"));
+    let elsewhere = format!("{}{}", text(&format!("{HANDLERS}/tables.rs")), text("kernel/src/entry/dispatch.rs"));
     let mut used = 0;
     for row in rows() {
         let pattern = if row.number == TrapNumber::RESERVED_EXCEPTION { "_".into() } else { constant(row.number) };

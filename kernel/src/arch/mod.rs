@@ -1,13 +1,29 @@
-//! The processor. Everything outside this folder uses the names re-exported here and no others:
+//! The processor: what a saved context is, and everything that names a register. A leaf: it imports nothing of the kernel but
+//! `sync`. What happens on a trap is [`crate::entry`]'s.
 //!
-//! `Arch` (implements [`crate::trap::ArchTrap`]), `Frame`, `FpuState`, `UserBases`, `Verdict`, and the functions below.
+//! Everything outside this folder uses the names re-exported here and no others: the module behind them is private.
 
-pub mod x86_64;
+mod arch_trap;
+mod information;
+mod x86_64;
 
+pub use arch_trap::{ArchTrap, Origin, TrapFrame, TrapInfo};
+pub use information::{
+    faulting_instruction_address, invalid_memory_access_address, page_fault_access_address, unaligned_access_address,
+};
 pub use x86_64::{
-    Arch, Backtrace, BreakpointAccess, CodePoint, DebugRegisters, FpuState, Frame, HardwareBreakpoint, InstructionInfo,
-    LastEntry, MachineCheckState, RefusedBreakpoint, Step, UserBases, Verdict, are_selectors_loaded, backtrace_of,
-    clear_selectors, fpu_allow, fpu_forbid, harmless_port_value, instruction_info, ist_frame, keep_ports,
-    leave_emulator, leave_through, load_address_space, load_debug_registers, load_initial_fpu_state, owner_of_ports,
-    read_port, restart, runs_on_users_stack, stop_cpu, stop_here, ticks, walk, write_port,
+    Accessed, Arch, Backtrace, BreakpointAccess, Calibration, CodePoint, Comparison, ControlRegisters, CpuFeatures,
+    DebugRegisters, FpuState, Frame, GOOD_PPM, GeneralRegisters, HardwareBreakpoint, Idle, IdleError, IdleFeatures,
+    InstructionInfo, Interrupted, MachineCheckState, NO_VECTOR, NoMemoryForState, PAGE_SIZE, Question, RateRange,
+    Reference, RefusedBreakpoint, SYSCALL_VECTOR, Shown, Step, SyscallEntry, TrapCounts, TscClock, USER_END,
+    USER_START, UserBases, Verdict, answer_refusal, are_selectors_loaded, backtrace_of, calibrate, classify,
+    clear_selectors, control_registers, dirty_processor_state, fpu_allow, fpu_forbid, frame_offsets,
+    harmless_port_value, initialise_cpu, instruction_info, is_emulator, ist_frame, keep_ports, leave, leave_emulator,
+    leave_from_handler, leave_through, load_address_space, load_debug_registers, load_initial_fpu_state, machine_check,
+    owner_of_ports, page_fault_number, prepare_decoder, read_port, restart, show_register, stop_cpu, stop_here,
+    take_debug_status, ticks, trap_number, vector, vectors, walk, write_port,
+};
+pub(crate) use x86_64::{
+    naked_frame_asm, push_general_registers, restore_general_registers, restore_rest_and_point_at_interrupt_frame,
+    save_general_registers,
 };

@@ -7,7 +7,7 @@ use x86_64::PhysAddr;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
-use super::boot_info::ImagePlacement;
+use crate::memory::boot_info::ImagePlacement;
 use crate::memory::layout::{DIRECT_MAP_BASE, IMAGE_VIRTUAL_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
 
 /// Bytes of the stack that the first CPU starts on; a multiple of the page size, as the guard page lies right below. The

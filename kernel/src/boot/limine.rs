@@ -17,12 +17,12 @@ use limine::request::{
     RequestsEndMarker, RequestsStartMarker, RsdpRequest,
 };
 
-use super::boot_info::{BootError, BootInfo, ImagePlacement};
-use super::command_line::CommandLine;
 use super::entry_state::{BOOT_CODE_SELECTOR, BOOT_DATA_SELECTOR, use_boot_tables};
-use super::image::ImageSegments;
-use super::memory_map::{MemoryKind, MemoryMap};
 use crate::memory::PhysicalRange;
+use crate::memory::boot_info::CommandLine;
+use crate::memory::boot_info::ImageSegments;
+use crate::memory::boot_info::{BootError, BootInfo, ImagePlacement};
+use crate::memory::boot_info::{MemoryKind, MemoryMap};
 
 // Limine looks for the requests in the loaded image and writes a pointer to its answer into each. The linker script
 // keeps the three sections, in this order.

@@ -1,7 +1,7 @@
 //! From a loader's hands to `kernel_main`.
 //!
 //! Two doors lead in: PVH (`pvh`, QEMU's `-kernel`, microvm included) and Limine (`limine`, BIOS
-//! or UEFI firmware). Each copies what its loader says into one owned [`BootInfo`], so that nothing after
+//! or UEFI firmware). Each copies what its loader says into one owned [`BootInfo`](crate::memory::boot_info::BootInfo), so that nothing after
 //! this folder knows how the machine was started, and no memory of a loader is read later.
 //!
 //! Both arrive in `kernel_main` in the same state: long mode, 4-level paging, interrupts off, the
@@ -9,11 +9,6 @@
 //! first 4 GiB of physical memory at [`DIRECT_MAP_BASE`](crate::memory::layout::DIRECT_MAP_BASE).
 //! `memory` replaces these tables by the final ones.
 
-mod boot_info;
-mod boot_stack;
-mod command_line;
-mod image;
-mod memory_map;
 // Host builds that are no tests have no door.
 #[cfg(any(target_os = "none", test))]
 mod pvh;
@@ -24,9 +19,3 @@ mod entry_state;
 mod limine;
 #[cfg(target_os = "none")]
 mod pvh_entry;
-
-pub use boot_info::{BootError, BootInfo, ImagePlacement};
-pub use boot_stack::boot_stack;
-pub use command_line::{CommandLine, WordError};
-pub use image::{ImageSegment, ImageSegments};
-pub use memory_map::{MemoryKind, MemoryMap, MemoryMapError, MemoryRegion};

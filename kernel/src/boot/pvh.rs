@@ -6,10 +6,10 @@
 use gatehouse_abi::BootDoor;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use super::boot_info::{BootError, BootInfo, ImagePlacement};
-use super::command_line::CommandLine;
-use super::memory_map::{MemoryKind, MemoryMap};
 use crate::memory::PhysicalRange;
+use crate::memory::boot_info::CommandLine;
+use crate::memory::boot_info::{BootError, BootInfo, ImagePlacement};
+use crate::memory::boot_info::{MemoryKind, MemoryMap};
 
 /// `hvm_start_info`.
 #[derive(Clone, Copy, Debug, FromBytes)]
@@ -143,7 +143,7 @@ mod on_the_machine {
     use core::slice;
 
     use super::{BootInfo, ImagePlacement, PhysicalMemory, PhysicalRange, read_boot_info};
-    use crate::boot::ImageSegments;
+    use crate::memory::boot_info::ImageSegments;
     use crate::memory::layout::{BOOT_DIRECT_MAP_SIZE, DIRECT_MAP_BASE, IMAGE_VIRTUAL_BASE};
 
     /// The direct map of the boot tables.
@@ -188,7 +188,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use crate::boot::{ImageSegment, ImageSegments};
+    use crate::memory::boot_info::{ImageSegment, ImageSegments};
 
     use super::{BootError, ImagePlacement, MAGIC, MemoryKind, PhysicalMemory, PhysicalRange, read_boot_info};
 

@@ -7,7 +7,7 @@ use percpu::CpuIndex;
 use smp::icr::{Command, Destination};
 
 use super::uart::Serial;
-use crate::arch::x86_64::vectors;
+use crate::arch::vectors;
 use crate::cpu;
 use crate::sync::{Mutex, MutexGuard, rank, steal};
 

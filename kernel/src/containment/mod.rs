@@ -4,7 +4,6 @@
 //! was one thread's business and nobody else depends on it: see [`contain_overflow`] for what is asked. Then the CPU starts
 //! again at the top of its interrupt stack ([`restart`](crate::arch::restart)), and the program of the thread is ended.
 
-mod begin_again;
 mod overflow;
 
 pub use overflow::{OverflowState, Refusal, contain_overflow};

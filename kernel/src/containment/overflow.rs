@@ -5,13 +5,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use gatehouse_abi::{EndCause, ProgramEnd};
 
-use super::begin_again::begin_again;
-use crate::arch::{self, Arch, Frame, Step};
+use crate::arch::{self, Arch, ArchTrap, Frame, Origin, Step, TrapFrame, TrapInfo};
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::lockdown::{DOUBLE_FAULT_STACK, GuardTouch, INTERRUPT_STACK, backtrace, find_guard, function_at};
 use crate::memory::layout::PAGE_SIZE;
-use crate::trap::{ArchTrap, Origin, TrapFrame, TrapInfo};
 
 /// Whether this CPU is between an overflow and its new start.
 #[derive(Debug, Default)]
@@ -21,7 +19,7 @@ pub struct OverflowState {
 
 impl OverflowState {
     /// The CPU has started again.
-    pub(super) fn is_over(&self) {
+    pub fn is_over(&self) {
         self.active.store(false, Ordering::Relaxed);
     }
 }
@@ -63,14 +61,19 @@ impl fmt::Display for Refusal {
 }
 
 /// If the trap is an access to the guard page of a kernel stack: reports it, ends the program of the thread that this CPU
-/// runs, starts the CPU again, and does not come back. Answers `None` if it is no such access, and why the kernel cannot go
+/// runs, starts the CPU again with `begin_again`, and does not come back. Answers `None` if it is no such access, and why the kernel cannot go
 /// on if it is.
 ///
 /// What is asked, in this order: the stack is this CPU's; no other overflow is being handled here; a thread runs here, so
 /// that it happened for somebody; the CPU holds no lock; its own lists are not in use; it ran on that stack, with less than a
 /// page left; and, on the stack of an IST vector, the handler had interrupted ring 3, so that nothing of the kernel but itself
 /// is cut off. On the interrupt stack it is the handling of one entry, by that thread or by an interrupt while it ran.
-pub fn contain_overflow(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Option<Refusal> {
+pub fn contain_overflow(
+    cpu: &ThisCpu,
+    info: &TrapInfo,
+    frame: &Frame,
+    begin_again: extern "C" fn() -> *const Frame,
+) -> Option<Refusal> {
     let touch = find_guard(info.address)?;
     if let Err(refusal) = check(cpu, &touch, frame) {
         return Some(refusal);

@@ -6,14 +6,18 @@
 //! CPU has poked it.
 
 mod allowance;
+mod last_entry;
 mod local;
+mod nmi_state;
 mod placement;
 mod remote;
 mod table;
 mod this_cpu;
 
 pub use allowance::{Allowance, MOST_AT_ONCE, PERIOD_NANOSECONDS};
+pub use last_entry::LastEntry;
 pub use local::Local;
+pub use nmi_state::NmiState;
 pub use placement::Placement;
 pub use remote::{ATTEND, FLUSH, GIVE, NMI_DUMP, NMI_STOP, REAP, Remote};
 pub use table::{all, are_known, by_index, find_frame_cache, install, next_in_turn};

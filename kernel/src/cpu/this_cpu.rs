@@ -8,12 +8,12 @@ use crossbeam_utils::CachePadded;
 use percpu::ProcessorBlock;
 use smp::local_apic::{LocalApic, Pins};
 
+use super::nmi_state::NmiState;
 use super::{Local, Remote};
 use crate::arch::MachineCheckState;
 use crate::containment::OverflowState;
 use crate::irq::{CallPort, DeviceVectors};
 use crate::lockdown::StopRecord;
-use crate::nmi::NmiState;
 
 /// A CPU's block with the kernel's record in it.
 pub type Block = ProcessorBlock<KernelCpu>;

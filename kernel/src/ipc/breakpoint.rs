@@ -3,18 +3,19 @@
 //! Everything here is rare and made by whoever debugs, so it may take the lock that holds waiting threads where they are.
 
 use alloc::sync::Arc;
+use core::fmt;
 
 use super::cancel::{hold_waits, honour_marks};
 use super::fault::record;
 use super::handler::FaultHandler;
 use super::message::{Sending, transfer};
 use super::reply_right::{Owed, owe, take_client_at_breakpoint};
+use crate::arch::{Arch, ArchTrap as _, TrapFrame as _};
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::program;
 use crate::sched::{self, Next};
 use crate::thread::{Thread, Wait};
-use crate::trap::LeftPaused;
 
 /// Shows a thread whose fault waits in an endpoint's queue, or whose reply is saved; `None` if neither is so.
 pub fn with_waiting_fault<Answer>(thread: &Thread, show: impl FnOnce(&Thread) -> Answer) -> Option<Answer> {
@@ -122,4 +123,24 @@ pub fn deliver_pending(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     // Whoever ends the program may have looked for its threads while this one was in no list.
     honour_marks(cpu, in_hands);
     next
+}
+
+/// The one line that tells of a thread whose debugger went away.
+struct LeftPaused<'thread>(&'thread Thread);
+
+impl fmt::Display for LeftPaused<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (thread, program) = (self.0, self.0.program());
+        // SAFETY: the thread waited for its debugger and belongs to whoever ends that wait, who shows it.
+        let frame = unsafe { &*thread.frame_pointer() };
+        write!(
+            out,
+            "breakpoint: program={} ({}) thread={} was left by its debugger ",
+            program.name(),
+            program.number(),
+            thread.number()
+        )?;
+        write!(out, "at {:#x} ", frame.instruction_pointer())?;
+        Arch::describe_registers(frame, out)
+    }
 }

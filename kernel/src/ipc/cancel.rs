@@ -13,12 +13,12 @@ use super::breakpoint::leave_paused;
 use super::endpoint::Endpoint;
 use super::link::Stable;
 use super::reply_right::take_client;
+use crate::arch::TrapFrame as _;
 use crate::cpu::ThisCpu;
 use crate::program::{self, EndingAdapter, Program};
 use crate::sched;
 use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::{Thread, ThreadList, Wait};
-use crate::trap::TrapFrame as _;
 
 /// Held while links from waiting threads to what they wait for are followed.
 static CANCEL: Mutex<(), rank::Cancel> = Mutex::new(());

@@ -13,13 +13,12 @@ use super::queues::Queues;
 use super::reply::forget_client;
 use super::reply_right::{Owed, owe};
 use super::switch::{block_current, run_instead};
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::object::Close;
 use crate::sched::{self, ExitLink, Next};
 use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::{Thread, Wait};
-use crate::trap::TrapFrame as _;
 
 /// A meeting point.
 #[derive(Debug)]

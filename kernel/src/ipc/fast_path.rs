@@ -21,7 +21,7 @@ use super::message::transfer_fault;
 use super::notification::{self, Notification};
 use super::queues::Queues;
 use super::reply_right::{Owed, owe};
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::object::KernelObject;
@@ -29,7 +29,6 @@ use crate::sched;
 use crate::sync::{BriefGuard, rank, try_lock_briefly};
 use crate::thread::{Thread, Wait};
 use crate::time;
-use crate::trap::TrapFrame as _;
 
 /// Sends the running thread's fault to its handler. Answers the frame to return through. Faults of a program that has had
 /// pages swapped out go the long way, unless they are not `OF_MEMORY`: they may be nobody's business but the kernel's.

@@ -5,11 +5,10 @@ use gatehouse_abi::{FaultMessage, TrapNumber};
 use super::endpoint::{Endpoint, meet, wait_as_sender};
 use super::limit::{lift_limit, limit_wait};
 use super::message::Sending;
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _, TrapInfo};
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
 use crate::thread::Thread;
-use crate::trap::{TrapFrame as _, TrapInfo};
 
 /// Notes the fault of the running thread: for whoever will be told, and in the thread's own message buffer. Answers what is
 /// noted.

@@ -3,9 +3,8 @@
 use gatehouse_abi::{FaultMessage, MessageTag, TrapNumber};
 
 use super::capability_transfer::copy_capabilities;
-use crate::arch::{Arch, Frame};
+use crate::arch::{Arch, ArchTrap as _, Frame, TrapFrame as _};
 use crate::thread::Thread;
-use crate::trap::{ArchTrap as _, TrapFrame as _};
 
 /// What a thread is doing that waits in, or comes from, an endpoint's queue of senders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,13 +15,12 @@ use super::limit;
 use super::link::Linked;
 use super::lone_receiver::LoneReceiver;
 use super::switch::block_current;
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::object::Close;
 use crate::sched::{self, ExitLink, Next};
 use crate::sync::{Mutex, rank};
 use crate::thread::{QueueAdapter, Thread, Wait};
-use crate::trap::TrapFrame as _;
 
 /// What a signal through a capability without a badge sets.
 const NO_BADGE: u64 = 1;

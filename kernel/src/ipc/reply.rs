@@ -10,12 +10,11 @@ use gatehouse_abi::{Error, REPLY_REGISTERS, REPLY_RESUME};
 use super::endpoint::{Endpoint, wait_as_receiver};
 use super::message::copy_rest;
 use super::switch::run_instead;
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::program;
 use crate::sched::{self, Next};
 use crate::thread::{Thread, Wait};
-use crate::trap::TrapFrame as _;
 
 /// Whoever waits for a reply of the running thread, which is about to receive again, will never get one.
 pub(super) fn forget_client(cpu: &ThisCpu) {

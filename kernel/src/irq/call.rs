@@ -9,9 +9,9 @@ use smp::call::{CallError, Kick, Port, Request, TimeLimit, Waiting};
 use smp::ipi::Kind;
 use smp::tlb::Flush;
 
-use crate::arch::{LastEntry, ticks};
+use crate::arch::ticks;
 use crate::console;
-use crate::cpu::{self, Block, ThisCpu};
+use crate::cpu::{self, Block, LastEntry, ThisCpu};
 use crate::sched::poke;
 use crate::sync::assert_no_locks_held;
 use crate::time::clock;

@@ -8,7 +8,7 @@ use percpu::{ApicId, CpuIndex};
 use super::Interrupt;
 use super::call::{Operation, call_or_report};
 use super::vector_table::{Arrival, VectorTable};
-use crate::arch::x86_64::vectors;
+use crate::arch::vectors;
 use crate::cpu::{self, Block, ThisCpu};
 use crate::sync::{Mutex, rank};
 

@@ -6,7 +6,7 @@ use percpu::CpuIndex;
 use spin::Once;
 
 use super::io_apics::Connection;
-use crate::arch::x86_64::vectors;
+use crate::arch::vectors;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::sched::Next;

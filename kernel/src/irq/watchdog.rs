@@ -16,13 +16,12 @@ use percpu::CpuIndex;
 use smp::ipi::Kind;
 use spin::Once;
 
-use crate::arch::{Arch, LastEntry, x86_64::vectors};
+use crate::arch::{Arch, ArchTrap as _, vectors};
 use crate::console;
-use crate::cpu::{self, Block, ThisCpu};
+use crate::cpu::{self, Block, LastEntry, ThisCpu};
 use crate::lockdown::{self, DumpError};
 use crate::sched::{Next, poke};
 use crate::time::{Action, Timer, moment_after};
-use crate::trap::ArchTrap as _;
 
 /// Looks at another CPU within the limit: the first finds that it takes no interrupts and sends one, the others that it did
 /// not take that.

@@ -7,11 +7,10 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use super::finish::end_machine;
 use super::record::{Cause, StopRecord, Stopped, cut};
 use super::{json, report, stop};
-use crate::arch::{CodePoint, Frame, Verdict, stop_cpu};
+use crate::arch::{CodePoint, Frame, TrapInfo, Verdict, stop_cpu};
 use crate::console::Emergency;
 use crate::containment::Refusal;
 use crate::cpu::{self, ThisCpu};
-use crate::trap::TrapInfo;
 
 /// The index of the CPU that reports; [`NOBODY`] while all is well.
 pub(super) static REPORTER: AtomicU32 = AtomicU32::new(NOBODY);

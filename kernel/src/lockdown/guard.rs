@@ -2,8 +2,8 @@
 
 use percpu::CpuIndex;
 
-use crate::boot;
 use crate::cpu::{self, Block};
+use crate::memory::boot_info;
 use crate::memory::layout::PAGE_SIZE;
 
 /// A stack of the kernel by its name. The page below `base` is never mapped.
@@ -56,7 +56,7 @@ pub(super) fn stacks_of(block: &Block) -> impl Iterator<Item = NamedStack> {
 
 /// The stack that the machine started on.
 pub(super) fn boot_stack() -> Option<NamedStack> {
-    boot::boot_stack().map(|stack| NamedStack { name: "boot stack", base: stack.base(), top: stack.top() })
+    boot_info::boot_stack().map(|stack| NamedStack { name: "boot stack", base: stack.base(), top: stack.top() })
 }
 
 /// A guard page that was touched.

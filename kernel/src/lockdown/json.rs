@@ -8,10 +8,9 @@ use core::fmt::{self, Write};
 use super::guard::find_guard;
 use super::record::{Cause, StopRecord, Stopped};
 use super::symbols;
-use crate::arch::{Arch, Step, Verdict};
+use crate::arch::{Arch, ArchTrap, Step, Verdict};
 use crate::console::EmergencyRecord;
 use crate::cpu::{self, Block, ThisCpu};
-use crate::trap::ArchTrap;
 
 /// Prints the record: the calling CPU first, then all others.
 pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict) -> fmt::Result {

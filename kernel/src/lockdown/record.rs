@@ -6,10 +6,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use heapless::String;
 
-use crate::arch::{self, Backtrace, CodePoint, Frame};
+use crate::arch::{self, Backtrace, CodePoint, Frame, TrapInfo};
 use crate::containment::Refusal;
 use crate::cpu::ThisCpu;
-use crate::trap::TrapInfo;
 
 use super::readable;
 

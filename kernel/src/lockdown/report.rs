@@ -6,9 +6,8 @@ use super::guard::{boot_stack, find_guard, stacks_of};
 use super::record::{Cause, StopRecord, Stopped};
 use super::symbols;
 use super::threads;
-use crate::arch::{Arch, Step, Verdict};
+use crate::arch::{Arch, ArchTrap, Step, Verdict};
 use crate::cpu::{self, Block, ThisCpu};
-use crate::trap::ArchTrap;
 
 /// Prints the report of the calling CPU, whose record is `own`, and then what all others left.
 pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict, out: &mut dyn Write) -> fmt::Result {

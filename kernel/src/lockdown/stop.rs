@@ -5,8 +5,7 @@ use smp::ipi::Kind;
 
 use super::record::{Cause, Stopped};
 use super::waiting::wait;
-use crate::arch::x86_64::vectors;
-use crate::arch::{Frame, stop_cpu};
+use crate::arch::{Frame, stop_cpu, vectors};
 use crate::cpu::{self, Block, NMI_STOP, ThisCpu};
 
 /// How long the CPUs have to answer the interrupt: one in the middle of something (a system call of 128 MiB) goes on

@@ -3,10 +3,12 @@
 //! What a program can cause must not end the kernel when the heap is full, so these are the only ways to allocate once
 //! programs run: `clippy.toml` forbids the others. What cannot be refused, because it ends something, allocates nothing.
 
+use alloc::alloc::{Layout, alloc_zeroed};
 use alloc::boxed::Box;
 use alloc::collections::{TryReserveError, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ptr::NonNull;
 
 use super::set_aside::{ALIGNMENT_LIMIT, LIMIT};
 use crate::cpu;
@@ -38,6 +40,16 @@ pub fn new_box<T>(value: T) -> Result<Box<T>, OutOfHeap> {
     promise()?;
     #[expect(clippy::disallowed_methods, reason = "the promised allocation")]
     Ok(Box::new(value))
+}
+
+/// Zeroed memory of a layout that is not empty, from the global allocator: whoever takes it gives it back there.
+///
+/// # Errors
+/// [`OutOfHeap`].
+pub fn zeroed(layout: Layout) -> Result<NonNull<u8>, OutOfHeap> {
+    assert!(layout.size() != 0);
+    // SAFETY: the layout is not empty.
+    attempt(|| NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(OutOfHeap))
 }
 
 /// A copy of a text.

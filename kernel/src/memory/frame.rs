@@ -17,7 +17,7 @@ use super::frame_pool::Zone;
 use super::frame_table::FrameTable;
 use super::layout::PAGE_SIZE;
 use super::locked_pool::{self, pool};
-use crate::boot::{MemoryKind, MemoryMap};
+use crate::memory::boot_info::{MemoryKind, MemoryMap};
 
 pub use super::frame_cache::FrameCache;
 

@@ -5,7 +5,7 @@ use heapless::Vec;
 use super::PhysicalRange;
 use super::direct_map;
 use super::layout::PAGE_SIZE;
-use crate::boot::MemoryMap;
+use crate::memory::boot_info::MemoryMap;
 
 /// Where a frame lies. Few things need the scarce zones, so ordinary allocations leave them alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use heapless::Vec;
 use super::PhysicalRange;
 use super::direct_map;
 use super::layout::PAGE_SIZE;
-use crate::boot::MemoryMap;
+use crate::memory::boot_info::MemoryMap;
 
 /// The frame is in the global pool or in a CPU's cache.
 const FREE: u8 = 0;

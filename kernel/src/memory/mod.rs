@@ -8,7 +8,7 @@
 //! kernel's page tables, the frame pool. Interrupts are off while any of them is held.
 
 pub mod address_space;
-pub mod control_registers;
+pub mod boot_info;
 pub mod direct_map;
 pub mod fallible;
 pub mod filled_heap;

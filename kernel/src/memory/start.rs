@@ -4,9 +4,9 @@ use x86_64::PhysAddr;
 use x86_64::registers::control::{Cr3, Cr3Flags, Efer, EferFlags};
 use x86_64::structures::paging::PhysFrame;
 
-use super::control_registers::{CpuFeatures, control_registers};
 use super::{frame, kernel_space};
-use crate::boot::BootInfo;
+use crate::arch::{CpuFeatures, control_registers};
+use crate::memory::boot_info::BootInfo;
 
 /// Makes memory work: frames, the kernel's own page tables, the heap. The first thing that the kernel does, on the first
 /// CPU, before any other runs. Afterwards nothing is left of the boot tables, the identity mapping included.

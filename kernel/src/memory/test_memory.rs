@@ -7,7 +7,7 @@ use std::vec;
 
 use super::PhysicalRange;
 use super::layout::PAGE_SIZE;
-use crate::boot::{MemoryKind, MemoryMap};
+use crate::memory::boot_info::{MemoryKind, MemoryMap};
 
 const MIB: u64 = 1024 * 1024;
 /// Bytes from physical address 0.

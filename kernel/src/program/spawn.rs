@@ -9,7 +9,7 @@ use percpu::CpuIndex;
 use x86_64::VirtAddr;
 
 use super::{NoThread, Program, THREAD_QUOTA, archive, elf};
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::handler;
@@ -22,7 +22,6 @@ use crate::object::{FOREST, KernelObject};
 use crate::sched::{self, Next};
 use crate::swap;
 use crate::thread::{Affinity, Thread};
-use crate::trap::TrapFrame as _;
 
 /// Bytes of a program's first stack.
 pub(super) const STACK_BYTES: u64 = 64 * 1024;

@@ -4,7 +4,7 @@ use smp::icr::{Command, Destination};
 use smp::ipi::Kind;
 use smp::local_apic::SendError;
 
-use crate::arch::x86_64::vectors;
+use crate::arch::vectors;
 use crate::cpu::{Block, ThisCpu};
 use crate::lockdown;
 

@@ -5,12 +5,12 @@ use alloc::sync::Arc;
 use super::Next;
 use super::placement::{is_anybody_roaming, look_for_work};
 use super::ready::queue_current;
-use crate::arch::x86_64::NoMemoryForState;
 use crate::arch::{
-    Frame, are_selectors_loaded, clear_selectors, fpu_allow, fpu_forbid, load_address_space, load_debug_registers,
-    load_initial_fpu_state,
+    Frame, NoMemoryForState, are_selectors_loaded, clear_selectors, fpu_allow, fpu_forbid, load_address_space,
+    load_debug_registers, load_initial_fpu_state,
 };
 use crate::cpu::ThisCpu;
+use crate::memory::fallible;
 use crate::sync::assert_no_locks_held;
 use crate::thread::{Special, Thread};
 use crate::time;
@@ -240,7 +240,8 @@ pub fn forget_current(cpu: &ThisCpu) -> Option<Arc<Thread>> {
 /// [`NoMemoryForState`] if the kernel heap has no room for its state.
 pub fn give_fpu(cpu: &ThisCpu) -> Result<(), NoMemoryForState> {
     let Some(thread) = cpu.current() else { return Ok(()) };
-    thread.fpu().prepare()?;
+    // SAFETY: `zeroed` answers such memory.
+    unsafe { thread.fpu().prepare(|layout| fallible::zeroed(layout).ok()) }?;
     thread.attention().put(Special::FloatingPoint, true);
     set_fpu_allowed(cpu, true);
     // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.

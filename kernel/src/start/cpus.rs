@@ -8,7 +8,7 @@ use smp::call::Exchange;
 use smp::local_apic::{LocalApic, Pins};
 
 use super::facts::facts;
-use crate::arch::x86_64::Idle;
+use crate::arch::Idle;
 use crate::cpu::{Block, KernelCpu, Local};
 use crate::irq::{CallPort, Operation};
 use crate::memory::kernel_space::{allocate_stack, kernel_root};

@@ -8,16 +8,15 @@ use x86_64::instructions::port::PortWriteOnly;
 
 use super::silent_cpus::SilentCpus;
 use super::{acpi_tables, cpus, facts, first_program, other_cpus, timer};
-use crate::arch::x86_64::{
-    Idle, IdleFeatures, TscClock, initialise_cpu, patch_entries, prepare_decoder, vectors, vectors_table,
-};
-use crate::boot::{BootInfo, CommandLine};
+use crate::arch::{Idle, IdleFeatures, TscClock, initialise_cpu, prepare_decoder, vectors};
+use crate::entry::{patch_entries, syscall_entry, vectors_table};
+use crate::memory::boot_info::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
 use crate::pci::{Silenced, silence_devices};
 use crate::program::archive;
-use crate::{console, cpu, irq, power, sched, swap, test_overflow, time};
+use crate::{console, cpu, irq, power, sched, swap, test_overflow, test_state, time};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -62,8 +61,9 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     let Some(first) = blocks.first().copied() else { panic!("cannot start: no CPU is left to run") };
     // SAFETY: ring 0, interrupts off, first use of this block, and this CPU is the first of the list.
     let ready = unsafe { first.init(vectors_table()) };
-    // SAFETY: the block is in use and interrupts are off.
-    let _the_first_agrees = unsafe { initialise_cpu(first.index()) };
+    test_state::dirty_if_wanted();
+    // SAFETY: the block is in use, interrupts are off, and the entry is that of SYSCALL.
+    let _the_first_agrees = unsafe { initialise_cpu(first.index(), syscall_entry) };
     sched::install_board(blocks.len());
     cpu::install(blocks);
     frame::set_cache_locator(cpu::find_frame_cache);

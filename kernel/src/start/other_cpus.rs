@@ -13,14 +13,14 @@ use spin::Once;
 
 use super::facts::facts;
 use super::silent_cpus::SilentCpus;
-use crate::arch::x86_64::{initialise_cpu, stop_cpu, vectors, vectors_table};
+use crate::arch::{CpuFeatures, control_registers, initialise_cpu, stop_cpu, vectors};
 use crate::cpu::{self, Block, ThisCpu};
+use crate::entry::{syscall_entry, vectors_table};
 use crate::irq::watchdog;
-use crate::memory::control_registers::{CpuFeatures, control_registers};
 use crate::memory::kernel_space::{kernel_root, trampoline_root};
 use crate::memory::{direct_map, frame};
 use crate::time::{HardwareTimer, clock};
-use crate::{arch, console, sched, test_overflow, time};
+use crate::{arch, console, sched, test_overflow, test_state, time};
 
 /// What every starting CPU needs to know.
 struct Shared {
@@ -118,8 +118,9 @@ extern "C" fn other_main(index: u64) -> ! {
     let block = cpu::all()[index as usize];
     // SAFETY: ring 0, interrupts off, first use of this block, by the CPU that its record named.
     let ready = unsafe { block.init(vectors_table()) };
-    // SAFETY: the block is in use and interrupts are off.
-    let agrees = unsafe { initialise_cpu(block.index()) };
+    test_state::dirty_if_wanted();
+    // SAFETY: the block is in use, interrupts are off, and the entry is that of SYSCALL.
+    let agrees = unsafe { initialise_cpu(block.index(), syscall_entry) };
     let this = cpu::this();
     if !agrees {
         console::line(format_args!("CPU {index}: the firmware set other memory types (MTRR) than on CPU 0"));

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use smp::ApicId;
 
-use crate::boot::CommandLine;
+use crate::memory::boot_info::CommandLine;
 
 /// The word of the command line: `silent-cpus=2,5` drops the SIPIs to the CPUs with the indices 2 and 5.
 const KEY: &str = "silent-cpus";

@@ -2,8 +2,7 @@
 
 use smp::local_apic::{LocalApic, TimerMode, Vector, has_tsc_deadline};
 
-use crate::arch::ticks;
-use crate::arch::x86_64::{Calibration, Comparison, GOOD_PPM, calibrate, is_emulator, vectors};
+use crate::arch::{Calibration, Comparison, GOOD_PPM, calibrate, is_emulator, ticks, vectors};
 use crate::time::{HardwareTimer, Rate};
 
 /// What the measurement counts down from: 10 ms at 1 GHz, 100 ms at 100 MHz.

@@ -6,8 +6,8 @@ use super::room::{Marks, set_marks};
 use super::settings::Setting;
 use super::store::{Store, install};
 use super::waiting::{DEADLINE, LONGEST_DEADLINE, prepare};
-use crate::boot::CommandLine;
 use crate::console;
+use crate::memory::boot_info::CommandLine;
 use crate::memory::frame;
 use crate::memory::layout::PAGE_SIZE;
 

@@ -7,14 +7,13 @@ use percpu::CpuIndex;
 use smp::CpuSet;
 
 use super::capabilities::other_thread;
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
 use crate::sched::{self, Next};
 use crate::swap;
 use crate::thread::{Affinity, AffinityError, Thread};
-use crate::trap::TrapFrame as _;
 use crate::user_copy;
 
 /// Handles one of these calls.

@@ -3,13 +3,12 @@
 use gatehouse_abi::{BASE_FS, BASE_GS, Error};
 use percpu::CpuIndex;
 
-use crate::arch::{Frame, Verdict};
+use crate::arch::{Frame, TrapFrame as _, Verdict};
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
 use crate::sched::{self, Next};
 use crate::thread::Thread;
 use crate::time;
-use crate::trap::TrapFrame as _;
 use crate::{console, lockdown, user_copy};
 
 /// The most that one [`debug_write`] takes.

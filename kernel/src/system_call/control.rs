@@ -6,13 +6,12 @@ use gatehouse_abi::{DEFAULT_PRIORITY, Error, PASS_BREAKPOINT, PASS_UNDEFINED, PR
 
 use super::capabilities::{other_thread, program};
 use super::dispatch::Outcome;
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::program;
 use crate::sched::{self, Next, Suspended};
 use crate::thread::Thread;
-use crate::trap::TrapFrame as _;
 
 /// Ends a program, which may be the caller's.
 pub(super) fn kill_program(cpu: &ThisCpu, thread: &Thread, target: u64) -> Result<u64, Error> {

@@ -6,7 +6,7 @@ use percpu::CpuIndex;
 use super::capabilities::{insert, slot};
 use super::dispatch::Outcome;
 use super::notifications;
-use crate::arch::{Frame, harmless_port_value, read_port, write_port};
+use crate::arch::{Frame, TrapFrame as _, harmless_port_value, read_port, write_port};
 use crate::capability::Rights;
 use crate::console;
 use crate::cpu::ThisCpu;
@@ -14,7 +14,6 @@ use crate::irq::Interrupt;
 use crate::object::{Counted, KernelObject, Ports};
 use crate::sched::Next;
 use crate::thread::Thread;
-use crate::trap::TrapFrame as _;
 use crate::user_copy;
 
 /// Looks at the capability in a slot, which must have the right.

@@ -4,11 +4,10 @@ use gatehouse_abi::SystemCall;
 
 use super::dispatch::{Outcome, piece, settle};
 use super::{cpus, memory, notifications, programs, timers};
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next};
 use crate::thread::Thread;
-use crate::trap::TrapFrame as _;
 
 #[inline(always)]
 fn directly(cpu: &ThisCpu, frame: &mut Frame, call: impl FnOnce(&Thread, [u64; 6], &mut Frame) -> Outcome) -> Next {

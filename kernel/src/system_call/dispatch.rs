@@ -9,14 +9,13 @@ use super::{
     affinity, calls, capabilities, control, debugging, frames, information, memory, messages, objects, programs,
     saved_replies, timers,
 };
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
 use crate::swap;
 use crate::test_hooks;
 use crate::thread::Thread;
 use crate::time;
-use crate::trap::TrapFrame as _;
 
 /// What a call comes to.
 pub(super) enum Outcome {

@@ -6,7 +6,7 @@ use gatehouse_abi::{
 };
 use percpu::CpuIndex;
 
-use crate::arch::x86_64::TrapCounts;
+use crate::arch::TrapCounts;
 use crate::cpu::{self, Block};
 use crate::memory::{frame, heap};
 use crate::program::{self, archive};

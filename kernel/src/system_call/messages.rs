@@ -4,14 +4,13 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, MessageTag, SystemCall};
 
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::{Rights, Slot};
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, Endpoint};
 use crate::object::KernelObject;
 use crate::sched::Next;
 use crate::thread::Thread;
-use crate::trap::TrapFrame as _;
 
 /// The endpoint behind a slot of the thread's program, and the capability's badge.
 #[inline(always)]

@@ -6,13 +6,12 @@ use gatehouse_abi::Error;
 
 use super::capabilities::{insert, slot};
 use super::dispatch::Outcome;
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{Notification, notification};
 use crate::object::{Counted, KernelObject};
 use crate::thread::Thread;
-use crate::trap::TrapFrame as _;
 
 pub(super) fn create(thread: &Thread) -> Result<u64, Error> {
     insert(thread.program(), KernelObject::Notification(Counted::first(Notification::new())?))

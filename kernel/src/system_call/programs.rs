@@ -8,7 +8,7 @@ use percpu::CpuIndex;
 use super::affinity::read_affinity;
 use super::capabilities::insert;
 use super::dispatch::Outcome;
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
@@ -16,7 +16,6 @@ use crate::object::KernelObject;
 use crate::program::{self, SpawnError, Start, Waited};
 use crate::sched::Next;
 use crate::thread::{Affinity, Thread};
-use crate::trap::TrapFrame as _;
 use crate::user_copy;
 
 /// Names longer than this are in no archive.

@@ -6,13 +6,12 @@ use gatehouse_abi::{Error, MessageTag, SLOT_NONE};
 
 use super::capabilities::{insert, slot};
 use super::dispatch::Outcome;
-use crate::arch::Frame;
+use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, SavedReply, capability_transfer};
 use crate::object::{Counted, FOREST, KernelObject, drop_removed};
 use crate::thread::{Thread, Wait};
-use crate::trap::TrapFrame as _;
 
 /// Puts the caller's right to reply into a slot.
 pub(super) fn save(cpu: &ThisCpu, thread: &Thread) -> Result<u64, Error> {

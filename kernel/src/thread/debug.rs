@@ -1,8 +1,7 @@
 //! What a debugger asks of a thread, and changes in it.
 
 use super::{Special, Thread};
-use crate::arch::{Arch, DebugRegisters, Frame, HardwareBreakpoint, RefusedBreakpoint};
-use crate::trap::{ArchTrap as _, TrapInfo};
+use crate::arch::{Arch, ArchTrap as _, DebugRegisters, Frame, HardwareBreakpoint, RefusedBreakpoint, TrapInfo};
 
 impl Thread {
     /// The breakpoint, step or watchpoint that stopped it; `None` if its last trap was another one. Only by its owner, while

@@ -9,7 +9,7 @@ use spin::Once;
 use super::clock;
 use super::timer::{changed_elsewhere, expire};
 use super::timer_list::Due;
-use crate::arch::{ticks, x86_64::vectors};
+use crate::arch::{ticks, vectors};
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next, Worker};
 use crate::thread::Thread;

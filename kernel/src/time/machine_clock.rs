@@ -2,7 +2,7 @@
 
 use spin::Once;
 
-use crate::arch::x86_64::TscClock;
+use crate::arch::TscClock;
 
 static CLOCK: Once<TscClock> = Once::new();
 

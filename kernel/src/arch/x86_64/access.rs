@@ -8,8 +8,7 @@ use iced_x86::{
 };
 
 use super::frame::TrapFrame;
-use crate::memory::layout::PAGE_SIZE;
-use crate::trap::TrapFrame as _;
+use crate::arch::{PAGE_SIZE, TrapFrame as _};
 
 /// Makes the decoder build its tables, a third of a megabyte of kernel heap that it keeps: at the start, not in the
 /// first fault that needs them.
@@ -35,13 +34,20 @@ pub fn instruction_info() -> InstructionInfoFactory {
 const LONGEST: usize = 15;
 
 /// The interrupted thread.
-pub(super) struct Interrupted<'thread> {
-    pub(super) frame: &'thread TrapFrame,
-    pub(super) fs_base: u64,
-    pub(super) gs_base: u64,
+#[expect(missing_debug_implementations, reason = "it holds a closure")]
+pub struct Interrupted<'thread> {
+    /// Its frame.
+    pub frame: &'thread TrapFrame,
+    /// Where FS begins.
+    pub fs_base: u64,
+    /// Where GS begins.
+    pub gs_base: u64,
     /// Reads the program's memory; `false` if any byte is not mapped.
-    pub(super) read: &'thread dyn Fn(u64, &mut [u8]) -> bool,
+    pub read: &'thread dyn Fn(u64, &mut [u8]) -> bool,
 }
+
+/// What the decoder can be asked.
+pub type Question<Answer> = fn(&mut InstructionInfoFactory, &Interrupted<'_>) -> Option<Answer>;
 
 /// How memory was accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +64,7 @@ const fn is_canonical(address: u64) -> bool {
 }
 
 /// The access to memory that cannot exist, if that is what the fault is about: its trap number and address.
-pub(super) fn invalid(factory: &mut InstructionInfoFactory, thread: &Interrupted<'_>) -> Option<(TrapNumber, u64)> {
+pub fn invalid(factory: &mut InstructionInfoFactory, thread: &Interrupted<'_>) -> Option<(TrapNumber, u64)> {
     let (kind, address) = find(factory, thread, |address, _| !is_canonical(address))?;
     let number = match kind {
         Kind::Execute => TrapNumber::INVALID_MEMORY_EXECUTION,
@@ -69,7 +75,7 @@ pub(super) fn invalid(factory: &mut InstructionInfoFactory, thread: &Interrupted
 }
 
 /// The unaligned access that the fault is about: its trap number and address.
-pub(super) fn unaligned(factory: &mut InstructionInfoFactory, thread: &Interrupted<'_>) -> Option<(TrapNumber, u64)> {
+pub fn unaligned(factory: &mut InstructionInfoFactory, thread: &Interrupted<'_>) -> Option<(TrapNumber, u64)> {
     let (kind, address) = find(factory, thread, |address, size| size > 1 && !address.is_multiple_of(size as u64))?;
     let number = match kind {
         Kind::Execute => TrapNumber::UNALIGNED_INSTRUCTION,

@@ -11,7 +11,7 @@
 use heapless::Vec;
 
 use super::frame::{TrapFrame, offsets};
-use crate::trap::{Origin, TrapFrame as _};
+use crate::arch::{Origin, TrapFrame as _};
 
 /// The most steps of a backtrace.
 pub const MOST_STEPS: usize = 40;

@@ -2,19 +2,18 @@
 
 use gatehouse_abi::TrapNumber;
 
-use super::access;
-use super::access_context::Question;
+use super::access::{self, Question};
 use super::frame::TrapFrame;
 use super::vectors;
 
 /// What was found out about an access.
-pub(super) type Accessed = (TrapNumber, u64);
+pub type Accessed = (TrapNumber, u64);
 
 /// Refines `number`, which vector and error code have given, and tells the address that was accessed; 0 for none.
 ///
 /// `fault_address` reads CR2; `ask` puts a question about the instruction that the frame is at.
 #[inline(always)]
-pub(super) fn classify(
+pub fn classify(
     number: TrapNumber,
     frame: &TrapFrame,
     fault_address: impl FnOnce() -> u64,

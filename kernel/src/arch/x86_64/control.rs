@@ -5,21 +5,20 @@ use core::arch::asm;
 use percpu::CpuIndex;
 use x86_64::registers::control::{Cr0, Cr4, Cr4Flags, Efer, EferFlags};
 
+use super::control_registers::{CpuFeatures, control_registers};
+use super::system_call_registers::SyscallEntry;
 use super::{bases, fpu, machine_check, processor_state, system_call_registers};
-use crate::memory::control_registers::{CpuFeatures, control_registers};
-use crate::test_state;
 
 /// Brings the calling CPU, the one with this index, to the state in which it may run threads, whatever state it is in:
-/// `docs/isa/x86_64/processor-state.md`. Answers whether its memory types are those of the first.
+/// `docs/isa/x86_64/processor-state.md`. SYSCALL leads to `syscall_entry`. Answers whether its memory types are those of the first.
 ///
 /// Control registers are written as a whole. CR4 bits are set only where CPUID has them: a reserved one is a #GP on hardware
 /// and hangs some emulators. MCE is set where there is one: without it a machine check resets the machine.
 ///
 /// # Safety
-/// Ring 0, once per CPU, after its block is in use and before interrupts are enabled.
+/// Ring 0, once per CPU, after its block is in use and before interrupts are enabled; `syscall_entry` is the kernel's, for the state that SYSCALL leaves.
 #[must_use]
-pub unsafe fn initialise_cpu(index: CpuIndex) -> bool {
-    test_state::dirty_if_wanted();
+pub unsafe fn initialise_cpu(index: CpuIndex, syscall_entry: SyscallEntry) -> bool {
     let features = CpuFeatures::detect();
     let wanted = control_registers(&features);
     let machine_check = if features.machine_check { Cr4Flags::MACHINE_CHECK_EXCEPTION } else { Cr4Flags::empty() };
@@ -38,8 +37,8 @@ pub unsafe fn initialise_cpu(index: CpuIndex) -> bool {
     // SAFETY: as for this function.
     unsafe {
         fpu::init();
-        system_call_registers::init();
-        processor_state::initialise(index)
+        system_call_registers::init(syscall_entry);
+        processor_state::initialise(index, syscall_entry)
     }
 }
 

@@ -7,7 +7,7 @@ use core::arch::asm;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::memory::UserRange;
+use crate::arch::{USER_END, USER_START};
 
 /// Hardware breakpoints of a thread.
 const BREAKPOINTS: usize = 4;
@@ -46,7 +46,8 @@ impl HardwareBreakpoint {
             BreakpointAccess::Execute => length == 1,
             _ => matches!(length, 1 | 2 | 4 | 8) && address.is_multiple_of(length),
         };
-        if !fits || UserRange::new(address, length).is_none() {
+        let is_users = address >= USER_START && address.checked_add(length).is_some_and(|end| end <= USER_END);
+        if !fits || !is_users {
             return Err(RefusedBreakpoint);
         }
         Ok(Self { address, access, length })
@@ -164,7 +165,7 @@ pub unsafe fn load(registers: &DebugRegisters) {
 }
 
 /// Takes away whatever breakpoints and status the calling CPU has, before any thread runs there.
-pub(super) fn clear() {
+pub fn clear() {
     // SAFETY: no breakpoint is enabled while they change, or afterwards.
     unsafe {
         asm!("mov dr7, {}", in(reg) NONE_ENABLED, options(nostack, preserves_flags));
@@ -177,7 +178,7 @@ pub(super) fn clear() {
 /// Why this CPU has just raised #DB: bits 0 to 3 of the breakpoints that were met, bit 14 of a single step; and whether one
 /// of those breakpoints is of an execution. Clears the status, whose bits stay until then: the next #DB would be taken for
 /// this one.
-pub(super) fn take_debug_status() -> (u64, bool) {
+pub fn take_debug_status() -> (u64, bool) {
     let (status, control): (u64, u64);
     // SAFETY: DR6 is a status register, writing it triggers nothing; DR7 is only read.
     unsafe {

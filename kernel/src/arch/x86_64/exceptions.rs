@@ -3,15 +3,11 @@
 use core::fmt;
 
 use gatehouse_abi::TrapNumber;
-use x86_64::registers::control::Cr2;
 use x86_64::registers::rflags::RFlags;
 
-use super::access_context::{self, Question};
-use super::classify::classify;
 use super::frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame};
 use super::{decode, vectors};
-use crate::cpu;
-use crate::trap::{ArchTrap, Origin, TrapFrame as _, TrapInfo};
+use crate::arch::{ArchTrap, TrapFrame as _, TrapInfo};
 
 /// This processor.
 #[derive(Debug)]
@@ -65,24 +61,5 @@ impl ArchTrap for Arch {
             if frame.vector() == SYSCALL_VECTOR { 0 } else { frame.error_code() }
         )?;
         frame.general.named().iter().try_for_each(|(name, value)| write!(out, " {name}={value:#x}"))
-    }
-}
-
-/// The trap as the portable layer wants to hear of it.
-pub(super) fn trap_info(number: TrapNumber, frame: &TrapFrame) -> TrapInfo {
-    let origin = frame.origin();
-    let (number, address) = if frame.vector() as u8 == vectors::MACHINE_CHECK {
-        (number, cpu::this().kernel().machine_check().last().map_or(0, |event| event.address))
-    } else {
-        // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
-        classify(number, frame, Cr2::read_raw, |question| access_of(frame, question))
-    };
-    TrapInfo { number, vector: frame.vector(), origin, description: number.description(), address }
-}
-
-fn access_of<Answer>(frame: &TrapFrame, question: Question<Answer>) -> Option<Answer> {
-    match frame.origin() {
-        Origin::User => access_context::of_thread(frame, question),
-        Origin::Kernel => access_context::of_kernel(frame, question),
     }
 }

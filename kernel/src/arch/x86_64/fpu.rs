@@ -9,7 +9,7 @@
 //!
 //! Kept are x87, SSE, AVX and AVX-512; not PKRU, since CR4.PKE stays clear.
 
-use alloc::alloc::{Layout, alloc_zeroed, dealloc};
+use alloc::alloc::{Layout, dealloc};
 use core::arch::asm;
 use core::cell::Cell;
 use core::ptr::NonNull;
@@ -18,8 +18,6 @@ use raw_cpuid::CpuId;
 use spin::Once;
 use x86_64::registers::control::{Cr0, Cr0Flags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
-
-use crate::memory::fallible::{self, OutOfHeap};
 
 /// How this machine saves the state; the same on every CPU.
 #[derive(Clone, Copy, Debug)]
@@ -166,17 +164,19 @@ impl FpuState {
         self.0.get().is_some()
     }
 
-    /// Makes the area, with the unit's initial state in it.
+    /// Makes the area, in memory that `allocate` answers, with the unit's initial state in it.
     ///
     /// # Errors
-    /// [`NoMemoryForState`] if the kernel heap is exhausted.
-    pub fn prepare(&self) -> Result<(), NoMemoryForState> {
+    /// [`NoMemoryForState`] if there is no memory.
+    ///
+    /// # Safety
+    /// What `allocate` answers is zeroed memory of that layout from the global allocator, and nobody else's.
+    #[inline(always)]
+    pub unsafe fn prepare(&self, allocate: impl FnOnce(Layout) -> Option<NonNull<u8>>) -> Result<(), NoMemoryForState> {
         if self.is_in_use() {
             return Ok(());
         }
-        // SAFETY: the layout is not empty.
-        let allocate = || NonNull::new(unsafe { alloc_zeroed(layout()) }).ok_or(OutOfHeap);
-        let area = fallible::attempt(allocate).map_err(|_| NoMemoryForState)?;
+        let area = allocate(layout()).ok_or(NoMemoryForState)?;
         // SAFETY: both words lie in the first 512 bytes of the fresh area. An all-zero XSAVE header means initial
         // state, for which the control words of the legacy area still count with FXRSTOR, and MXCSR with XRSTOR.
         unsafe {

@@ -23,7 +23,7 @@ use percpu::{EntryCounters, KERNEL_CODE, KERNEL_DATA, USER_CODE, USER_DATA};
 
 use super::general_registers::GeneralRegisters;
 use super::vectors;
-use crate::trap::Origin;
+use crate::arch::Origin;
 
 /// A saved context. Fields that decide privilege are private: see the setters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,7 +279,7 @@ impl TrapFrame {
     }
 }
 
-impl crate::trap::TrapFrame for TrapFrame {
+impl crate::arch::TrapFrame for TrapFrame {
     #[inline(always)]
     fn origin(&self) -> Origin {
         if self.code_segment & 3 == 3 { Origin::User } else { Origin::Kernel }
@@ -364,7 +364,7 @@ impl crate::trap::TrapFrame for TrapFrame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trap::TrapFrame as _;
+    use crate::arch::TrapFrame as _;
 
     #[test]
     fn no_setter_lets_privilege_or_a_bad_address_through() {

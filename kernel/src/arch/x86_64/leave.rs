@@ -27,7 +27,7 @@ const _: () = assert!(USER_END + 2 < 1 << 47);
 /// # Safety
 /// Only entries and [`leave_through`] may come here, by a jump, in the state described; it is no function to be called.
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn leave() {
+pub unsafe extern "C" fn leave() {
     naked_frame_asm!(
         restore_general_registers!(),
         "cmp dword ptr [rax + {vector}], {syscall}",
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn leave_through(frame: *const super::frame::TrapFrame) ->
 /// # Safety
 /// As for [`leave_through`], on the interrupt stack.
 #[inline(always)]
-pub(super) unsafe fn leave_from_handler(frame: *const super::frame::TrapFrame) -> ! {
+pub unsafe fn leave_from_handler(frame: *const super::frame::TrapFrame) -> ! {
     // SAFETY: the contract is the same; `leave` uses no stack.
     unsafe { core::arch::asm!("jmp {leave}", leave = sym leave, in("rax") frame, options(noreturn)) }
 }

@@ -76,7 +76,7 @@ unsafe extern "C" {
 
 /// Lets the kernel go on behind one of the two instructions above, if it is one that the frame of a #GP is at. Both functions
 /// have nothing on the stack then but their return address.
-pub(super) fn answer_refusal(frame: &mut TrapFrame) -> bool {
+pub fn answer_refusal(frame: &mut TrapFrame) -> bool {
     frame.go_on_in_kernel(
         [&raw const msr_read, &raw const msr_write].map(|site| site as u64),
         &raw const msr_refused as u64,

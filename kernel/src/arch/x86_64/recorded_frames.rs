@@ -9,7 +9,7 @@ use super::classify::classify;
 use super::decode::{describe_error_code, trap_number};
 use super::frame::TrapFrame;
 use super::vectors::vector;
-use crate::trap::{Origin, TrapFrame as _};
+use crate::arch::{Origin, TrapFrame as _};
 
 const USER_CODE: u64 = 0x23;
 const KERNEL_CODE: u64 = 0x8;

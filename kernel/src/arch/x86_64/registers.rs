@@ -91,7 +91,7 @@ macro_rules! naked_frame_asm {
     };
 }
 
-pub(super) use {
+pub(crate) use {
     naked_frame_asm, push_general_registers, restore_general_registers, restore_rest_and_point_at_interrupt_frame,
     save_general_registers,
 };

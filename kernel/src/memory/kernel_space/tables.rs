@@ -5,8 +5,8 @@ use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::virtual_area::VirtualArea;
-use crate::boot::{BootInfo, MemoryKind};
 use crate::memory::PhysicalRange;
+use crate::memory::boot_info::{BootInfo, MemoryKind};
 use crate::memory::frame::{Frame, OutOfFrames};
 use crate::memory::layout::{
     DIRECT_MAP_BASE, DYNAMIC_AREA_BASE, DYNAMIC_AREA_END, KERNEL_AREA_BASE, LARGE_PAGE_SIZE, PAGE_SIZE,

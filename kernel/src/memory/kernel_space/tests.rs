@@ -10,7 +10,7 @@ use x86_64::{PhysAddr, VirtAddr};
 
 use super::tables::tables;
 use super::*;
-use crate::boot::{BootInfo, CommandLine, ImagePlacement, ImageSegment, ImageSegments, MemoryKind};
+use crate::memory::boot_info::{BootInfo, CommandLine, ImagePlacement, ImageSegment, ImageSegments, MemoryKind};
 use crate::memory::frame::{self, Frame};
 use crate::memory::layout::{DIRECT_MAP_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
 use crate::memory::{AddressSpace, PhysicalRange, direct_map, test_memory};

@@ -5,7 +5,7 @@
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction, PCI_CAP_ID_VNDR, PciRoot};
 use x86_64::PhysAddr;
 
-use crate::arch::x86_64::vectors;
+use crate::arch::vectors;
 use crate::cpu;
 use crate::memory::kernel_space::map_mmio;
 use crate::pci::{Ports, Regions, address_and_value, msi_x};

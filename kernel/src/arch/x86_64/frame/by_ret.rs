@@ -16,7 +16,7 @@ impl TrapFrame {
     ///
     /// # Safety
     /// The frame is one of ring 0, and the three words are mapped, writable and not in use.
-    pub(in crate::arch::x86_64) unsafe fn return_by_ret(&mut self) {
+    pub(crate) unsafe fn return_by_ret(&mut self) {
         self.stack_pointer -= size_of::<[u64; WORDS]>() as u64;
         let words = [self.general.rax, self.flags & !TRAP_FLAG, self.instruction_pointer];
         // SAFETY: by the contract; the kernel keeps its RSP a multiple of 8, but the processor does not ask for that.
@@ -27,7 +27,7 @@ impl TrapFrame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trap::TrapFrame as _;
+    use crate::arch::TrapFrame as _;
 
     #[test]
     fn the_words_are_in_the_order_in_which_they_are_popped() {

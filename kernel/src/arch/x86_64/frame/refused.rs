@@ -8,7 +8,7 @@ use super::TrapFrame;
 impl TrapFrame {
     /// Makes this frame, which the processor has refused to return through, that of the trap by which it did so: with the
     /// general registers and the error code of `fault`, and with values that are not refused again.
-    pub(in crate::arch::x86_64) fn become_refused(&mut self, fault: &Self) {
+    pub(crate) fn become_refused(&mut self, fault: &Self) {
         self.general = fault.general;
         self.code_segment = u64::from(USER_CODE.0);
         self.stack_segment = u64::from(USER_DATA.0);
@@ -19,7 +19,7 @@ impl TrapFrame {
     }
 
     /// Makes the kernel go on at `behind`, if this is a frame of the kernel and it is at one of `sites`; `false` if not.
-    pub(in crate::arch::x86_64) fn go_on_in_kernel(&mut self, sites: [u64; 2], behind: u64) -> bool {
+    pub(crate) fn go_on_in_kernel(&mut self, sites: [u64; 2], behind: u64) -> bool {
         let is_there = self.code_segment == u64::from(KERNEL_CODE.0) && sites.contains(&self.instruction_pointer);
         if is_there {
             self.instruction_pointer = behind;
@@ -28,7 +28,7 @@ impl TrapFrame {
     }
 
     /// Sets what the stub and the processor push for a trap.
-    pub(in crate::arch::x86_64) fn set_trap(&mut self, vector: u64, error_code: u64) {
+    pub(crate) fn set_trap(&mut self, vector: u64, error_code: u64) {
         self.vector = vector;
         self.error_code = error_code;
     }
@@ -38,7 +38,7 @@ impl TrapFrame {
 mod tests {
     use super::super::{FIXED_FLAGS, NO_VECTOR, USER_FLAGS};
     use super::*;
-    use crate::trap::TrapFrame as _;
+    use crate::arch::TrapFrame as _;
 
     #[test]
     fn only_the_kernel_at_a_listed_instruction_goes_on_behind_it() {

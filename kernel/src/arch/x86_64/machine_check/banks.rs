@@ -20,19 +20,19 @@ const MOST_BANKS: u32 = 32;
 
 /// What the machine-check architecture of this CPU offers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Banks {
+pub struct Banks {
     capabilities: GlobalCapabilities,
 }
 
 impl Banks {
     /// The banks of the calling CPU; `None` if it has no machine-check architecture, or says so and has no register of it.
-    pub(super) fn of_this_cpu() -> Option<Self> {
+    pub fn of_this_cpu() -> Option<Self> {
         CpuId::new().get_feature_info().filter(raw_cpuid::FeatureInfo::has_mca)?;
         Some(Self { capabilities: GlobalCapabilities(msr::read(GLOBAL_CAPABILITIES)?) })
     }
 
     /// Whether the processor tells errors that software can recover from.
-    pub(super) const fn have_recovery(self) -> bool {
+    pub const fn have_recovery(self) -> bool {
         self.capabilities.has_recovery()
     }
 
@@ -41,19 +41,19 @@ impl Banks {
     }
 
     /// What is being reported.
-    pub(super) fn global_status(self) -> GlobalStatus {
+    pub fn global_status(self) -> GlobalStatus {
         // SAFETY: the architecture is there, and the register with it.
         GlobalStatus(unsafe { Msr::new(GLOBAL_STATUS).read() })
     }
 
     /// Ends the machine check (MCIP): until then the next one would reset the machine.
-    pub(super) fn end(self) {
+    pub fn end(self) {
         // SAFETY: as above; zero is what it holds between two machine checks.
         unsafe { Msr::new(GLOBAL_STATUS).write(0) };
     }
 
     /// Every bank that holds an error.
-    pub(super) fn events(self) -> impl Iterator<Item = (Severity, MachineCheckEvent)> {
+    pub fn events(self) -> impl Iterator<Item = (Severity, MachineCheckEvent)> {
         let global = self.global_status();
         self.numbers().filter_map(move |bank| {
             let first = FIRST_BANK + bank * BANK_REGISTERS;
@@ -72,7 +72,7 @@ impl Banks {
     }
 
     /// Empties a bank.
-    pub(super) fn clear(self, bank: u64) {
+    pub fn clear(self, bank: u64) {
         if self.numbers().contains(&(bank as u32)) {
             // SAFETY: the bank exists; zero may be written to any status (SDM, "IA32_MCi_STATUS MSRS").
             unsafe { Msr::new(FIRST_BANK + bank as u32 * BANK_REGISTERS + 1).write(0) };
@@ -85,7 +85,7 @@ impl Banks {
 ///
 /// # Safety
 /// Ring 0.
-pub(in crate::arch::x86_64) unsafe fn initialise() {
+pub unsafe fn initialise() {
     let Some(banks) = Banks::of_this_cpu() else { return };
     if banks.capabilities.has_control() {
         // SAFETY: the capabilities say that the register is there; all ones enable everything.
@@ -116,6 +116,6 @@ fn first_bank_is_the_firmwares() -> bool {
 
 /// Whether every CPU is told of a machine check of any (SDM, "Machine-Check Exception Handler": family 6 from model 0xE
 /// on; others only the one concerned).
-pub(super) fn are_broadcast() -> bool {
+pub fn are_broadcast() -> bool {
     intel_model().is_some_and(|(family, model)| family > 6 || family == 6 && model >= 0xe)
 }

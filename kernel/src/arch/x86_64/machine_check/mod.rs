@@ -11,17 +11,13 @@
 //! that report with AMD's scalable banks the older registers of the first banks show the same.
 
 mod banks;
-mod end;
-mod handler;
 mod rendezvous;
 mod severity;
 mod state;
 mod status;
 
-pub(super) use banks::initialise;
-pub(super) use end::{end_for_program, end_machine_check};
-pub(super) use handler::{Outcome, handle};
-pub(super) use status::BankStatus;
-
-pub use severity::{Action, POLICY, PolicyRow};
+pub use banks::{Banks, are_broadcast, initialise};
+pub use rendezvous::meet;
+pub use severity::{Action, POLICY, PolicyRow, Severity, action};
 pub use state::{MachineCheckEvent, MachineCheckState};
+pub use status::{BankStatus, GlobalStatus, physical_address};

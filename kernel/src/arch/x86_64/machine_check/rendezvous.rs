@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Enters a machine check: counts it in `own` and waits until every one of `all` has counted as many, or until `over` says
 /// that the time is. Answers whether all came.
-pub(super) fn meet<'count>(
+pub fn meet<'count>(
     own: &AtomicU64,
     all: impl Iterator<Item = &'count AtomicU64> + Clone,
     mut over: impl FnMut() -> bool,

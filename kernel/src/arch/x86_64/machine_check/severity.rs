@@ -1,7 +1,7 @@
 //! What a machine check comes to: pure, from the registers and from who was interrupted.
 
 use super::status::{BankStatus, GlobalStatus};
-use crate::trap::Origin;
+use crate::arch::Origin;
 
 /// How bad what a bank holds is; the worst decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -35,7 +35,7 @@ impl fmt::Display for MachineCheckEvent {
 #[derive(Debug, Default)]
 pub struct MachineCheckState {
     /// Machine checks that this CPU has entered, for the meeting of all CPUs.
-    pub(super) entered: AtomicU64,
+    pub entered: AtomicU64,
     corrected: AtomicU64,
     deferred: AtomicU64,
     contained: AtomicU64,
@@ -50,7 +50,7 @@ fn increment(counter: &AtomicU64) {
 
 impl MachineCheckState {
     /// Counts what a bank held.
-    pub(super) fn count(&self, severity: Severity) {
+    pub fn count(&self, severity: Severity) {
         match severity {
             Severity::Corrected => increment(&self.corrected),
             Severity::Deferred => increment(&self.deferred),
@@ -59,23 +59,23 @@ impl MachineCheckState {
     }
 
     /// Remembers the event that decided.
-    pub(super) fn remember(&self, event: &MachineCheckEvent) {
+    pub fn remember(&self, event: &MachineCheckEvent) {
         let words = [event.bank, event.status, event.address, event.misc, event.global];
         self.last.iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Relaxed));
     }
 
     /// Notes whether the event is still to be told; answers whether it was.
-    pub(super) fn is_to_be_told(&self, now: bool) -> bool {
+    pub fn is_to_be_told(&self, now: bool) -> bool {
         self.to_be_told.swap(now, Ordering::Relaxed)
     }
 
     /// One program was ended.
-    pub(super) fn count_contained(&self) {
+    pub fn count_contained(&self) {
         increment(&self.contained);
     }
 
     /// Not all CPUs came.
-    pub(super) fn count_missed_meeting(&self) {
+    pub fn count_missed_meeting(&self) {
         increment(&self.missed_meetings);
     }
 

@@ -11,7 +11,7 @@ use percpu::CpuIndex;
 
 use self::features::Features;
 use self::rows::{ROWS, Value, counter_controls};
-use super::syscall_entry::syscall_entry;
+use super::system_call_registers::SyscallEntry;
 use super::{debug_registers, msr};
 
 pub use dirty::dirty;
@@ -23,10 +23,10 @@ pub use show::{Shown, show};
 /// # Safety
 /// Ring 0, once per CPU, with the IDT loaded and before any thread runs there.
 #[must_use]
-pub(super) unsafe fn initialise(index: CpuIndex) -> bool {
+pub(super) unsafe fn initialise(index: CpuIndex, syscall_entry: SyscallEntry) -> bool {
     let features = Features::detect();
     for row in ROWS.iter().filter(|row| (row.is_there)(&features)) {
-        let Some(value) = value(row.value, index, || msr::read(row.number)) else { continue };
+        let Some(value) = value(row.value, index, syscall_entry, || msr::read(row.number)) else { continue };
         // What is refused is not there, whatever CPUID says, and needs no value.
         // SAFETY: each value switches something off, or is what the kernel relies on.
         let _refused = unsafe { msr::write(row.number, value) };
@@ -40,7 +40,7 @@ pub(super) unsafe fn initialise(index: CpuIndex) -> bool {
 }
 
 /// What to write; `None` if the register cannot be read, or is as it should be.
-fn value(value: Value, index: CpuIndex, old: impl FnOnce() -> Option<u64>) -> Option<u64> {
+fn value(value: Value, index: CpuIndex, syscall_entry: SyscallEntry, old: impl FnOnce() -> Option<u64>) -> Option<u64> {
     match value {
         Value::Is(value) => Some(value),
         Value::CpuIndex => Some(u64::from(index.get())),

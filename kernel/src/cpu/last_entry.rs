@@ -1,0 +1,28 @@
+//! What a CPU that does not answer did last, as far as others can see it.
+
+use core::fmt;
+
+use super::Block;
+use crate::arch::{Frame, SYSCALL_VECTOR, TrapFrame as _, vector};
+
+/// How a CPU last came into the kernel from ring 3: by what lies in its running thread's frame. For reports about CPUs that
+/// are stuck; of one that goes on, the numbers need not belong together.
+#[derive(Clone, Copy, Debug)]
+pub struct LastEntry<'block>(pub &'block Block);
+
+impl fmt::Display for LastEntry<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.runs_nothing() {
+            return write!(out, "runs no thread");
+        }
+        let frame = (self.0.task_state().privilege_stack() - size_of::<Frame>() as u64) as *const Frame;
+        // SAFETY: the CPU's TSS names the end of its thread's save area, which ends with a frame of plain numbers, in kernel
+        // memory that stays mapped. The CPU may write to it at this moment: any bits are a frame.
+        let frame = unsafe { frame.read_volatile() };
+        let name = match frame.vector() {
+            SYSCALL_VECTOR => "SYSCALL",
+            number => u8::try_from(number).map_or("nothing yet", |number| vector(number).name),
+        };
+        write!(out, "last entered the kernel by {name} from RIP {:#x}", frame.instruction_pointer())
+    }
+}
