@@ -5,10 +5,11 @@ use std::path::Path;
 use super::finding::Finding;
 
 /// A package, and the packages of this workspace that it must not use.
-const FORBIDDEN: [(&str, &[&str]); 3] = [
+const FORBIDDEN: [(&str, &[&str]); 4] = [
     ("percpu/Cargo.toml", &["gatehouse-smp", "kernel", "gatehouse-abi", "ci"]),
     ("smp/Cargo.toml", &["kernel", "gatehouse-abi", "ci"]),
     ("kernel/abi/Cargo.toml", &["kernel", "gatehouse-smp", "gatehouse-percpu", "ci"]),
+    ("kernel/runtime/Cargo.toml", &["kernel", "gatehouse-smp", "gatehouse-percpu", "ci"]),
 ];
 
 const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
