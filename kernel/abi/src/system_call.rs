@@ -1,10 +1,24 @@
 //! System call numbers.
 
-/// The number in RAX. Arguments go in RDI RSI RDX R10 R8 R9; the result comes back in RAX. SYSCALL
-/// destroys RCX and R11; `int 0x80` destroys nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u64)]
-pub enum SystemCall {
+/// Makes the enum and the list of all calls from one row a call.
+macro_rules! system_calls {
+    ($($(#[$doc:meta])* $call:ident = $number:literal,)*) => {
+        /// The number in RAX. Arguments go in RDI RSI RDX R10 R8 R9; the result comes back in RAX. SYSCALL
+        /// destroys RCX and R11; `int 0x80` destroys nothing else.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u64)]
+        pub enum SystemCall {
+            $($(#[$doc])* $call = $number,)*
+        }
+
+        impl SystemCall {
+            /// Every call, in the order of the numbers.
+            pub const ALL: [Self; [$($number),*].len()] = [$(Self::$call),*];
+        }
+    };
+}
+
+system_calls! {
     /// `()`: does nothing, answers 0. What an entry and an exit cost.
     Null = 0,
     /// `(status)`: ends the thread. The program ends with the last thread's status.
@@ -203,91 +217,19 @@ pub enum SystemCall {
     MoveInterrupt = 76,
     /// `(device, frame)`: answers the physical address of a frame of memory, for the device to write to.
     FrameAddress = 77,
+    // The next call goes here, with the next number.
 }
 
-impl SystemCall {
-    /// Every call, in the order of the numbers.
-    pub const ALL: [Self; 78] = [
-        Self::Null,
-        Self::ExitThread,
-        Self::ExitProgram,
-        Self::Yield,
-        Self::DebugWrite,
-        Self::Clock,
-        Self::CpuNumber,
-        Self::SpawnThread,
-        Self::Sleep,
-        Self::SpawnProgram,
-        Self::WaitProgram,
-        Self::Record,
-        Self::Information,
-        Self::ShutDown,
-        Self::SetBase,
-        Self::MoveToCpu,
-        Self::MapMemory,
-        Self::UnmapMemory,
-        Self::CreateEndpoint,
-        Self::CopyCapability,
-        Self::DeleteCapability,
-        Self::RevokeCapability,
-        Self::Send,
-        Self::Receive,
-        Self::Call,
-        Self::Reply,
-        Self::ReplyReceive,
-        Self::SetFaultHandler,
-        Self::ResumeThread,
-        Self::MapInto,
-        Self::ReadMemory,
-        Self::WriteMemory,
-        Self::ReadFaultRegisters,
-        Self::CreateNotification,
-        Self::Signal,
-        Self::Wait,
-        Self::KillProgram,
-        Self::SuspendThread,
-        Self::SleepUntil,
-        Self::CreateTimer,
-        Self::SetTimer,
-        Self::CancelTimer,
-        Self::ReadTimer,
-        Self::PingCpu,
-        Self::MoveCapability,
-        Self::SaveReply,
-        Self::ReplyTo,
-        Self::TestHook,
-        Self::ClearBreakpoint,
-        Self::ReadRegisters,
-        Self::WriteRegisters,
-        Self::SetHardwareBreakpoint,
-        Self::PatchMemory,
-        Self::ListThreads,
-        Self::OpenThread,
-        Self::SwapOut,
-        Self::CreateInterrupt,
-        Self::BindInterrupt,
-        Self::AcknowledgeInterrupt,
-        Self::CreatePorts,
-        Self::ReadPort,
-        Self::WritePort,
-        Self::CreateFrame,
-        Self::MapFrame,
-        Self::UnmapFrom,
-        Self::SetPriority,
-        Self::PassTraps,
-        Self::SetAffinity,
-        Self::GetAffinity,
-        Self::BindConsole,
-        Self::ReadConsole,
-        Self::CreateDevice,
-        Self::ReadConfiguration,
-        Self::WriteConfiguration,
-        Self::CreateDeviceFrame,
-        Self::CreateMessage,
-        Self::MoveInterrupt,
-        Self::FrameAddress,
-    ];
+/// Numbers begin with 0 and leave none out, so that a number finds its call in the list.
+const _: () = {
+    let mut number = 0;
+    while number < SystemCall::ALL.len() {
+        assert!(SystemCall::ALL[number] as usize == number, "the numbers of the calls are not dense");
+        number += 1;
+    }
+};
 
+impl SystemCall {
     /// The call with this number.
     #[must_use]
     pub const fn from_number(number: u64) -> Option<Self> {
