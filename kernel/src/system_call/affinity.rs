@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{AFFINITY_LIMIT, ANY_CPU, Error, SLOT_NONE, SystemCall};
+use gatehouse_abi::{AFFINITY_LIMIT, ANY_CPU, Error, SLOT_NONE};
 use percpu::CpuIndex;
 use smp::CpuSet;
 
@@ -12,26 +12,11 @@ use crate::capability::Rights;
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
 use crate::sched::{self, Next};
-use crate::swap;
 use crate::thread::{Affinity, AffinityError, Thread};
 use crate::user_copy;
 
-/// Handles one of these calls.
-#[inline(never)]
-pub(super) fn affinity_call(cpu: &ThisCpu, thread: &Thread, call: SystemCall, frame: &mut Frame) -> Next {
-    let arguments = frame.system_call_arguments();
-    let done = match call {
-        SystemCall::SetAffinity => set(cpu, thread, frame, &arguments),
-        _ => get(cpu, thread, &arguments).map(|length| {
-            frame.set_system_call_result(length);
-            Next::Stay
-        }),
-    };
-    done.unwrap_or_else(|error| swap::refused(cpu, frame, error))
-}
-
 /// Says on which CPUs a thread may run.
-fn set(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, arguments: &[u64; 6]) -> Result<Next, Error> {
+pub(super) fn set(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, arguments: &[u64; 6]) -> Result<Next, Error> {
     let [target, address, length, ..] = *arguments;
     let target = find(cpu, thread, target, Rights::CONTROL)?;
     let affinity = if address == ANY_CPU { Affinity::All } else { read_affinity(thread, address, length)? };
@@ -42,7 +27,7 @@ fn set(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, arguments: &[u64; 6]) 
 }
 
 /// Tells on which CPUs a thread may run; answers how many bytes that takes.
-fn get(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+pub(super) fn get(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [target, buffer, length, ..] = *arguments;
     let target = find(cpu, thread, target, Rights::READ)?;
     let count = cpu::all().len().div_ceil(64) * 8;

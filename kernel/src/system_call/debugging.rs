@@ -4,13 +4,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use gatehouse_abi::{
-    BREAKPOINT_EXECUTE, BREAKPOINT_NONE, BREAKPOINT_READ_WRITE, BREAKPOINT_WRITE, Error, SystemCall, ThreadInformation,
-    ThreadState,
+    BREAKPOINT_EXECUTE, BREAKPOINT_NONE, BREAKPOINT_READ_WRITE, BREAKPOINT_WRITE, Error, ThreadInformation, ThreadState,
 };
 
 use super::capabilities::{COPY_LIMIT, insert_below, other_thread, program, rights};
-use super::dispatch::{Outcome, then};
-use crate::arch::{BreakpointAccess, Frame, HardwareBreakpoint};
+use crate::arch::{BreakpointAccess, HardwareBreakpoint};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc;
@@ -21,29 +19,8 @@ use crate::sched::{self, Next};
 use crate::thread::{Thread, Wait};
 use crate::user_copy;
 
-/// Handles one of these calls; `None` if it is another one.
-pub(super) fn debugging_call(
-    cpu: &ThisCpu,
-    thread: &Thread,
-    call: SystemCall,
-    frame: &mut Frame,
-    arguments: &[u64; 6],
-) -> Option<Outcome> {
-    let [first, second, ..] = *arguments;
-    Some(match call {
-        SystemCall::ClearBreakpoint => then(frame, clear_breakpoint(cpu, thread, first)),
-        SystemCall::ReadRegisters => read_registers(thread, first).into(),
-        SystemCall::WriteRegisters => write_registers(thread, first).into(),
-        SystemCall::SetHardwareBreakpoint => set_hardware_breakpoint(thread, arguments).into(),
-        SystemCall::PatchMemory => patch_memory(thread, arguments).into(),
-        SystemCall::ListThreads => list_threads(thread, arguments).into(),
-        SystemCall::OpenThread => open_thread(thread, first, second).into(),
-        _ => return None,
-    })
-}
-
 /// Lets a thread go on that stands at a breakpoint, with a debugger or without.
-fn clear_breakpoint(cpu: &ThisCpu, thread: &Thread, target: u64) -> Result<Next, Error> {
+pub(super) fn clear_breakpoint(cpu: &ThisCpu, thread: &Thread, target: u64) -> Result<Next, Error> {
     let target = other_thread(thread, target, Rights::CONTROL)?;
     let woken = programs::unpause(cpu, target.program(), target.number()).or_else(|| {
         let waiting = ipc::take_breakpoint(&target)?;
@@ -54,7 +31,7 @@ fn clear_breakpoint(cpu: &ThisCpu, thread: &Thread, target: u64) -> Result<Next,
 }
 
 /// Writes the registers of a thread that stands still to the caller's message buffer.
-fn read_registers(thread: &Thread, target: u64) -> Result<u64, Error> {
+pub(super) fn read_registers(thread: &Thread, target: u64) -> Result<u64, Error> {
     let target = other_thread(thread, target, Rights::READ)?;
     let registers = with_stopped(thread, &target, Thread::registers).ok_or(Error::WrongState)?;
     thread.utcb().set_registers(&registers);
@@ -62,7 +39,7 @@ fn read_registers(thread: &Thread, target: u64) -> Result<u64, Error> {
 }
 
 /// Gives a thread that stands still the registers in the caller's message buffer.
-fn write_registers(thread: &Thread, target: u64) -> Result<u64, Error> {
+pub(super) fn write_registers(thread: &Thread, target: u64) -> Result<u64, Error> {
     let target = other_thread(thread, target, Rights::WRITE)?;
     let registers = thread.utcb().registers();
     with_stopped(thread, &target, |stopped| stopped.set_registers(&registers)).ok_or(Error::WrongState)?;
@@ -70,7 +47,7 @@ fn write_registers(thread: &Thread, target: u64) -> Result<u64, Error> {
 }
 
 /// Sets or clears one of a thread's four hardware breakpoints.
-fn set_hardware_breakpoint(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+pub(super) fn set_hardware_breakpoint(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [target, number, kind, address, length, ..] = *arguments;
     let target = other_thread(thread, target, Rights::WRITE)?;
     let access = match kind {
@@ -88,7 +65,7 @@ fn set_hardware_breakpoint(thread: &Thread, arguments: &[u64; 6]) -> Result<u64,
 }
 
 /// Writes to another program's memory, to what it may not write itself, too: its code.
-fn patch_memory(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+pub(super) fn patch_memory(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [target, address, buffer, length, ..] = *arguments;
     let target = program(thread, target, Rights::WRITE.with(Rights::CONTROL))?;
     if length > COPY_LIMIT {
@@ -118,7 +95,7 @@ fn state(program: &Program, thread: &Arc<Thread>) -> ThreadState {
 }
 
 /// Tells the threads of a program; answers how many there are, which may be more than there was room for.
-fn list_threads(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
+pub(super) fn list_threads(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [target, buffer, length, ..] = *arguments;
     let target = program(thread, target, Rights::READ)?;
     let mut threads = Vec::new();
@@ -143,7 +120,7 @@ fn list_threads(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
 }
 
 /// Makes a capability of one of a program's threads, derived from that of the program, with its rights.
-fn open_thread(thread: &Thread, target: u64, number: u64) -> Result<u64, Error> {
+pub(super) fn open_thread(thread: &Thread, target: u64, number: u64) -> Result<u64, Error> {
     let allowed = rights(thread, target)?;
     let behind = program(thread, target, Rights::CONTROL)?;
     let found =

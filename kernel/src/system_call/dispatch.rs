@@ -4,18 +4,14 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SystemCall};
 
+use super::messages;
 use super::progress::{Piece, PieceResult, Progress};
-use super::{
-    affinity, calls, capabilities, control, debugging, frames, information, memory, messages, objects, programs,
-    saved_replies, timers,
-};
+use super::table::{is_in_pieces, perform};
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
 use crate::swap;
-use crate::test_hooks;
 use crate::thread::Thread;
-use crate::time;
 
 /// What a call comes to.
 pub(super) enum Outcome {
@@ -37,22 +33,44 @@ impl From<Result<u64, Error>> for Outcome {
     }
 }
 
-/// [`SystemCall::Null`].
+impl From<Result<Next, Error>> for Outcome {
+    fn from(result: Result<Next, Error>) -> Self {
+        result.map_or_else(Self::Refused, Self::Then)
+    }
+}
+
+/// [`SystemCall::Null`], which cannot fail and makes nobody ready.
 #[inline(always)]
 pub fn null(frame: &mut Frame) {
     frame.set_system_call_result(0);
 }
 
+/// The call with this number, compiled for it alone.
+///
+/// # Panics
+/// No thread runs on this CPU.
+#[inline(always)]
+pub fn own<const NUMBER: u64>(cpu: &ThisCpu, frame: &mut Frame) -> Next {
+    let call = const {
+        match SystemCall::from_number(NUMBER) {
+            Some(call) => call,
+            None => panic!("no call has this number"),
+        }
+    };
+    let outcome = perform(cpu, call, frame, Progress::NONE);
+    settle(cpu, frame, outcome)
+}
+
 /// [`SystemCall::Call`].
 #[inline(always)]
 pub fn call(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    messages::message_call(cpu, SystemCall::Call, frame)
+    own::<{ SystemCall::Call as u64 }>(cpu, frame)
 }
 
 /// [`SystemCall::ReplyReceive`].
 #[inline(always)]
 pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    messages::message_call(cpu, SystemCall::ReplyReceive, frame)
+    own::<{ SystemCall::ReplyReceive as u64 }>(cpu, frame)
 }
 
 /// [`SystemCall::ReplyReceive`] for a client that has been taken already.
@@ -61,44 +79,32 @@ pub fn reply_receive_to(cpu: &ThisCpu, frame: &mut Frame, client: Arc<Thread>) -
     messages::reply_receive_to(cpu, frame, client)
 }
 
-/// Handles any system call in the frame of the running thread.
+/// Handles any system call in the frame of the running thread. No number, and nothing else in the register, makes the kernel
+/// panic.
 #[inline(always)]
 pub fn dispatch(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    match SystemCall::from_number(frame.system_call_number()) {
-        Some(call @ (SystemCall::Send | SystemCall::Receive | SystemCall::Reply)) => {
-            messages::message_call(cpu, call, frame)
-        }
-        Some(call) => other(cpu, call, frame),
-        None => go_on(cpu, frame),
+    let number = frame.system_call_number();
+    match SystemCall::from_number(number) {
+        Some(call) => any(cpu, call, frame, Progress::NONE),
+        None => go_on(cpu, frame, number),
     }
 }
 
 /// No call has this number: the thread may be in the middle of one.
 #[cold]
 #[inline(never)]
-fn go_on(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    let arguments = frame.system_call_arguments();
-    let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
-    let outcome = match Progress::from_register(frame.system_call_number()) {
-        Some((call, progress)) => long_call(cpu, thread, call, &arguments, progress),
-        None => Outcome::Refused(Error::UnknownSystemCall),
-    };
-    settle(cpu, frame, outcome)
+fn go_on(cpu: &ThisCpu, frame: &mut Frame, number: u64) -> Next {
+    match Progress::from_register(number) {
+        Some((call, progress)) if is_in_pieces(call) => any(cpu, call, frame, progress),
+        _ => settle(cpu, frame, Outcome::Refused(Error::UnknownSystemCall)),
+    }
 }
 
-/// A piece of one of the calls that are done in pieces.
-fn long_call(cpu: &ThisCpu, thread: &Thread, call: SystemCall, arguments: &[u64; 6], progress: Progress) -> Outcome {
-    let [first, second, ..] = *arguments;
-    let result = match call {
-        SystemCall::MapMemory => memory::map_in(cpu, thread.program(), first, second, progress),
-        SystemCall::UnmapMemory => memory::unmap_in(cpu, thread.program(), first, second, progress),
-        SystemCall::MapInto => capabilities::map_into(cpu, thread, arguments, progress),
-        SystemCall::UnmapFrom => frames::unmap_from(cpu, thread, arguments, progress),
-        SystemCall::SwapOut => capabilities::swap_out(cpu, thread, arguments, progress),
-        SystemCall::RevokeCapability => capabilities::revoke(cpu, thread, first, progress),
-        _ => Err(Error::UnknownSystemCall),
-    };
-    piece(call, result)
+/// A call of which only now is known which it is.
+#[inline(never)]
+fn any(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame, progress: Progress) -> Next {
+    let outcome = perform(cpu, call, frame, progress);
+    settle(cpu, frame, outcome)
 }
 
 /// What a piece of a call comes to.
@@ -109,69 +115,6 @@ pub(super) fn piece(call: SystemCall, result: PieceResult) -> Outcome {
         Ok(Piece::More(progress)) => Outcome::More(call, progress),
         Err(error) => Outcome::Refused(error),
     }
-}
-
-#[inline(never)]
-fn other(cpu: &ThisCpu, call: SystemCall, frame: &mut Frame) -> Next {
-    let arguments = frame.system_call_arguments();
-    let [first, second, ..] = arguments;
-    let Some(thread) = cpu.current() else { unreachable!("only threads make system calls") };
-    let outcome: Outcome = match call {
-        SystemCall::Null
-        | SystemCall::ExitThread
-        | SystemCall::Yield
-        | SystemCall::SpawnThread
-        | SystemCall::MapMemory
-        | SystemCall::UnmapMemory
-        | SystemCall::Send
-        | SystemCall::Receive
-        | SystemCall::Call
-        | SystemCall::Reply
-        | SystemCall::ReplyReceive
-        | SystemCall::Wait
-        | SystemCall::SetTimer
-        | SystemCall::CancelTimer
-        | SystemCall::PingCpu => unreachable!("they have handlers of their own"),
-        SystemCall::ExitProgram => return programs::exit_program(cpu, first),
-        SystemCall::DebugWrite => calls::debug_write(thread, first, second).into(),
-        SystemCall::Clock => Outcome::Value(time::nanoseconds_since_start()),
-        SystemCall::CpuNumber => Outcome::Value(u64::from(cpu.index().get())),
-        SystemCall::Sleep => return calls::sleep(cpu, frame, time::moment_after(first)),
-        SystemCall::SleepUntil => return calls::sleep(cpu, frame, time::moment_at(first)),
-        SystemCall::SpawnProgram => programs::spawn_program(cpu, thread, frame),
-        SystemCall::WaitProgram => programs::wait_program(cpu, thread, first, second),
-        SystemCall::Record => calls::record(thread, first, second).into(),
-        SystemCall::Information => information::information(thread, &arguments).into(),
-        SystemCall::ShutDown => calls::shut_down(thread, first).into(),
-        SystemCall::SetBase => calls::set_base(thread, first, second).into(),
-        SystemCall::MoveToCpu => return calls::move_to_cpu(cpu, frame, first),
-        SystemCall::CreateEndpoint => capabilities::create_endpoint(thread).into(),
-        SystemCall::CopyCapability => capabilities::copy(thread, &arguments).into(),
-        SystemCall::DeleteCapability => capabilities::delete(cpu, thread, first).into(),
-        SystemCall::SetFaultHandler => then(frame, capabilities::set_fault_handler(cpu, thread, &arguments)),
-        SystemCall::ResumeThread => control::resume_thread(cpu, thread, frame, first),
-        SystemCall::ReadMemory => capabilities::copy_memory(thread, &arguments, false).into(),
-        SystemCall::WriteMemory => capabilities::copy_memory(thread, &arguments, true).into(),
-        SystemCall::ReadFaultRegisters => saved_replies::read_fault_registers(thread, first).into(),
-        SystemCall::MapInto | SystemCall::SwapOut | SystemCall::UnmapFrom | SystemCall::RevokeCapability => {
-            long_call(cpu, thread, call, &arguments, Progress::NONE)
-        }
-        SystemCall::CreateTimer => timers::create(cpu, thread, first, second).into(),
-        SystemCall::ReadTimer => timers::read(thread, first).into(),
-        SystemCall::SetAffinity | SystemCall::GetAffinity => {
-            return affinity::affinity_call(cpu, thread, call, frame);
-        }
-        SystemCall::TestHook => return test_hooks::run(cpu, frame),
-        _ => {
-            let found = objects::object_call(cpu, thread, call, frame, &arguments)
-                .or_else(|| debugging::debugging_call(cpu, thread, call, frame, &arguments));
-            match found {
-                Some(outcome) => outcome,
-                None => unreachable!("every call has a handler"),
-            }
-        }
-    };
-    settle(cpu, frame, outcome)
 }
 
 /// Does what a call comes to.

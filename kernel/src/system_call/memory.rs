@@ -14,7 +14,6 @@ use crate::memory::layout::{LARGE_PAGE_SIZE, PAGE_SIZE};
 use crate::memory::{AddressSpace, Frame, Rights, UserRange};
 use crate::program::{Program, UTCB_END};
 use crate::swap;
-use crate::thread::Thread;
 
 /// How many pages one piece of a call maps. Each is filled with zeros.
 const MAP_AT_ONCE: u64 = 16;
@@ -117,12 +116,6 @@ unsafe fn free_one(removed: Removed) {
         // SAFETY: the caller's promise: no CPU has the translation of the page.
         Removed::Shared(share) => drop(unsafe { share.after_flush() }),
     }
-}
-
-/// [`gatehouse_abi::SystemCall::MapMemory`], from the beginning.
-#[inline(always)]
-pub(super) fn map(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> PieceResult {
-    map_in(cpu, thread.program(), address, length, Progress::NONE)
 }
 
 /// A piece of mapping fresh pages in a program.
@@ -273,12 +266,6 @@ pub(super) fn swap_out_pages(
         return Ok(Piece::Done(u64::from(count) * PAGE_SIZE));
     }
     Ok(Piece::More(Progress { done, count, ..progress }))
-}
-
-/// [`gatehouse_abi::SystemCall::UnmapMemory`], from the beginning.
-#[inline(always)]
-pub(super) fn unmap(cpu: &ThisCpu, thread: &Thread, address: u64, length: u64) -> PieceResult {
-    unmap_in(cpu, thread.program(), address, length, Progress::NONE)
 }
 
 /// A piece of unmapping in a program.

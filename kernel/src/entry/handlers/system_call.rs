@@ -101,7 +101,7 @@ extern "C" fn signal_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
     // SAFETY: as in `call_handler`.
     handle(frame, |cpu, frame| match unsafe { ipc::signal_here::<false>(cpu, frame) } {
         Some(_frame) => Next::Switched,
-        None => system_call::dispatch(cpu, frame),
+        None => system_call::own::<{ SystemCall::Signal as u64 }>(cpu, frame),
     })
 }
 
@@ -114,42 +114,12 @@ pub(super) extern "C" fn acknowledge_handler(frame: *mut TrapFrame) -> *const Tr
     }
 }
 
-pub(super) extern "C" fn exit_thread_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::exit_thread)
+/// The handler of one call alone.
+pub(super) extern "C" fn own_handler<const NUMBER: u64>(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, system_call::own::<NUMBER>)
 }
 
-pub(super) extern "C" fn yield_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::yield_now)
-}
-
-pub(super) extern "C" fn spawn_thread_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::spawn_thread)
-}
-
-pub(super) extern "C" fn map_memory_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::map_memory)
-}
-
-pub(super) extern "C" fn unmap_memory_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::unmap_memory)
-}
-
-pub(super) extern "C" fn wait_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::wait)
-}
-
-pub(super) extern "C" fn set_timer_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::set_timer)
-}
-
-pub(super) extern "C" fn cancel_timer_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::cancel_timer)
-}
-
-pub(super) extern "C" fn ping_cpu_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, system_call::ping_cpu)
-}
-
+/// The handler of all calls that have none of their own.
 pub(super) extern "C" fn system_call_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     handle(frame, system_call::dispatch)
 }

@@ -10,12 +10,12 @@ use super::ipi::ipi_handler;
 use super::page_fault::page_fault;
 use super::passed_traps::{breakpoint_instruction, invalid_opcode};
 use super::system_call::{
-    SYSTEM_CALL_COUNT, acknowledge_handler, call_handler, cancel_timer_handler, exit_thread_handler, int80_handler,
-    map_memory_handler, null_handler, ping_cpu_handler, reply_receive_handler, set_timer_handler, signal_handler,
-    spawn_thread_handler, system_call_handler, unmap_memory_handler, wait_handler, yield_handler,
+    SYSTEM_CALL_COUNT, acknowledge_handler, call_handler, int80_handler, null_handler, own_handler,
+    reply_receive_handler, signal_handler, system_call_handler,
 };
 use super::timer::timer_handler;
 use crate::arch::{Frame as TrapFrame, vectors};
+use crate::system_call::system_calls;
 
 /// What an entry calls, on the interrupt stack with interrupts off, with the frame that it has just completed. Answers the
 /// frame to return through.
@@ -48,22 +48,27 @@ const fn by_vector(vector: u8) -> Handler {
     }
 }
 
+/// The table below, from the rows of the calls: those that are marked `own` get a handler of their own.
+macro_rules! handlers_of_calls {
+    ($names:tt $($call:ident $(($($mark:ident),*))? => $outcome:expr,)*) => {{
+        let mut table: [Handler; SYSTEM_CALL_COUNT + 1] = [system_call_handler; SYSTEM_CALL_COUNT + 1];
+        $($($(handlers_of_calls!(@row table $call $mark);)*)?)*
+        table
+    }};
+    (@row $table:ident $call:ident own) => {
+        $table[SystemCall::$call as usize] = own_handler::<{ SystemCall::$call as u64 }>;
+    };
+    (@row $table:ident $call:ident $mark:ident) => {};
+}
+
 /// By the number of the system call, and one more for all numbers that mean nothing.
 pub(in crate::entry) static SYSTEM_CALLS: [Handler; SYSTEM_CALL_COUNT + 1] = {
-    let mut table: [Handler; SYSTEM_CALL_COUNT + 1] = [system_call_handler; SYSTEM_CALL_COUNT + 1];
+    let mut table = system_calls!(handlers_of_calls);
+    // Those that try a shorter way first.
     table[SystemCall::Null as usize] = null_handler;
     table[SystemCall::Call as usize] = call_handler;
     table[SystemCall::ReplyReceive as usize] = reply_receive_handler;
     table[SystemCall::Signal as usize] = signal_handler;
     table[SystemCall::AcknowledgeInterrupt as usize] = acknowledge_handler;
-    table[SystemCall::ExitThread as usize] = exit_thread_handler;
-    table[SystemCall::Yield as usize] = yield_handler;
-    table[SystemCall::SpawnThread as usize] = spawn_thread_handler;
-    table[SystemCall::MapMemory as usize] = map_memory_handler;
-    table[SystemCall::UnmapMemory as usize] = unmap_memory_handler;
-    table[SystemCall::Wait as usize] = wait_handler;
-    table[SystemCall::SetTimer as usize] = set_timer_handler;
-    table[SystemCall::CancelTimer as usize] = cancel_timer_handler;
-    table[SystemCall::PingCpu as usize] = ping_cpu_handler;
     table
 };
