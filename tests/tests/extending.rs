@@ -91,7 +91,8 @@ impl Step {
     fn texts(&self) -> (String, String) {
         let (mut before, mut after) = (String::new(), String::new());
         for line in &self.lines {
-            let line = line.replace("NUMBER", &SystemCall::ALL.len().to_string());
+            let next = SystemCall::ALL.len();
+            let line = line.replace("NUMBER_AFTER", &(next + 1).to_string()).replace("NUMBER", &next.to_string());
             let (added, kept) = (line.strip_prefix('+'), line.strip_prefix(' ').unwrap_or(&line));
             let kept = added.is_none().then_some(kept);
             before.extend(kept.iter().flat_map(|kept| [*kept, "\n"]));
@@ -138,4 +139,18 @@ fn the_call_of_the_page_compiles_and_takes_five_files() {
     steps.iter().for_each(|step| copy.apply(step));
     assert_eq!(copy.check(), "");
     assert_eq!(files(&steps).len(), 5, "{:?}", files(&steps));
+}
+
+/// A new object changes nothing of what holds objects, and nothing of another one.
+#[test]
+fn the_object_of_the_page_compiles_and_touches_no_other() {
+    let steps = steps("A kernel object");
+    let copy = Copy::new();
+    steps.iter().for_each(|step| copy.apply(step));
+    assert_eq!(copy.check(), "");
+    let own = ["kernel/src/ipc/counter.rs", "kernel/src/ipc/mod.rs"];
+    let allowed = ["kernel/abi/", "kernel/src/system_call/", "docs/"];
+    for file in files(&steps) {
+        assert!(own.contains(&file) || allowed.iter().any(|folder| file.starts_with(folder)), "{file}");
+    }
 }

@@ -1,7 +1,7 @@
-//! Capabilities and the objects behind them: each program checks one kind, with its errors.
+//! Capabilities and the objects behind them: each program checks one kind, with its errors; one tries each where another is wanted.
 
 use ci::machine::Machine;
-use integration_tests::boot_and_pass;
+use integration_tests::{boot_and_pass, table, text};
 
 /// Boots the program as the first one, on four CPUs and on one.
 fn holds(program: &str) {
@@ -75,4 +75,23 @@ fn the_more_urgent_run_at_once() {
 #[test]
 fn trap_instructions_are_passed_where_a_thread_says_so() {
     holds("passed_traps");
+}
+
+#[test]
+fn no_object_is_taken_for_another() {
+    holds("wrong_objects");
+}
+
+/// The program of the test above tries every call that the ABI says to refuse capabilities.
+#[test]
+fn every_call_with_a_capability_is_tried_with_wrong_ones() {
+    let program = text("tests/programs/src/bin/wrong_objects.rs");
+    // Those to which any kind of capability will do, and one that takes only capabilities in its message.
+    let any = ["DeleteCapability", "RevokeCapability", "Reply"];
+    let rows = table(&text("docs/abi.md"), "| number | call ");
+    let refuses = |errors: &str| errors.contains("BadCapability") || errors.starts_with("as ");
+    let calls = rows.iter().filter(|row| refuses(&row[4]) && !any.contains(&row[1].as_str()));
+    let missing: Vec<&str> =
+        calls.map(|row| row[1].as_str()).filter(|call| !program.contains(&format!("(SystemCall::{call}, "))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

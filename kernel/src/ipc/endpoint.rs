@@ -15,7 +15,7 @@ use super::reply_right::{Owed, owe};
 use super::switch::{block_current, run_instead};
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
-use crate::object::Close;
+use crate::object::{Close, Counted, register_object};
 use crate::sched::{self, ExitLink, Next};
 use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::{Thread, Wait};
@@ -40,6 +40,8 @@ impl Endpoint {
 // SAFETY: `close` empties the queues with the lock of `cancel` held, before the last reference goes, and nobody waits at an
 // endpoint that is not open.
 unsafe impl Linked for Endpoint {}
+
+register_object!(Counted<Endpoint>, "endpoint");
 
 // SAFETY: the link is there, and nothing else uses it.
 unsafe impl Close for Endpoint {

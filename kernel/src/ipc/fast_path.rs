@@ -24,7 +24,7 @@ use super::reply_right::{Owed, owe};
 use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
-use crate::object::KernelObject;
+use crate::object::Counted;
 use crate::sched;
 use crate::sync::{BriefGuard, rank, try_lock_briefly};
 use crate::thread::{Thread, Wait};
@@ -342,7 +342,7 @@ fn lock_endpoint<'endpoint>(
 ) -> Option<(BriefGuard<'endpoint, Queues, rank::Endpoint>, &'endpoint Endpoint, u64)> {
     let [slot, ..] = frame.system_call_arguments();
     thread.capabilities().try_inspect(slot, |capability| {
-        let KernelObject::Endpoint(endpoint) = &capability.object else { return None };
+        let endpoint = capability.object.get::<Counted<Endpoint>>()?;
         if !capability.rights.contains(right) {
             return None;
         }
@@ -362,7 +362,7 @@ fn lock_notification<'notification>(
 ) -> Option<(BriefGuard<'notification, notification::State, rank::Notification>, u64)> {
     let [slot, ..] = frame.system_call_arguments();
     thread.capabilities().try_inspect(slot, |capability| {
-        let KernelObject::Notification(notification) = &capability.object else { return None };
+        let notification = capability.object.get::<Counted<Notification>>()?;
         if !capability.rights.contains(Rights::SEND) {
             return None;
         }

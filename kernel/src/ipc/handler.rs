@@ -17,7 +17,7 @@ use super::cancel::abandon;
 use super::endpoint::Endpoint;
 use crate::capability::{self, Binding, Rights, Slot};
 use crate::cpu::ThisCpu;
-use crate::object::{Counted, FOREST, KernelObject};
+use crate::object::{AnyObject, Counted, FOREST};
 use crate::sync::try_lock_briefly;
 use crate::thread::Thread;
 
@@ -61,7 +61,7 @@ impl Drop for Replaced {
 pub struct Refused {
     /// What to tell the caller.
     pub error: Error,
-    _object: Option<KernelObject>,
+    _object: Option<AnyObject>,
 }
 
 impl From<Error> for Refused {
@@ -86,19 +86,16 @@ pub unsafe fn bind(binder: &Thread, slot: Slot, target: &Arc<Thread>, limit: u64
             capability::Error::Exhausted => Error::OutOfMemory,
             _ => Error::BadCapability,
         })?;
-    let refusal = match &capability.object {
-        KernelObject::Endpoint(_) if capability.rights.contains(Rights::SEND) => None,
-        KernelObject::Endpoint(_) => Some(Error::NoRight),
-        _ => Some(Error::BadCapability),
+    let (badge, rights) = (capability.badge, capability.rights);
+    let refused = match capability.object.take::<Counted<Endpoint>>() {
+        Ok(capability) if rights.contains(Rights::SEND) => Ok(capability),
+        Ok(capability) => Err(Refused { error: Error::NoRight, _object: Some(AnyObject::new(capability)) }),
+        Err(object) => Err(Refused { error: Error::BadCapability, _object: Some(object) }),
     };
-    let badge = capability.badge;
-    let capability = match (refusal, capability.object) {
-        (None, KernelObject::Endpoint(capability)) => capability,
-        (refusal, object) => {
-            let _ = FOREST.unbind(binding);
-            return Err(Refused { error: refusal.unwrap_or(Error::BadCapability), _object: Some(object) });
-        }
-    };
+    let capability = refused.inspect_err(|_| {
+        // An error says that it was removed before.
+        let _ = FOREST.unbind(binding);
+    })?;
     let endpoint = Arc::clone(capability.object());
     // SAFETY: by the contract no fault of the thread is under way.
     unsafe { target.set_fault_endpoint(Some((&endpoint, badge, limit))) };
@@ -135,7 +132,7 @@ pub fn inherit(parent: &Thread, child: &Arc<Thread>) -> Result<(), Error> {
     let (endpoint, badge, limit) = (Arc::clone(&known.endpoint), known.badge, known.limit);
     // SAFETY: the thread has not run yet.
     unsafe { child.set_fault_endpoint(Some((&endpoint, badge, limit))) };
-    *handler = Some(FaultHandler { binding, capability: Some(capability.again()), endpoint, badge, limit });
+    *handler = Some(FaultHandler { binding, capability: Some(capability.clone()), endpoint, badge, limit });
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use super::lone_receiver::LoneReceiver;
 use super::switch::block_current;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
-use crate::object::Close;
+use crate::object::{Close, Counted, register_object};
 use crate::sched::{self, ExitLink, Next};
 use crate::sync::{Mutex, rank};
 use crate::thread::{QueueAdapter, Thread, Wait};
@@ -157,6 +157,8 @@ impl Default for Notification {
 // SAFETY: `close` empties the list of waiters with the lock of `cancel` held, before the last reference goes, and nobody waits
 // at a notification that is not open.
 unsafe impl Linked for Notification {}
+
+register_object!(Counted<Notification>, "notification");
 
 // SAFETY: the link is there, and nothing else uses it.
 unsafe impl Close for Notification {

@@ -14,7 +14,7 @@ use gatehouse_abi::Error;
 use super::cancel::{Waits, abandon, hold_waits};
 use super::link::Linked;
 use crate::cpu::ThisCpu;
-use crate::object::Close;
+use crate::object::{Close, Counted, register_object};
 use crate::sched::ExitLink;
 use crate::sync::{Mutex, rank};
 use crate::thread::Thread;
@@ -77,6 +77,8 @@ impl Default for SavedReply {
 // SAFETY: `close` gives the client up with the lock of `cancel` held, before the last reference goes; a client is taken in
 // only by whoever has a capability.
 unsafe impl Linked for SavedReply {}
+
+register_object!(Counted<SavedReply>, "saved reply");
 
 // SAFETY: the link is there, and nothing else uses it.
 unsafe impl Close for SavedReply {

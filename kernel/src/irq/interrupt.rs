@@ -18,7 +18,7 @@ use super::source::Source;
 use super::storm::{Rate, Storm};
 use crate::cpu::{Block, ThisCpu};
 use crate::ipc::{self, Notification, Signalled};
-use crate::object::{Close, Counted};
+use crate::object::{Close, Counted, register_object};
 use crate::pci::{Device, Message};
 use crate::program::Program;
 use crate::sched::{ExitLink, Next};
@@ -284,6 +284,8 @@ fn give_back(spare: Result<Place, Error>) {
         place.take_back();
     }
 }
+
+register_object!(Counted<Interrupt>, "interrupt");
 
 // SAFETY: the link is there, and nothing else uses it.
 unsafe impl Close for Interrupt {

@@ -53,18 +53,19 @@ impl<T: Close + Send + Sync + 'static> Counted<T> {
         fallible::new_arc(object).map(Self)
     }
 
-    /// Another capability of the same object.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        self.0.capabilities().fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(&self.0))
-    }
-
     /// The object.
     #[must_use]
     #[inline(always)]
     pub const fn object(&self) -> &Arc<T> {
         &self.0
+    }
+}
+
+/// Another capability of the same object.
+impl<T: Close + Send + Sync + 'static> Clone for Counted<T> {
+    fn clone(&self) -> Self {
+        self.0.capabilities().fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&self.0))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What capabilities stand for.
+//! What capabilities stand for: whatever is registered. `docs/extending.md` says how to add a kind of object.
 
 mod counted;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
@@ -9,8 +9,9 @@ mod space;
 mod timer;
 
 pub use counted::{Close, Counted};
-pub use object::KernelObject;
-pub use ports::Ports;
+pub(crate) use object::register_object;
+pub use object::{AnyObject, KernelObject, ObjectType};
+pub use ports::{DeviceControl, Ports};
 pub use removed::{drop_removed, drop_some_removed};
 pub use space::{FOREST, Space, new_space};
 pub use timer::TimerCapability;

@@ -1,29 +1,38 @@
-//! Ranges of I/O ports.
+//! Ranges of I/O ports, and the right to make them.
 
 use core::ops::Range;
 
+use super::register_object;
 use crate::arch::owner_of_ports;
 
 /// How many ports there are.
 const PORTS: u64 = 0x1_0000;
 
+/// The right to make objects of interrupt lines, of I/O ports and of devices.
+#[derive(Clone, Debug)]
+pub struct DeviceControl;
+
+register_object!(DeviceControl, "device control");
+
 /// Ports that a program may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ports(Range<u64>);
+pub struct Ports(Range<u32>);
+
+register_object!(Ports, "ports");
 
 impl Ports {
     /// So many ports from the first; `None` if there are none, if they do not exist, or if one of them is the kernel's.
     #[must_use]
     pub fn new(first: u64, count: u64) -> Option<Self> {
         let end = first.checked_add(count).filter(|end| count > 0 && *end <= PORTS)?;
-        owner_of_ports(&(first..end)).is_none().then_some(Self(first..end))
+        owner_of_ports(&(first..end)).is_none().then_some(Self(first as u32..end as u32))
     }
 
     /// The port with this number, if an access of so many bytes there stays in the range. Bytes are 1, 2 or 4.
     #[must_use]
     pub fn at(&self, port: u64, bytes: u64) -> Option<u16> {
         let end = port.checked_add(bytes)?;
-        let is_within = matches!(bytes, 1 | 2 | 4) && self.0.start <= port && end <= self.0.end;
+        let is_within = matches!(bytes, 1 | 2 | 4) && u64::from(self.0.start) <= port && end <= u64::from(self.0.end);
         if is_within { u16::try_from(port).ok() } else { None }
     }
 }

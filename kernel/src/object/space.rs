@@ -2,15 +2,15 @@
 
 use alloc::sync::Arc;
 
-use super::KernelObject;
+use super::AnyObject;
 use crate::capability::{CapabilitySpace, Forest};
 use crate::memory::fallible::{self, OutOfHeap};
 
 /// A program's capabilities.
-pub type Space = Arc<CapabilitySpace<KernelObject>>;
+pub type Space = Arc<CapabilitySpace<AnyObject>>;
 
 /// Who was derived from whom, over all spaces.
-pub static FOREST: Forest<KernelObject> = Forest::new();
+pub static FOREST: Forest<AnyObject> = Forest::new();
 
 /// The most capabilities that a program may hold.
 const QUOTA: u32 = 4096;

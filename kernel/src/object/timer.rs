@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use super::register_object;
 use crate::cpu;
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::time::Timer;
@@ -9,6 +10,8 @@ use crate::time::Timer;
 /// A capability of a timer. With the last one the timer is cleared.
 #[derive(Clone, Debug)]
 pub struct TimerCapability(Arc<Held>);
+
+register_object!(TimerCapability, "timer");
 
 /// A timer that programs hold. Timer list and inbox keep the timer itself alive, so its own count does not tell when the last
 /// capability goes.

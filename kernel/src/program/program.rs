@@ -16,7 +16,7 @@ use crate::cpu::ThisCpu;
 use crate::memory::AddressSpace;
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::shared_frame::FrameQuota;
-use crate::object::{Space, new_space};
+use crate::object::{Space, new_space, register_object};
 use crate::pci::PinningFunctions;
 use crate::sched::ExitLink;
 use crate::swap::{self, Residence};
@@ -107,6 +107,8 @@ pub struct Life {
     /// Message buffers that ended threads have left.
     pub left_utcbs: Vec<UtcbSlot>,
 }
+
+register_object!(Arc<Program>, "program");
 
 impl Program {
     /// By which it waits for its threads to be stopped.

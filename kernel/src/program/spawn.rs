@@ -18,7 +18,7 @@ use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::frame::Frame as PageFrame;
 use crate::memory::layout::{PAGE_SIZE, USER_END};
 use crate::memory::{AddressSpace, UserRange};
-use crate::object::{FOREST, KernelObject};
+use crate::object::{AnyObject, FOREST};
 use crate::sched::{self, Next};
 use crate::swap;
 use crate::thread::{Affinity, Thread};
@@ -156,8 +156,8 @@ fn expect_child(parent: &Arc<Program>) -> Result<(), SpawnError> {
 /// Puts the capabilities that every program has into its slots.
 fn give_own_capabilities(program: &Arc<Program>, thread: &Arc<Thread>) -> Result<(), SpawnError> {
     let own = [
-        (SLOT_OWN_PROGRAM, KernelObject::Program(Arc::clone(program))),
-        (SLOT_FIRST_THREAD, KernelObject::Thread(Arc::clone(thread))),
+        (SLOT_OWN_PROGRAM, AnyObject::new(Arc::clone(program))),
+        (SLOT_FIRST_THREAD, AnyObject::new(Arc::clone(thread))),
     ];
     for (slot, object) in own {
         let capability = Capability { object, rights: Rights::ALL, badge: 0 };

@@ -8,7 +8,7 @@ use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::lockdown;
-use crate::object::{FOREST, KernelObject};
+use crate::object::{AnyObject, DeviceControl, FOREST};
 use crate::program::{Start, spawn_program};
 
 /// Starts the program of this name on the first CPU.
@@ -20,7 +20,7 @@ pub(super) fn start(cpu: &ThisCpu, name: &str) {
     match spawn_program(cpu, None, &first) {
         // The boot path enters the scheduler next, whatever the answer.
         Ok((program, _next)) => {
-            let control = Capability { object: KernelObject::DeviceControl, rights: Rights::ALL, badge: 0 };
+            let control = Capability { object: AnyObject::new(DeviceControl), rights: Rights::ALL, badge: 0 };
             let place = Slot::new(SLOT_DEVICE_CONTROL).map_or(Destination::AnyFree, Destination::At);
             if let Err(error) = FOREST.insert(program.capabilities(), place, control) {
                 panic!("cannot start the first program, {name}: {error}");

@@ -4,13 +4,14 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SLOT_ANY, SLOT_NONE};
 
+use super::look_up::{self, slot};
 use super::memory::{map_in, swap_out_pages};
 use super::progress::{Piece, PieceResult, Progress};
 use crate::capability::{self, Capability, Destination, Rights, Slot};
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, Endpoint, handler};
 use crate::memory::fallible;
-use crate::object::{Counted, FOREST, KernelObject, drop_removed, drop_some_removed};
+use crate::object::{AnyObject, Counted, FOREST, KernelObject, drop_removed, drop_some_removed};
 use crate::program::Program;
 use crate::sched::Next;
 use crate::thread::Thread;
@@ -29,36 +30,32 @@ fn refusal(error: capability::Error) -> Error {
     }
 }
 
-pub(super) fn slot(number: u64) -> Result<Slot, Error> {
-    Slot::new(number).ok_or(Error::BadCapability)
-}
-
 /// Puts an object of the kernel's making into a program's space; answers its slot.
-pub(super) fn insert(program: &Program, object: KernelObject) -> Result<u64, Error> {
-    let capability = Capability { object, rights: Rights::ALL, badge: 0 };
+pub(super) fn insert(program: &Program, object: impl KernelObject) -> Result<u64, Error> {
+    let capability = Capability { object: AnyObject::new(object), rights: Rights::ALL, badge: 0 };
     FOREST.insert(program.capabilities(), Destination::AnyFree, capability).map(Slot::number).map_err(refusal)
 }
 
 pub(super) fn create_endpoint(thread: &Thread) -> Result<u64, Error> {
-    insert(thread.program(), KernelObject::Endpoint(Counted::first(Endpoint::new())?))
+    insert(thread.program(), Counted::first(Endpoint::new())?)
 }
 
 /// Puts an object into the caller's space, derived from the capability in a slot there, with no more rights than that one
 /// and `rights`; answers its slot.
-pub(super) fn insert_below(thread: &Thread, source: u64, object: KernelObject, rights: Rights) -> Result<u64, Error> {
-    let capability = Capability { object, rights, badge: 0 };
+pub(super) fn insert_below(
+    thread: &Thread,
+    source: u64,
+    object: impl KernelObject,
+    rights: Rights,
+) -> Result<u64, Error> {
+    let capability = Capability { object: AnyObject::new(object), rights, badge: 0 };
     let made = FOREST.insert_below(thread.program().capabilities(), slot(source)?, Destination::AnyFree, capability);
     made.map(Slot::number).map_err(refusal)
 }
 
 /// The program behind a slot.
 pub(super) fn program(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Program>, Error> {
-    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
-        KernelObject::Program(program) if capability.rights.contains(right) => Ok(Arc::clone(program)),
-        KernelObject::Program(_) => Err(Error::NoRight),
-        _ => Err(Error::BadCapability),
-    });
-    found.unwrap_or(Err(Error::BadCapability))
+    look_up::find(thread, number, right)
 }
 
 /// The rights of the capability in a slot.
@@ -68,12 +65,7 @@ pub(super) fn rights(thread: &Thread, number: u64) -> Result<Rights, Error> {
 
 /// The thread behind a slot.
 pub(super) fn other_thread(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Thread>, Error> {
-    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
-        KernelObject::Thread(thread) if capability.rights.contains(right) => Ok(Arc::clone(thread)),
-        KernelObject::Thread(_) => Err(Error::NoRight),
-        _ => Err(Error::BadCapability),
-    });
-    found.unwrap_or(Err(Error::BadCapability))
+    look_up::find(thread, number, right)
 }
 
 pub(super) fn copy(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {

@@ -13,7 +13,6 @@ use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc;
 use crate::memory::fallible;
-use crate::object::KernelObject;
 use crate::program::{self as programs, Program, with_stopped};
 use crate::sched::{self, Next};
 use crate::thread::{Thread, Wait};
@@ -125,5 +124,5 @@ pub(super) fn open_thread(thread: &Thread, target: u64, number: u64) -> Result<u
     let behind = program(thread, target, Rights::CONTROL)?;
     let found =
         behind.life().threads.iter().find(|(other, _)| *other == number).and_then(|(_, thread)| thread.upgrade());
-    insert_below(thread, target, KernelObject::Thread(found.ok_or(Error::NotFound)?), allowed)
+    insert_below(thread, target, found.ok_or(Error::NotFound)?, allowed)
 }

@@ -3,56 +3,35 @@
 use gatehouse_abi::{Error, SLOT_NONE};
 use percpu::CpuIndex;
 
-use super::capabilities::{insert, slot};
+use super::capabilities::insert;
 use super::dispatch::Outcome;
-use super::notifications;
+use super::{look_up, notifications};
 use crate::arch::{Frame, TrapFrame as _, harmless_port_value, read_port, write_port};
 use crate::capability::Rights;
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::irq::Interrupt;
-use crate::object::{Counted, KernelObject, Ports};
+use crate::object::{Counted, DeviceControl, Ports};
 use crate::sched::Next;
 use crate::thread::Thread;
 use crate::user_copy;
 
-/// Looks at the capability in a slot, which must have the right.
-pub(super) fn with<R>(
-    thread: &Thread,
-    number: u64,
-    right: Rights,
-    look: impl FnOnce(&KernelObject) -> Option<R>,
-) -> Result<R, Error> {
-    let found = thread.program().capabilities().inspect(slot(number)?, |capability| {
-        let wanted = look(&capability.object).ok_or(Error::BadCapability)?;
-        if capability.rights.contains(right) { Ok(wanted) } else { Err(Error::NoRight) }
-    });
-    found.unwrap_or(Err(Error::BadCapability))
-}
-
 pub(super) fn check_control(thread: &Thread, number: u64) -> Result<(), Error> {
-    with(thread, number, Rights::CONTROL, |object| matches!(object, KernelObject::DeviceControl).then_some(()))
+    look_up::with(thread, number, Rights::CONTROL, |_: &DeviceControl, _| ())
 }
 
 /// As a capability of its own: while it is used it is not closed.
 fn interrupt(thread: &Thread, number: u64) -> Result<Counted<Interrupt>, Error> {
-    with(thread, number, Rights::CONTROL, |object| match object {
-        KernelObject::Interrupt(interrupt) => Some(interrupt.again()),
-        _ => None,
-    })
+    look_up::find(thread, number, Rights::CONTROL)
 }
 
 fn port(thread: &Thread, number: u64, right: Rights, port: u64, bytes: u64) -> Result<u16, Error> {
-    let at = |object: &KernelObject| match object {
-        KernelObject::Ports(ports) => Some(ports.at(port, bytes)),
-        _ => None,
-    };
-    with(thread, number, right, at)?.ok_or(Error::InvalidArgument)
+    look_up::with(thread, number, right, |ports: &Ports, _| ports.at(port, bytes))?.ok_or(Error::InvalidArgument)
 }
 
 pub(super) fn create_interrupt(thread: &Thread, control: u64, line: u64) -> Result<u64, Error> {
     check_control(thread, control)?;
-    insert(thread.program(), KernelObject::Interrupt(Interrupt::new(line)?))
+    insert(thread.program(), Interrupt::new(line)?)
 }
 
 pub(super) fn bind_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target: u64) -> Result<u64, Error> {
@@ -82,11 +61,12 @@ pub(super) fn acknowledge_interrupt(cpu: &ThisCpu, thread: &Thread, frame: &mut 
 #[inline(always)]
 pub fn try_acknowledge(thread: &Thread, frame: &mut Frame) -> Option<()> {
     let [slot, ..] = frame.system_call_arguments();
-    thread.capabilities().try_inspect(slot, |capability| match &capability.object {
-        KernelObject::Interrupt(interrupt) if capability.rights.contains(Rights::CONTROL) => {
-            interrupt.object().try_acknowledge()
+    thread.capabilities().try_inspect(slot, |capability| {
+        let interrupt = capability.object.get::<Counted<Interrupt>>()?;
+        if !capability.rights.contains(Rights::CONTROL) {
+            return None;
         }
-        _ => None,
+        interrupt.object().try_acknowledge()
     })?;
     frame.set_system_call_result(0);
     Some(())
@@ -100,7 +80,7 @@ pub(super) fn move_interrupt(cpu: &ThisCpu, thread: &Thread, number: u64, target
 pub(super) fn create_ports(thread: &Thread, control: u64, first: u64, count: u64) -> Result<u64, Error> {
     check_control(thread, control)?;
     let ports = Ports::new(first, count).ok_or(Error::InvalidArgument)?;
-    insert(thread.program(), KernelObject::Ports(ports))
+    insert(thread.program(), ports)
 }
 
 pub(super) fn read(thread: &Thread, number: u64, address: u64, bytes: u64) -> Result<u64, Error> {

@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 use gatehouse_abi::{Error, SLOT_NONE, rights};
 use x86_64::VirtAddr;
 
-use super::capabilities::{insert, program, slot};
+use super::capabilities::{insert, program};
+use super::look_up::find;
 use super::memory::{check, unmap_in};
 use super::progress::{PieceResult, Progress};
 use crate::capability::Rights;
@@ -14,8 +15,10 @@ use crate::memory::address_space::MapError;
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::shared_frame::{NoSharedFrame, SharedFrame};
 use crate::memory::{self, Rights as PageRights};
-use crate::object::KernelObject;
+use crate::object::register_object;
 use crate::thread::Thread;
+
+register_object!(Arc<SharedFrame>, "frame");
 
 /// Makes a frame: of zeros, or with the contents of the one in a slot.
 pub(super) fn create(thread: &Thread, source: u64) -> Result<u64, Error> {
@@ -23,7 +26,7 @@ pub(super) fn create(thread: &Thread, source: u64) -> Result<u64, Error> {
     let frame = match source {
         SLOT_NONE => SharedFrame::new(quota),
         source => {
-            let source = find(thread, source, Rights::READ)?;
+            let source: Arc<SharedFrame> = find(thread, source, Rights::READ)?;
             if source.is_registers() {
                 return Err(Error::InvalidArgument);
             }
@@ -34,16 +37,7 @@ pub(super) fn create(thread: &Thread, source: u64) -> Result<u64, Error> {
         NoSharedFrame::QuotaReached => Error::QuotaReached,
         NoSharedFrame::OutOfFrames | NoSharedFrame::OutOfHeap => Error::OutOfMemory,
     })?;
-    insert(thread.program(), KernelObject::Frame(frame))
-}
-
-pub(super) fn find(thread: &Thread, number: u64, needed: Rights) -> Result<Arc<SharedFrame>, Error> {
-    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
-        KernelObject::Frame(frame) if capability.rights.contains(needed) => Ok(Arc::clone(frame)),
-        KernelObject::Frame(_) => Err(Error::NoRight),
-        _ => Err(Error::BadCapability),
-    });
-    found.unwrap_or(Err(Error::BadCapability))
+    insert(thread.program(), frame)
 }
 
 /// Maps a frame into the caller's program, or another.
@@ -55,7 +49,7 @@ pub(super) fn map(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
         _ => return Err(Error::InvalidArgument),
     };
     check(address, PAGE_SIZE)?;
-    let frame = find(thread, number, needed)?;
+    let frame: Arc<SharedFrame> = find(thread, number, needed)?;
     // Dropped behind the guard: it may be the last reference to a device's registers.
     let _kept = Arc::clone(&frame);
     let target = match target {

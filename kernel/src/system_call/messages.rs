@@ -4,26 +4,19 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, MessageTag, SystemCall};
 
+use super::look_up;
 use crate::arch::{Frame, TrapFrame as _};
-use crate::capability::{Rights, Slot};
+use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, Endpoint};
-use crate::object::KernelObject;
+use crate::object::Counted;
 use crate::sched::Next;
 use crate::thread::Thread;
 
 /// The endpoint behind a slot of the thread's program, and the capability's badge.
 #[inline(always)]
 pub(super) fn endpoint(thread: &Thread, slot: u64, right: Rights) -> Result<(Arc<Endpoint>, u64), Error> {
-    let slot = Slot::new(slot).ok_or(Error::BadCapability)?;
-    let found = thread.program().capabilities().inspect(slot, |capability| {
-        let KernelObject::Endpoint(endpoint) = &capability.object else { return Err(Error::BadCapability) };
-        if !capability.rights.contains(right) {
-            return Err(Error::NoRight);
-        }
-        Ok((Arc::clone(endpoint.object()), capability.badge))
-    });
-    found.unwrap_or(Err(Error::BadCapability))
+    look_up::with(thread, slot, right, |endpoint: &Counted<Endpoint>, badge| (Arc::clone(endpoint.object()), badge))
 }
 
 fn refuse(frame: &mut Frame, error: Error) -> Next {

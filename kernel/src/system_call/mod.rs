@@ -10,6 +10,7 @@ mod devices;
 mod dispatch;
 mod frames;
 mod information;
+mod look_up;
 mod memory;
 mod messages;
 mod notifications;

@@ -4,41 +4,28 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::Error;
 
-use super::capabilities::{insert, slot};
+use super::capabilities::insert;
 use super::dispatch::Outcome;
+use super::look_up;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{Notification, notification};
-use crate::object::{Counted, KernelObject};
+use crate::object::Counted;
 use crate::thread::Thread;
 
 pub(super) fn create(thread: &Thread) -> Result<u64, Error> {
-    insert(thread.program(), KernelObject::Notification(Counted::first(Notification::new())?))
+    insert(thread.program(), Counted::first(Notification::new())?)
 }
 
 /// The notification behind a slot of the thread's program, and the capability's badge.
 pub(super) fn find(thread: &Thread, number: u64, right: Rights) -> Result<(Arc<Notification>, u64), Error> {
-    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
-        KernelObject::Notification(notification) if capability.rights.contains(right) => {
-            Ok((Arc::clone(notification.object()), capability.badge))
-        }
-        KernelObject::Notification(_) => Err(Error::NoRight),
-        _ => Err(Error::BadCapability),
-    });
-    found.unwrap_or(Err(Error::BadCapability))
+    look_up::with(thread, number, right, |found: &Counted<Notification>, badge| (Arc::clone(found.object()), badge))
 }
 
 /// The same as a capability, which keeps the notification open.
 pub(super) fn find_counted(thread: &Thread, number: u64, right: Rights) -> Result<(Counted<Notification>, u64), Error> {
-    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
-        KernelObject::Notification(notification) if capability.rights.contains(right) => {
-            Ok((notification.again(), capability.badge))
-        }
-        KernelObject::Notification(_) => Err(Error::NoRight),
-        _ => Err(Error::BadCapability),
-    });
-    found.unwrap_or(Err(Error::BadCapability))
+    look_up::with(thread, number, right, |found: &Counted<Notification>, badge| (found.clone(), badge))
 }
 
 pub(super) fn signal(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, number: u64) -> Outcome {

@@ -6,24 +6,24 @@ use gatehouse_abi::Error;
 use x86_64::PhysAddr;
 
 use super::capabilities::insert;
-use super::devices::{check_control, with};
-use super::frames;
+use super::devices::check_control;
+use super::look_up;
 use crate::capability::Rights;
 use crate::irq::Interrupt;
-use crate::object::KernelObject;
+use crate::memory::shared_frame::SharedFrame;
+use crate::object::register_object;
 use crate::pci::Device;
 use crate::thread::Thread;
 
+register_object!(Arc<Device>, "device");
+
 fn device(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Device>, Error> {
-    with(thread, number, right, |object| match object {
-        KernelObject::Device(device) => Some(Arc::clone(device)),
-        _ => None,
-    })
+    look_up::find(thread, number, right)
 }
 
 pub(super) fn create_device(thread: &Thread, control: u64, function: u64) -> Result<u64, Error> {
     check_control(thread, control)?;
-    insert(thread.program(), KernelObject::Device(Device::new(function)?))
+    insert(thread.program(), Device::new(function)?)
 }
 
 pub(super) fn read_configuration(thread: &Thread, number: u64, register: u64) -> Result<u64, Error> {
@@ -37,17 +37,17 @@ pub(super) fn write_configuration(thread: &Thread, number: u64, register: u64, v
 
 pub(super) fn create_device_frame(thread: &Thread, number: u64, region: u64, page: u64) -> Result<u64, Error> {
     let frame = device(thread, number, Rights::CONTROL)?.frame(region, page)?;
-    insert(thread.program(), KernelObject::Frame(frame))
+    insert(thread.program(), frame)
 }
 
 pub(super) fn create_message(thread: &Thread, number: u64, message: u64) -> Result<u64, Error> {
     let interrupt = Interrupt::of_message(device(thread, number, Rights::CONTROL)?, message)?;
-    insert(thread.program(), KernelObject::Interrupt(interrupt))
+    insert(thread.program(), interrupt)
 }
 
 pub(super) fn frame_address(thread: &Thread, number: u64, frame: u64) -> Result<u64, Error> {
     let device = device(thread, number, Rights::CONTROL)?;
-    let frame = frames::find(thread, frame, Rights::READ.with(Rights::WRITE))?;
+    let frame: Arc<SharedFrame> = look_up::find(thread, frame, Rights::READ.with(Rights::WRITE))?;
     if frame.is_registers() {
         return Err(Error::InvalidArgument);
     }

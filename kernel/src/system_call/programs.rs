@@ -12,7 +12,6 @@ use crate::arch::{Frame, TrapFrame as _};
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
-use crate::object::KernelObject;
 use crate::program::{self, SpawnError, Start, Waited};
 use crate::sched::Next;
 use crate::thread::{Affinity, Thread};
@@ -142,8 +141,8 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
 /// Gives the parent of a suspended program capabilities of it and of its first thread, by way of its UTCB.
 fn tell_slots(cpu: &ThisCpu, parent: &Thread, child: &Arc<program::Program>) -> Result<(), Error> {
     let first = child.life().suspended.first().ok_or(Error::Gone)?;
-    let program_slot = insert(parent.program(), KernelObject::Program(Arc::clone(child)))?;
-    let thread_slot = insert(parent.program(), KernelObject::Thread(first)).inspect_err(|_| {
+    let program_slot = insert(parent.program(), Arc::clone(child))?;
+    let thread_slot = insert(parent.program(), first).inspect_err(|_| {
         // The caller is told of neither.
         let _gone = super::capabilities::delete(cpu, parent, program_slot);
     })?;

@@ -4,19 +4,20 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, MessageTag, SLOT_NONE};
 
-use super::capabilities::{insert, slot};
+use super::capabilities::insert;
 use super::dispatch::Outcome;
+use super::look_up::{self, slot};
 use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, SavedReply, capability_transfer};
-use crate::object::{Counted, FOREST, KernelObject, drop_removed};
+use crate::object::{AnyObject, Counted, FOREST, drop_removed};
 use crate::thread::{Thread, Wait};
 
 /// Puts the caller's right to reply into a slot.
 pub(super) fn save(cpu: &ThisCpu, thread: &Thread) -> Result<u64, Error> {
     let saved = Counted::first(SavedReply::new())?;
-    let number = insert(thread.program(), KernelObject::Reply(saved.again()))?;
+    let number = insert(thread.program(), saved.clone())?;
     let result = saved.object().save(thread);
     if result.is_err() {
         forget(cpu, thread, number, saved.object());
@@ -28,8 +29,9 @@ pub(super) fn save(cpu: &ThisCpu, thread: &Thread) -> Result<u64, Error> {
 /// Empties a slot if that reply is in it.
 fn forget(cpu: &ThisCpu, thread: &Thread, number: u64, saved: &Arc<SavedReply>) {
     let Ok(slot) = slot(number) else { return };
-    let is_it =
-        |object: &KernelObject| matches!(object, KernelObject::Reply(other) if Arc::ptr_eq(other.object(), saved));
+    let is_it = |object: &AnyObject| {
+        object.get::<Counted<SavedReply>>().is_some_and(|other| Arc::ptr_eq(other.object(), saved))
+    };
     if let Ok(removed) = FOREST.delete_if(thread.program().capabilities(), slot, |capability| is_it(&capability.object))
     {
         drop_removed(cpu, removed);
@@ -37,12 +39,7 @@ fn forget(cpu: &ThisCpu, thread: &Thread, number: u64, saved: &Arc<SavedReply>) 
 }
 
 fn find(thread: &Thread, number: u64) -> Result<Arc<SavedReply>, Error> {
-    let found = thread.program().capabilities().inspect(slot(number)?, |capability| match &capability.object {
-        KernelObject::Reply(saved) if capability.rights.contains(Rights::SEND) => Ok(Arc::clone(saved.object())),
-        KernelObject::Reply(_) => Err(Error::NoRight),
-        _ => Err(Error::BadCapability),
-    });
-    found.unwrap_or(Err(Error::BadCapability))
+    look_up::with(thread, number, Rights::SEND, |saved: &Counted<SavedReply>, _| Arc::clone(saved.object()))
 }
 
 /// Replies to whom a slot stands for, and empties the slot.

@@ -5,12 +5,25 @@
 
 use gatehouse_abi::SystemCall;
 
+// One a line, so that another one is another line.
+use super::affinity;
+use super::calls;
+use super::capabilities;
+use super::control;
+use super::cpus;
+use super::debugging;
+use super::devices;
 use super::dispatch::{Outcome, piece, then};
+use super::frames;
+use super::information;
+use super::memory;
+use super::messages;
+use super::notifications;
+use super::pci;
+use super::programs;
 use super::progress::Progress;
-use super::{
-    affinity, calls, capabilities, control, cpus, debugging, devices, frames, information, memory, messages,
-    notifications, pci, programs, saved_replies, timers,
-};
+use super::saved_replies;
+use super::timers;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::sched;
@@ -70,7 +83,7 @@ macro_rules! system_calls {
             SuspendThread => control::suspend_thread(cpu, thread(), frame, first),
             SleepUntil => Outcome::Then(calls::sleep(cpu, frame, time::moment_at(first))),
             CreateTimer => timers::create(cpu, thread(), first, second).into(),
-            SetTimer (own) => timers::set(cpu, thread(), &arguments).into(),
+            SetTimer (own) => timers::set(cpu, thread(), first, second, third).into(),
             CancelTimer (own) => timers::cancel(cpu, thread(), first).into(),
             ReadTimer => timers::read(thread(), first).into(),
             PingCpu (own) => cpus::ping(cpu, thread(), first).into(),

@@ -6,22 +6,16 @@ use gatehouse_abi::{ANY_CPU, Error, SLOT_NONE, TIMER_RELATIVE, TimerFirings};
 use percpu::CpuIndex;
 
 use super::capabilities::insert;
-use super::notifications;
-use crate::capability::{Rights, Slot};
+use super::{look_up, notifications};
+use crate::capability::Rights;
 use crate::cpu::{self, ThisCpu};
-use crate::object::{KernelObject, TimerCapability};
+use crate::object::TimerCapability;
 use crate::thread::Thread;
 use crate::time::{self, Action, Timer, clock};
 
 /// The timer behind a slot.
 fn timer(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Timer>, Error> {
-    let slot = Slot::new(number).ok_or(Error::BadCapability)?;
-    let found = thread.program().capabilities().inspect(slot, |capability| match &capability.object {
-        KernelObject::Timer(timer) if capability.rights.contains(right) => Ok(Arc::clone(timer.timer())),
-        KernelObject::Timer(_) => Err(Error::NoRight),
-        _ => Err(Error::BadCapability),
-    });
-    found.unwrap_or(Err(Error::BadCapability))
+    look_up::with(thread, number, right, |timer: &TimerCapability, _| Arc::clone(timer.timer()))
 }
 
 pub(super) fn create(cpu: &ThisCpu, thread: &Thread, home: u64, notification: u64) -> Result<u64, Error> {
@@ -39,11 +33,10 @@ pub(super) fn create(cpu: &ThisCpu, thread: &Thread, home: u64, notification: u6
             Action::Signal(notification, badge)
         }
     };
-    insert(thread.program(), KernelObject::Timer(TimerCapability::new(Timer::new(home, action)?)?))
+    insert(thread.program(), TimerCapability::new(Timer::new(home, action)?)?)
 }
 
-pub(super) fn set(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
-    let [number, nanoseconds, flags, ..] = *arguments;
+pub(super) fn set(cpu: &ThisCpu, thread: &Thread, number: u64, nanoseconds: u64, flags: u64) -> Result<u64, Error> {
     let moment = match flags {
         0 => time::moment_at(nanoseconds),
         TIMER_RELATIVE => time::moment_after(nanoseconds),

@@ -16,7 +16,7 @@ use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
 use crate::cpu::ThisCpu;
 use crate::ipc::{Endpoint, FaultHandler, Link, Notification, ReplyRight, SavedReply, Turn};
 use crate::memory::fallible::{self, OutOfHeap};
-use crate::object::Space;
+use crate::object::{Space, register_object};
 use crate::program::{Program, UtcbSlot};
 use crate::sched::{ExitLink, InboxEntry};
 use crate::sync::{Mutex, rank};
@@ -187,6 +187,8 @@ unsafe impl InboxEntry<Attended> for Thread {
         &self.attended_next
     }
 }
+
+register_object!(Arc<Thread>, "thread");
 
 impl Thread {
     /// Where its link is by which it waits for its end.
