@@ -3,10 +3,10 @@
 //! The binding is a capability that lies in no slot: [`FOREST`] knows it as derived from the slot that was bound, and
 //! reports it when that slot is deleted or revoked. From then on the thread has no handler.
 //!
-//! A fault takes no lock to find its endpoint. The thread has a pointer to it, which [`unbind`] clears on any CPU while
+//! A fault takes no lock to find its endpoint. The thread has a pointer to it, which [`Holder::unbind`] clears on any CPU while
 //! the thread runs on another; the endpoint itself stays with the thread until it binds another or ends, so that a fault
 //! that has just read the pointer may follow it. Such a fault looks at the pointer once more under the lock of the
-//! endpoint's queues, before it waits there, and [`unbind`] looks into the queues after it has cleared the pointer:
+//! endpoint's queues, before it waits there, and [`Holder::unbind`] looks into the queues after it has cleared the pointer:
 //! none stays behind.
 
 use alloc::sync::{Arc, Weak};
@@ -17,7 +17,7 @@ use super::cancel::abandon;
 use super::endpoint::Endpoint;
 use crate::capability::{self, Binding, Rights, Slot};
 use crate::cpu::ThisCpu;
-use crate::object::{AnyObject, Counted, FOREST};
+use crate::object::{AnyObject, Counted, FOREST, Holder};
 use crate::sync::try_lock_briefly;
 use crate::thread::Thread;
 
@@ -82,7 +82,7 @@ pub unsafe fn bind(binder: &Thread, slot: Slot, target: &Arc<Thread>, limit: u64
     // Held until the binding is noted, so that whoever removes it meanwhile waits and finds it.
     let mut handler = target.handler().lock();
     let (binding, capability) =
-        FOREST.bind(binder.program().capabilities(), slot, Arc::downgrade(target)).map_err(|error| match error {
+        FOREST.bind(binder.program().capabilities(), slot, as_holder(target)).map_err(|error| match error {
             capability::Error::Exhausted => Error::OutOfMemory,
             _ => Error::BadCapability,
         })?;
@@ -123,7 +123,7 @@ pub fn inherit(parent: &Thread, child: &Arc<Thread>) -> Result<(), Error> {
     let Some(capability) = known.capability.as_ref() else { return Ok(()) };
     // Not noted, as the second of its rank.
     let Some(mut handler) = try_lock_briefly(child.handler()) else { unreachable!("nobody else knows the thread") };
-    let binding = match FOREST.bind_again(known.binding, Arc::downgrade(child)) {
+    let binding = match FOREST.bind_again(known.binding, as_holder(child)) {
         Ok(binding) => binding,
         Err(capability::Error::Exhausted) => return Err(Error::OutOfMemory),
         // Removed a moment ago: whoever did so waits for the lock to tell the parent.
@@ -136,22 +136,29 @@ pub fn inherit(parent: &Thread, child: &Arc<Thread>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A binding was removed: its holder has no handler any more, and its fault does not wait in the endpoint's queue.
-pub fn unbind(cpu: &ThisCpu, binding: Binding, holder: &Weak<Thread>) {
-    let Some(thread) = holder.upgrade() else { return };
-    let (capability, endpoint) = {
-        let mut handler = thread.handler().lock();
-        let Some(known) = handler.as_mut().filter(|known| known.binding == binding) else { return };
-        thread.lose_fault_endpoint();
-        (known.capability.take(), Arc::clone(&known.endpoint))
-    };
-    let waiting = endpoint.remove_fault(&thread, |_| true);
-    drop((capability, endpoint));
-    // What is left of the reference goes first, so that the owner is the last one.
-    drop(thread);
-    if let Some(waiting) = waiting {
-        abandon(cpu, waiting);
+/// A thread whose binding was removed has no handler any more, and its fault does not wait in the endpoint's queue.
+impl Holder for Thread {
+    fn unbind(self: Arc<Self>, cpu: &ThisCpu, binding: Binding) {
+        let (capability, endpoint) = {
+            let mut handler = self.handler().lock();
+            let Some(known) = handler.as_mut().filter(|known| known.binding == binding) else { return };
+            self.lose_fault_endpoint();
+            (known.capability.take(), Arc::clone(&known.endpoint))
+        };
+        let waiting = endpoint.remove_fault(&self, |_| true);
+        drop((capability, endpoint));
+        // What is left of the reference goes first, so that the owner is the last one.
+        drop(self);
+        if let Some(waiting) = waiting {
+            abandon(cpu, waiting);
+        }
     }
+}
+
+/// By what the forest knows a thread that has a binding.
+fn as_holder(thread: &Arc<Thread>) -> Weak<dyn Holder> {
+    let thread: Weak<Thread> = Arc::downgrade(thread);
+    thread
 }
 
 /// A thread is gone for good: gives its handler up.

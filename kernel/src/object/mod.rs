@@ -10,7 +10,7 @@ mod timer;
 
 pub use counted::{Close, Counted};
 pub(crate) use object::register_object;
-pub use object::{AnyObject, KernelObject, ObjectType};
+pub use object::{AnyObject, Holder, KernelObject, ObjectType};
 pub use ports::{DeviceControl, Ports};
 pub use removed::{drop_removed, drop_some_removed};
 pub use space::{FOREST, Space, new_space};

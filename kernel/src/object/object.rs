@@ -1,12 +1,12 @@
 //! Kernel objects, as capabilities hold them, whatever they are.
 
-use alloc::sync::Weak;
+use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr;
 
-use crate::capability::Object;
-use crate::thread::Thread;
+use crate::capability::{Binding, Object};
+use crate::cpu::ThisCpu;
 
 /// A reference to a kernel object, mostly an `Arc` of it or a [`Counted`](super::Counted). What is done to a capability is done to
 /// the reference:
@@ -149,9 +149,15 @@ impl fmt::Debug for ObjectType {
     }
 }
 
+/// Whoever keeps a capability that lies in no slot: a thread its fault handler.
+pub trait Holder: Send + Sync {
+    /// The binding was removed: drops the capability, if the holder has it by this binding still. No lock is held.
+    fn unbind(self: Arc<Self>, cpu: &ThisCpu, binding: Binding);
+}
+
 impl Object for AnyObject {
-    /// The thread whose fault handler it is.
-    type Holder = Weak<Thread>;
+    /// Holds nobody alive.
+    type Holder = Weak<dyn Holder>;
 
     fn share(&self) -> Option<Self> {
         // SAFETY: the word holds a reference of the type that this was made for, since `new`.

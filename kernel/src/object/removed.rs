@@ -3,7 +3,6 @@
 use super::AnyObject;
 use crate::capability::{Removed, Step, Taken};
 use crate::cpu::ThisCpu;
-use crate::ipc::handler;
 
 /// Drops the capabilities, and tells the holders of bindings. Objects whose last capability goes may end programs, that of
 /// the running thread among them: no lock may be held.
@@ -27,6 +26,10 @@ pub fn drop_some_removed(cpu: &ThisCpu, mut removed: Removed<'_, AnyObject>, ste
 fn drop_taken(cpu: &ThisCpu, taken: Taken<AnyObject>) {
     match taken {
         Taken::Capability(capability) => drop(capability),
-        Taken::Binding { binding, holder } => handler::unbind(cpu, binding, &holder),
+        Taken::Binding { binding, holder } => {
+            if let Some(holder) = holder.upgrade() {
+                holder.unbind(cpu, binding);
+            }
+        }
     }
 }
