@@ -2,7 +2,7 @@
 //! for ever.
 
 #[cfg(target_os = "none")]
-use core::arch::asm;
+use core::arch::{asm, naked_asm};
 use core::cell::UnsafeCell;
 
 use crate::block::Header;
@@ -13,30 +13,97 @@ use crate::block::offsets;
 pub trait LockRank {
     /// Its place in the order in which locks are taken, and its bit in the word of locks that a CPU holds: 0 to 31.
     const PLACE: u32;
+
+    /// Called by [`hold_highest_lock`] in place of noting at once, if the CPU holds a lock of the same or a later rank, or any lock while
+    /// [`LockSite`]s ask for that. If it returns, the lock is noted.
+    extern "C" fn not_highest();
 }
 
-/// Notes one more lock on this CPU, which it may have to wait for; `false`, and nothing is noted, if the CPU holds one of the same or a
-/// later rank. Three instructions; on the host nothing is noted.
+/// One place of the code that notes a lock by [`hold_highest_lock`]. They stand in the section `.lock_sites`, which a kernel must keep, as
+/// an array.
+///
+/// `end` follows a comparison of the CPU's word with the operand `1 << place`, which is the last byte of the instruction for places below 7,
+/// else the last four. With an operand of 1 there, [`LockRank::not_highest`] is called for each lock that is taken while another is held.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct LockSite {
+    /// The address behind the comparison.
+    pub end: u64,
+    /// The rank's place.
+    pub place: u64,
+}
+
+/// Notes one more lock on this CPU, which it may have to wait for. Three instructions, if it is the highest: else
+/// [`LockRank::not_highest`] is asked first. On the host nothing is noted.
 ///
 /// # Safety
 /// On a CPU the GS base must be that of a block in use, or of the early block.
 #[inline(always)]
-#[must_use]
-pub unsafe fn hold_highest_lock<R: LockRank>() -> bool {
+pub unsafe fn hold_highest_lock<R: LockRank>() {
     #[cfg(target_os = "none")]
-    // SAFETY: by the contract the word is a header's, or the early block's, and only this CPU writes it.
+    // SAFETY: by the contract the word is a header's, or the early block's, and only this CPU writes it. The call keeps all registers.
     unsafe {
         asm!(
             "cmp dword ptr gs:[{offset}], {bit}",
-            "jae {later}",
+            "2:",
+            "jae 4f",
+            "3:",
             "or dword ptr gs:[{offset}], {bit}",
+            // Out of the way, behind the function.
+            ".subsection 1",
+            "4:",
+            "call {not_highest}",
+            "jmp 3b",
+            ".subsection 0",
+            ".pushsection .lock_sites, \"a\"",
+            ".quad 2b, {place}",
+            ".popsection",
             offset = const offsets::LOCKS_HELD,
             bit = const 1_u32 << R::PLACE,
-            later = label { return false },
-            options(nostack),
+            place = const R::PLACE,
+            not_highest = sym keeping_registers::<R>,
         );
     }
-    true
+}
+
+/// Calls [`LockRank::not_highest`] from the middle of any code.
+///
+/// On entry: the return address at `[rsp]`, at any alignment; interrupts as they are for the caller. All general registers are kept; flags
+/// are lost. The kernel uses no others.
+///
+/// # Safety
+/// To be called by the assembly of [`hold_highest_lock`] alone, on a kernel's stack with room for 200 bytes besides what the other needs.
+#[cfg(target_os = "none")]
+#[unsafe(naked)]
+unsafe extern "C" fn keeping_registers<R: LockRank>() {
+    naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "push rax",
+        "push rcx",
+        "push rdx",
+        "push rsi",
+        "push rdi",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        "and rsp, -16",
+        "call {not_highest}",
+        "lea rsp, [rbp - 72]",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rdi",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "pop rax",
+        "pop rbp",
+        "ret",
+        not_highest = sym R::not_highest,
+    )
 }
 
 /// Notes one more lock on this CPU, whatever others it holds.

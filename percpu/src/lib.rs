@@ -63,7 +63,7 @@ pub use gdt::{
 };
 pub use gs::{current, current_stable};
 pub use held_locks::{
-    LockRank, forget_held_locks, held_locks, hold_highest_lock, hold_lock, let_lock_go, use_early_block,
+    LockRank, LockSite, forget_held_locks, held_locks, hold_highest_lock, hold_lock, let_lock_go, use_early_block,
 };
 pub use id::{ApicId, CpuIndex};
 pub use ist::{IST_LINK_BYTES, IstSlot, IstStacks};

@@ -33,5 +33,5 @@ mod trap_main;
 
 pub use fault::FaultReport;
 pub use idt::table as vectors_table;
-pub use patch::entries as patch_entries;
+pub use patch::{entries as patch_entries, lock_sites as patch_lock_sites};
 pub use syscall_entry::syscall_entry;

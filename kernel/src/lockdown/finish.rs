@@ -7,9 +7,10 @@ use core::sync::atomic::Ordering;
 use super::enter::{NOBODY, REPORTER};
 use super::stop;
 use crate::arch::{Verdict, leave_emulator, stop_cpu};
-use crate::console::Emergency;
+use crate::console::{Emergency, EmergencyRecord};
 use crate::cpu::ThisCpu;
 use crate::power;
+use crate::sync::graph;
 
 /// Ends the machine with the verdict of the first program: stops the other CPUs, says the verdict on the console.
 pub fn finish(cpu: &ThisCpu, verdict: Verdict) -> ! {
@@ -20,7 +21,8 @@ pub fn finish(cpu: &ThisCpu, verdict: Verdict) -> ! {
     }
     stop::stop_others(cpu);
     let word = if verdict == Verdict::Pass { "pass" } else { "fail" };
-    // It cannot fail, and there would be nobody to tell.
+    // Neither can fail, and there would be nobody to tell.
+    let _ = graph::write_record(&mut EmergencyRecord::take());
     let _ = writeln!(Emergency::take(), "machine: {word}");
     end_machine(verdict)
 }

@@ -9,13 +9,14 @@ use x86_64::instructions::port::PortWriteOnly;
 use super::silent_cpus::SilentCpus;
 use super::{acpi_tables, cpus, facts, first_program, other_cpus, timer};
 use crate::arch::{Idle, IdleFeatures, TscClock, initialise_cpu, prepare_decoder, vectors};
-use crate::entry::{patch_entries, syscall_entry, vectors_table};
+use crate::entry::{patch_entries, patch_lock_sites, syscall_entry, vectors_table};
 use crate::memory::boot_info::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
 use crate::pci::{Silenced, silence_devices};
 use crate::program::archive;
+use crate::sync::graph;
 use crate::{console, cpu, irq, power, sched, swap, test_overflow, test_state, time};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
@@ -58,6 +59,11 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     let blocks = cpus::make_blocks(with_pins, apic, idle(&boot));
     // SAFETY: no other CPU runs, and no IDT is loaded.
     unsafe { patch_entries() };
+    if boot.command_line.has("lock-graph") {
+        graph::record();
+        // SAFETY: interrupts are off, and no other CPU runs.
+        unsafe { patch_lock_sites() };
+    }
     let Some(first) = blocks.first().copied() else { panic!("cannot start: no CPU is left to run") };
     // SAFETY: ring 0, interrupts off, first use of this block, and this CPU is the first of the list.
     let ready = unsafe { first.init(vectors_table()) };

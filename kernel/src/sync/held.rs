@@ -4,6 +4,7 @@
 //! that failed held a lock, which nobody would ever let go. The check costs two instructions for each lock and is in every kernel, so
 //! that what is tested is what is shipped.
 
+use super::graph;
 use super::rank::{ALL, Rank};
 
 /// Notes that a lock is about to be taken, for which this CPU may have to wait.
@@ -12,9 +13,7 @@ use super::rank::{ALL, Rank};
 /// If the CPU holds one of the same rank, or of a later one.
 #[inline(always)]
 pub(super) fn note_in_order<R: Rank>() {
-    if !word::add_highest::<R>() {
-        out_of_order(R::PLACE);
-    }
+    word::add_highest::<R>();
 }
 
 /// Notes that a lock is about to be taken, if it is free: that may be done in any order. `false` if the CPU holds one of this rank.
@@ -54,8 +53,22 @@ fn latest_held() -> &'static str {
     place.and_then(|place| ALL.get(place as usize)).map_or("nothing", |row| row.name)
 }
 
+/// This CPU is about to wait for a lock of the rank at `place`, and holds one of the same rank or of a later one, or any while the
+/// order is recorded.
+///
+/// # Panics
+/// If that is out of order.
 #[cold]
 #[inline(never)]
+pub(super) fn not_highest(place: u32) {
+    let held = word::get();
+    if held < 1 << place {
+        graph::note(place, held);
+    } else {
+        out_of_order(place);
+    }
+}
+
 fn out_of_order(place: u32) -> ! {
     let held = latest_held();
     give_up_order();
@@ -77,9 +90,9 @@ mod word {
     use super::Rank;
 
     #[inline(always)]
-    pub(super) fn add_highest<R: Rank>() -> bool {
+    pub(super) fn add_highest<R: Rank>() {
         // SAFETY: kernel code runs with the GS base of its CPU's block, or of the early block.
-        unsafe { percpu::hold_highest_lock::<R>() }
+        unsafe { percpu::hold_highest_lock::<R>() };
     }
 
     #[inline(always)]
@@ -115,10 +128,12 @@ mod word {
 
     std::thread_local! { static WORD: Cell<u32> = const { Cell::new(0) }; }
 
-    pub(super) fn add_highest<R: Rank>() -> bool {
-        let in_order = get() < 1 << R::PLACE;
+    pub(super) fn add_highest<R: Rank>() {
+        // As if the order were recorded.
+        if get() != 0 {
+            super::not_highest(R::PLACE);
+        }
         add::<R>();
-        in_order
     }
 
     pub(super) fn add<R: Rank>() {
@@ -143,9 +158,7 @@ mod word {
 mod word {
     use super::Rank;
 
-    pub(super) const fn add_highest<R: Rank>() -> bool {
-        R::PLACE < u32::BITS
-    }
+    pub(super) const fn add_highest<R: Rank>() {}
 
     pub(super) const fn add<R: Rank>() {}
 

@@ -2,6 +2,7 @@
 
 mod brief;
 mod fair;
+pub mod graph;
 mod held;
 #[cfg(all(test, loom))]
 mod model;

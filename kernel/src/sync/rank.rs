@@ -5,6 +5,7 @@
 use percpu::LockRank;
 
 use super::fair::FairLock;
+use super::held::not_highest;
 use super::raw::Lock;
 use super::unfair::UnfairLock;
 
@@ -34,6 +35,10 @@ macro_rules! ranks {
             pub enum $name {}
             impl LockRank for $name {
                 const PLACE: u32 = Places::$name as u32;
+
+                extern "C" fn not_highest() {
+                    not_highest(Self::PLACE);
+                }
             }
             impl Rank for $name {
                 type Lock = $lock;

@@ -9,13 +9,14 @@ use super::BootError;
 
 /// The words that the kernel reads, or what stands before their `=`; `docs/command-line.md` explains each. A word that is none
 /// of them is for programs, or a slip of the pen.
-const KERNEL_WORDS: [&str; 13] = [
+const KERNEL_WORDS: [&str; 14] = [
     "answer",
     "apic",
     "cpus",
     "dirty-state",
     "idle",
     "init",
+    "lock-graph",
     "overflow",
     "silent-cpus",
     "swap",
