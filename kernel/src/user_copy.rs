@@ -4,15 +4,18 @@
 //! locked: nothing can be unmapped meanwhile, on any CPU, and the kernel never touches a user mapping, so that no copy
 //! can fault and SMAP needs no exception.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use alloc::sync::Arc;
+use core::ops::Range;
 
 use gatehouse_abi::Error;
 use x86_64::VirtAddr;
 
-use crate::memory::AddressSpace;
 use crate::memory::address_space::PageState;
 use crate::memory::direct_map;
 use crate::memory::layout::PAGE_SIZE;
+use crate::memory::{AddressSpace, UserRange};
 use crate::program::Program;
 use crate::swap;
 
@@ -42,8 +45,8 @@ fn for_each_piece(
     each: &mut impl FnMut(*mut u8, usize),
 ) -> Result<Walk, Error> {
     while at < end {
-        let page_end = (at / PAGE_SIZE + 1) * PAGE_SIZE;
-        let piece = page_end.min(end) - at;
+        let offset = at % PAGE_SIZE;
+        let piece = PAGE_SIZE.saturating_sub(offset).min(end.saturating_sub(at));
         let (frame, rights) = match space.page(VirtAddr::new(at)) {
             PageState::Mapped { frame, rights } => (frame, rights),
             PageState::Away { rights, .. } if access != Access::Write || rights.can_write() => {
@@ -52,13 +55,13 @@ fn for_each_piece(
             _ => return Err(Error::BadAddress),
         };
         // What is shared is others', too: nobody patches it here who could not write to it.
-        let page = VirtAddr::new(at / PAGE_SIZE * PAGE_SIZE);
+        let page = VirtAddr::new(at.saturating_sub(offset));
         let refused = access == Access::Write || access == Access::Patch && space.is_shared(page);
         if refused && !rights.can_write() {
             return Err(Error::BadAddress);
         }
-        each(direct_map::pointer(frame.as_u64() + at % PAGE_SIZE), piece as usize);
-        at += piece;
+        each(direct_map::pointer(frame.as_u64() | offset), piece as usize);
+        at = at.saturating_add(piece);
     }
     Ok(Walk::Done)
 }
@@ -72,13 +75,13 @@ fn with_pieces(
     access: Access,
     mut each: impl FnMut(*mut u8, usize),
 ) -> Result<(), Error> {
-    AddressSpace::check_user_range(address, length).map_err(|_| Error::BadAddress)?;
-    let mut at = address;
+    let range = UserRange::new(address, length).ok_or(Error::BadAddress)?;
+    let mut at = range.start();
     loop {
         let walk = {
             let space = program.space();
             let space = space.as_ref().ok_or(Error::BadAddress)?;
-            for_each_piece(space, at, address + length, access, &mut each)?
+            for_each_piece(space, at, range.end(), access, &mut each)?
         };
         match walk {
             Walk::Done => return Ok(()),
@@ -90,6 +93,12 @@ fn with_pieces(
     }
 }
 
+/// The bytes of a buffer that a piece is about, behind those that are done, and where they end. Pieces are no longer than the buffer.
+const fn part(done: usize, length: usize) -> (Range<usize>, usize) {
+    let end = done.saturating_add(length);
+    (done..end, end)
+}
+
 /// Copies a program's bytes into `target`.
 ///
 /// # Errors
@@ -97,11 +106,12 @@ fn with_pieces(
 pub fn read(program: &Arc<Program>, address: u64, target: &mut [u8]) -> Result<(), Error> {
     let mut done = 0;
     with_pieces(program, address, target.len() as u64, Access::Read, |piece, length| {
-        let part = &mut target[done..done + length];
+        let (part, end) = part(done, length);
+        let part = &mut target[part];
         // SAFETY: the piece is RAM in the direct map, mapped to the program while the space is locked. Threads of the
         // program may write to it at the same time, which changes what is copied and nothing else.
         unsafe { piece.copy_to_nonoverlapping(part.as_mut_ptr(), length) };
-        done += length;
+        done = end;
     })
 }
 
@@ -116,10 +126,11 @@ pub fn write(program: &Arc<Program>, address: u64, source: &[u8]) -> Result<(), 
 fn copy_out(program: &Arc<Program>, address: u64, source: &[u8], access: Access) -> Result<(), Error> {
     let mut done = 0;
     with_pieces(program, address, source.len() as u64, access, |piece, length| {
-        let part = &source[done..done + length];
+        let (part, end) = part(done, length);
+        let part = &source[part];
         // SAFETY: as in `read`, and the program may write to it, or whoever asks may.
         unsafe { piece.copy_from_nonoverlapping(part.as_ptr(), length) };
-        done += length;
+        done = end;
     })
 }
 

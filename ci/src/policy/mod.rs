@@ -1,5 +1,6 @@
 //! House rules that no compiler checks. Each rule is a pure function from a text to [`Finding`]s.
 
+mod arithmetic;
 mod attributes;
 mod finding;
 mod instructions;

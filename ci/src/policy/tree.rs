@@ -9,7 +9,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::finding::Finding;
 use super::tokens::Source;
-use super::{attributes, length, manifests, places, safety, statics};
+use super::{arithmetic, attributes, length, manifests, places, safety, statics};
 
 /// Checks the files below `root`.
 ///
@@ -29,6 +29,7 @@ pub fn check_tree(root: &Path) -> Result<Vec<Finding>> {
         let path = entry.path().strip_prefix(root)?;
         if is_source { check_source(path, &text, &mut findings) } else { manifests::check(path, &text, &mut findings) }
     }
+    arithmetic::check_list(root, &mut findings);
     findings.sort();
     Ok(findings)
 }
@@ -37,6 +38,7 @@ fn check_source(path: &Path, text: &str, findings: &mut Vec<Finding>) {
     length::check(path, text, findings);
     match Source::new(path, text) {
         Ok(source) => {
+            arithmetic::check(&source, findings);
             statics::check(&source, findings);
             places::check(&source, findings);
             attributes::check(&source, findings);

@@ -32,7 +32,7 @@ pub fn check(sender: &Thread, tag: MessageTag) -> Result<(), Error> {
 pub(super) fn copy_capabilities(sender: &Thread, receiver: &Thread, count: u64) -> u64 {
     for index in 0..count {
         let Some(slot) = copy_one(sender, receiver, index) else { return index };
-        receiver.utcb().set(UTCB_CAPABILITIES + index as usize, slot);
+        receiver.utcb().set(UTCB_CAPABILITIES.saturating_add(index as usize), slot);
     }
     count
 }
@@ -48,5 +48,5 @@ fn copy_one(sender: &Thread, receiver: &Thread, index: u64) -> Option<u64> {
 }
 
 fn named(thread: &Thread, first: usize, index: u64) -> u64 {
-    thread.utcb().get(first + index as usize)
+    thread.utcb().get(first.saturating_add(index as usize))
 }

@@ -13,6 +13,8 @@
 //!
 //! Getting a thread out of such a wait from outside is rare and takes one global lock, [`cancel`].
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod breakpoint;
 mod cancel;
 pub mod capability_transfer;

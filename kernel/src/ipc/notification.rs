@@ -104,7 +104,7 @@ impl State {
 
 impl core::fmt::Debug for State {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let waiters = self.waiters.iter().count() + usize::from(self.lone.get().is_some());
+        let waiters = self.waiters.iter().count().saturating_add(usize::from(self.lone.get().is_some()));
         write!(out, "State({waiters} waiters, bits: {:#x}, open: {})", self.bits, self.open)
     }
 }

@@ -20,7 +20,7 @@ impl Turn {
     const TICKET_BITS: u32 = 56;
 
     const fn new(priority: u8, ticket: u64) -> Self {
-        Self(((u8::MAX - priority) as u64) << Self::TICKET_BITS | ticket)
+        Self((!priority as u64) << Self::TICKET_BITS | ticket)
     }
 }
 
@@ -189,7 +189,7 @@ impl<W: Waiter> Queues<W> {
     /// Puts a sender behind all others of its priority and above.
     pub(super) fn push_sender(&mut self, waiter: Arc<W>) {
         waiter.set_turn(Turn::new(waiter.priority(), self.tickets));
-        self.tickets += 1;
+        self.tickets = self.tickets.wrapping_add(1);
         self.senders.insert(waiter);
         self.update();
     }

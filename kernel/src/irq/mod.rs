@@ -1,5 +1,7 @@
 //! What comes from outside the instruction stream: other CPUs, the timer, devices.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod arrival;
 mod call;
 mod claim;

@@ -26,7 +26,7 @@ pub struct Ping {
 pub fn ping(cpu: &ThisCpu, target: &'static Block) -> Result<Ping, CallError<'static, Operation>> {
     let start = ticks();
     call(cpu, [target], Operation::Ping, DEADLINE)?;
-    let round_trip = ticks() - start;
+    let round_trip = ticks().wrapping_sub(start);
     let arrived = target.kernel().remote().pinged_at();
     Ok(Ping { there: arrived.saturating_sub(start), round_trip })
 }
@@ -38,5 +38,5 @@ pub fn ping(cpu: &ThisCpu, target: &'static Block) -> Result<Ping, CallError<'st
 pub fn ping_all(cpu: &ThisCpu) -> Result<u64, CallError<'static, Operation>> {
     let start = ticks();
     call(cpu, all_others(cpu.index()), Operation::Ping, DEADLINE)?;
-    Ok(ticks() - start)
+    Ok(ticks().wrapping_sub(start))
 }

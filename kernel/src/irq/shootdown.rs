@@ -24,7 +24,7 @@ static KEPT_BACK: AtomicU64 = AtomicU64::new(0);
 #[cold]
 #[inline(never)]
 pub fn keep_back(pages: u64) {
-    let all = KEPT_BACK.fetch_add(pages, Ordering::Relaxed) + pages;
+    let all = KEPT_BACK.fetch_add(pages, Ordering::Relaxed).saturating_add(pages);
     console::line(format_args!("memory: {pages} pages that a CPU may still reach are kept back, {all} in all"));
 }
 

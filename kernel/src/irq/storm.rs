@@ -49,7 +49,8 @@ impl Rate {
     #[inline(always)]
     #[must_use]
     pub fn count(&mut self, now: impl FnOnce() -> u64) -> Option<Storm> {
-        self.left -= 1;
+        // A batch ends before.
+        self.left = self.left.wrapping_sub(1);
         if self.left == 0 { self.end_batch(now()) } else { None }
     }
 
@@ -58,7 +59,7 @@ impl Rate {
     #[must_use]
     pub const fn count_within(&mut self) -> bool {
         let is_within = self.left > 1;
-        self.left -= is_within as u32;
+        self.left = self.left.wrapping_sub(is_within as u32);
         is_within
     }
 

@@ -55,9 +55,10 @@ impl<B, L, const FIRST: u8, const COUNT: usize> VectorTable<B, L, FIRST, COUNT> 
     pub fn bind(&mut self, to: B) -> Option<u8> {
         let index = (self.next..COUNT).chain(0..self.next).find(|index| matches!(self.slots[*index], Slot::Free))?;
         self.slots[index] = Slot::Bound(to);
-        self.next = (index + 1) % COUNT;
+        // One past the last is none, and the search begins at the first again.
+        self.next = index.saturating_add(1);
         // `FIRST + COUNT` is at most 256.
-        Some(FIRST + index as u8)
+        Some(FIRST.wrapping_add(index as u8))
     }
 
     /// Nothing raises a bound vector any more; what is under way is told to `told`, or nobody. Answers whom it was bound to.

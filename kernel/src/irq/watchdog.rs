@@ -113,7 +113,7 @@ pub fn start(cpu: &ThisCpu) {
     let Some(limit) = LIMIT.get().copied().filter(|limit| *limit > 0) else { return };
     if cpu::all().len() > 1 {
         let timer = cpu.local().watchdog.timer.get_or_init(|| new_timer(cpu, limit));
-        timer.set(cpu, moment_after(limit / u64::from(LOOKS)));
+        timer.set(cpu, moment_after(limit.div_ceil(LOOKS.into())));
     }
 }
 
@@ -150,7 +150,7 @@ fn look(cpu: &ThisCpu, limit: u64) -> Next {
 /// The next CPU that is online; none if this is the only one.
 fn next_online(index: CpuIndex) -> Option<&'static Block> {
     let all = cpu::all();
-    let after = all.iter().cycle().skip(index.as_usize() + 1).take(all.len().saturating_sub(1));
+    let after = all.iter().cycle().skip(index.as_usize().saturating_add(1)).take(all.len().saturating_sub(1));
     after.copied().find(|block| block.kernel().remote().is_online())
 }
 

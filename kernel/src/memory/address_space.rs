@@ -6,6 +6,8 @@
 //!
 //! Whatever takes a translation away answers a value that keeps the frame until the caller has told the other CPUs.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use core::fmt;
 
 use x86_64::structures::paging::PageTableFlags;
@@ -169,7 +171,7 @@ impl AddressSpace {
     /// Frames that this address space holds: pages and page tables.
     #[must_use]
     pub fn frames(&self) -> u64 {
-        self.mapped + self.shared.count() + self.tables.frames()
+        self.mapped.wrapping_add(self.shared.count()).wrapping_add(self.tables.frames())
     }
 
     /// Puts `frame` at `page`. The entry was absent, so no CPU has to forget anything.
@@ -193,7 +195,7 @@ impl AddressSpace {
     ) -> Result<(), MapError> {
         let entry = self.vacant_entry(page)?;
         entry.set_addr(make()?.into_raw(), rights.user_flags());
-        self.mapped += 1;
+        self.mapped = self.mapped.wrapping_add(1);
         Ok(())
     }
 
@@ -225,8 +227,8 @@ impl AddressSpace {
         let entry = self.used_entry(page)?;
         let PageState::Mapped { frame, rights } = own_state(entry) else { return Err(MapError::NotMapped(page)) };
         set_away(entry, token, rights);
-        self.mapped -= 1;
-        self.away += 1;
+        self.mapped = self.mapped.wrapping_sub(1);
+        self.away = self.away.wrapping_add(1);
         Ok(StaleFrame::new(page, frame))
     }
 
@@ -238,8 +240,8 @@ impl AddressSpace {
         let entry = self.used_entry(page)?;
         let PageState::Away { token, rights } = own_state(entry) else { return Err(MapError::AlreadyMapped(page)) };
         entry.set_addr(frame.into_raw(), rights.user_flags());
-        self.mapped += 1;
-        self.away -= 1;
+        self.mapped = self.mapped.wrapping_add(1);
+        self.away = self.away.wrapping_sub(1);
         Ok(token)
     }
 
@@ -257,7 +259,8 @@ impl AddressSpace {
     pub fn translate(&self, address: VirtAddr) -> Option<Translation> {
         match self.page(address) {
             PageState::Mapped { frame, rights } => {
-                Some(Translation { physical: frame + address.as_u64() % PAGE_SIZE, rights })
+                let physical = PhysAddr::new_truncate(frame.as_u64() | (address.as_u64() % PAGE_SIZE));
+                Some(Translation { physical, rights })
             }
             _ => None,
         }
@@ -270,7 +273,7 @@ impl AddressSpace {
         let flags = entry.flags();
         let accessed = flags.contains(PageTableFlags::PRESENT | PageTableFlags::ACCESSED);
         if accessed {
-            entry.set_flags(flags - PageTableFlags::ACCESSED);
+            entry.set_flags(flags.difference(PageTableFlags::ACCESSED));
         }
         accessed
     }
@@ -287,8 +290,8 @@ impl AddressSpace {
         let mut candidate = from.max(USER_START).checked_next_multiple_of(PAGE_SIZE)?;
         self.for_each_page(|page, _| {
             let page = page.as_u64();
-            if page >= candidate && page - candidate < length {
-                candidate = page + PAGE_SIZE;
+            if page.checked_sub(candidate).is_some_and(|between| between < length) {
+                candidate = page.saturating_add(PAGE_SIZE);
             }
         });
         candidate.checked_add(length).filter(|end| *end <= USER_END).map(|_| VirtAddr::new(candidate))
@@ -364,7 +367,7 @@ fn own_state(entry: &PageTableEntry) -> PageState {
 }
 
 fn set_away(entry: &mut PageTableEntry, token: u64, rights: Rights) {
-    entry.set_addr(PhysAddr::new(token * PAGE_SIZE), rights.flags() | AWAY);
+    entry.set_addr(PhysAddr::new_truncate(token.wrapping_mul(PAGE_SIZE)), rights.flags() | AWAY);
 }
 
 mod away;

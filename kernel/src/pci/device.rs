@@ -81,7 +81,7 @@ impl Device {
     pub fn write(&self, register: u64, value: u32) -> Result<(), Error> {
         let register = register_number(register).ok_or(Error::InvalidArgument)?;
         let of = |offset: Option<u8>, bytes| {
-            offset.map_or(0..0, |offset| Range { start: offset.into(), end: u16::from(offset) + bytes })
+            offset.map_or(0..0, |offset| Range { start: offset.into(), end: u16::from(offset).saturating_add(bytes) })
         };
         let messages = [of(self.known.capabilities.msi, msi::BYTES), of(self.known.capabilities.msi_x, msi_x::BYTES)];
         if !is_writable(register, &messages) {
@@ -127,24 +127,25 @@ impl Device {
     /// [`Error::NotFound`] if there is no such page, [`Error::NotPermitted`] if the kernel uses it: it holds the table of
     /// messages, or the region is where memory is.
     pub fn frame(self: &Arc<Self>, region: u64, page: u64) -> Result<Arc<SharedFrame>, Error> {
-        let (start, size) = self.region(region).ok_or(Error::NotFound)?;
-        let offset = page.checked_mul(PAGE_SIZE).filter(|offset| *offset < size).ok_or(Error::NotFound)?;
+        let offset = page.checked_mul(PAGE_SIZE).ok_or(Error::NotFound)?;
+        // Regions are of a power of two of bytes, which may be less than a page.
+        let address = self.part(region, offset, 1).ok_or(Error::NotFound)?.as_u64();
         if let Some(table) = self.message_table() {
-            let bytes = table.offset..table.offset + table.count * msi_x::ENTRY_BYTES;
-            if u64::from(table.region) == region && bytes.start < offset + PAGE_SIZE && offset < bytes.end {
+            let bytes = table.bytes();
+            if u64::from(table.region) == region && bytes.start < offset.saturating_add(PAGE_SIZE) && offset < bytes.end
+            {
                 return Err(Error::NotPermitted);
             }
         }
-        let address = start + offset;
         if !address.is_multiple_of(PAGE_SIZE) || frame::is_memory(address, PAGE_SIZE) {
             return Err(Error::NotPermitted);
         }
         Ok(SharedFrame::registers(PhysAddr::new(address), Arc::clone(self) as Arc<dyn Owner>)?)
     }
 
-    /// Where a region of its memory lies, and how many bytes it has.
-    pub(super) fn region(&self, region: u64) -> Option<(u64, u64)> {
-        self.known.regions.memory(region)
+    /// The address of `length` bytes at an offset into a region of its memory; `None` if there are not so many.
+    pub(super) fn part(&self, region: u64, offset: u64, length: u64) -> Option<PhysAddr> {
+        self.known.regions.part(region, offset, length)
     }
 
     /// Where its capabilities of messages are.

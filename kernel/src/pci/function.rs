@@ -87,7 +87,7 @@ impl Capabilities {
                 _ => 0,
             };
             // The bytes of one that begins too late for its length are not there.
-            if u16::from(offset) + bytes <= 256 {
+            if u16::from(offset).saturating_add(bytes) <= 256 {
                 match head as u8 {
                     msi::CAPABILITY => found.msi = found.msi.or(Some(offset)),
                     msi_x::CAPABILITY => found.msi_x = found.msi_x.or(Some(offset)),

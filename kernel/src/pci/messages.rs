@@ -7,7 +7,6 @@ use core::fmt;
 
 use gatehouse_abi::Error;
 use percpu::ApicId;
-use x86_64::PhysAddr;
 
 use super::claims::with_ports;
 use super::device::Device;
@@ -45,15 +44,9 @@ impl Message {
         let function = device.function();
         let capabilities = device.capabilities();
         let way = if let (Some(offset), Some(table)) = (capabilities.msi_x, device.message_table()) {
-            if number >= table.count {
-                return Err(Error::NotFound);
-            }
-            let (start, size) = device.region(table.region.into()).ok_or(Error::NotFound)?;
-            let at = table.offset + number * msi_x::ENTRY_BYTES;
-            if at + msi_x::ENTRY_BYTES > size {
-                return Err(Error::NotFound);
-            }
-            let entry = map_registers(PhysAddr::new(start + at), msi_x::ENTRY_BYTES).map_err(|_| Error::OutOfMemory)?;
+            let at = table.entry(number).ok_or(Error::NotFound)?;
+            let entry = device.part(table.region.into(), at, msi_x::ENTRY_BYTES).ok_or(Error::NotFound)?;
+            let entry = map_registers(entry, msi_x::ENTRY_BYTES).map_err(|_| Error::OutOfMemory)?;
             device.enable_memory();
             // SAFETY: the entry's registers, just mapped; its user is this message alone.
             unsafe { msi_x::mask(entry.address().as_mut_ptr()) };

@@ -1,6 +1,8 @@
 //! The PCI bus, as far as the kernel has to do with it: configuration space, messages that are interrupts, functions that
 //! drivers outside the kernel have.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod claims;
 mod device;
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Msi {
     /// masked, what the function wants to send is lost.
     pub fn open(&self, configuration: &mut impl ConfigurationAccess, address: u32, value: u32) {
         self.mask(configuration);
-        let mut write = |offset, word| configuration.write_word(self.function, self.offset + offset, word);
+        let mut write = |offset, word| configuration.write_word(self.function, self.register(offset), word);
         write(4, address);
         if self.is_wide {
             write(8, 0);
@@ -75,7 +75,12 @@ impl Msi {
     }
 
     const fn mask_register(&self) -> u8 {
-        self.offset + if self.is_wide { 16 } else { 12 }
+        self.register(if self.is_wide { 16 } else { 12 })
+    }
+
+    /// A register of the capability, which has [`BYTES`] bytes in configuration space.
+    const fn register(&self, offset: u8) -> u8 {
+        self.offset.saturating_add(offset)
     }
 }
 

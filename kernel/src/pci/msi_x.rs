@@ -2,6 +2,8 @@
 //!
 //! Source: PCI Local Bus Specification 3.0, "MSI-X Capability and Table Structure".
 
+use core::ops::Range;
+
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 
 /// Its number in the list of capabilities.
@@ -29,11 +31,25 @@ pub struct Table {
     pub count: u64,
 }
 
-/// Reads where the table of the capability at an offset is.
+impl Table {
+    /// Its bytes, in the region.
+    #[must_use]
+    pub const fn bytes(&self) -> Range<u64> {
+        self.offset..self.offset.saturating_add(self.count.saturating_mul(ENTRY_BYTES))
+    }
+
+    /// Where the entry of a message is; `None` if there is no such message.
+    #[must_use]
+    pub fn entry(&self, number: u64) -> Option<u64> {
+        number.checked_mul(ENTRY_BYTES).filter(|_| number < self.count)?.checked_add(self.offset)
+    }
+}
+
+/// Reads where the table of the capability at an offset is, which has [`BYTES`] bytes from there.
 pub fn table(configuration: &impl ConfigurationAccess, function: DeviceFunction, offset: u8) -> Table {
     let control = configuration.read_word(function, offset);
-    let place = configuration.read_word(function, offset + 4);
-    let count = u64::from(control >> 16 & 0x7ff) + 1;
+    let place = configuration.read_word(function, offset.saturating_add(4));
+    let count = u64::from(control >> 16 & 0x7ff).saturating_add(1);
     Table { region: (place & 7) as u8, offset: u64::from(place & !7), count }
 }
 
@@ -72,6 +88,20 @@ pub unsafe fn mask(entry: *mut u32) {
 
 #[cfg(test)]
 mod tests {
+    use super::Table;
+
+    #[test]
+    fn there_are_as_many_entries_as_the_table_says() {
+        let table = Table { region: 2, offset: 0xffff_fff8, count: 2048 };
+        assert_eq!(table.bytes(), 0xffff_fff8..0x1_0000_7ff8);
+        assert_eq!(table.entry(0), Some(0xffff_fff8));
+        assert_eq!(table.entry(2047), Some(0x1_0000_7fe8));
+        // A number that comes round to an entry when it is multiplied is none.
+        for number in [2048, 1 << 60, (1 << 60) + 1, u64::MAX] {
+            assert_eq!(table.entry(number), None, "{number:#x}");
+        }
+    }
+
     #[test]
     fn an_entry_is_masked_while_it_changes() {
         let mut entry = [u32::MAX; 4];

@@ -45,8 +45,8 @@ impl Pins {
             Some(place) => &mut self.0[place].frames,
             None => {
                 fallible::push(&mut self.0, Pinner { program, frames: Vec::new() })?;
-                let last = self.0.len() - 1;
-                &mut self.0[last].frames
+                let [.., last] = &mut self.0[..] else { unreachable!("it has just been put there") };
+                &mut last.frames
             }
         };
         let Err(place) = frames.binary_search_by_key(&frame.address(), |held| held.address()) else { return Ok(()) };

@@ -9,6 +9,7 @@
 use core::ops::Range;
 
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
+use x86_64::PhysAddr;
 
 use super::protection::COMMAND;
 
@@ -49,22 +50,21 @@ impl Regions {
         let command = configuration.read_word(function, COMMAND) & 0xffff;
         configuration.write_word(function, COMMAND, command & !ANSWERS);
         let mut regions = [Region::None; COUNT];
-        let mut index = 0;
-        while index < COUNT {
+        let mut indices = 0..COUNT;
+        while let Some(index) = indices.next() {
             let (low, low_mask) = probe(configuration, function, index);
             let is_wide = low & (IS_PORTS | WIDTH) == WIDTH_64;
-            if is_wide && index + 1 < COUNT {
-                let (high, high_mask) = probe(configuration, function, index + 1);
+            if is_wide && let Some(upper) = indices.clone().next() {
+                let (high, high_mask) = probe(configuration, function, upper);
                 let join = |low: u32, high: u32| u64::from(low & !0xf) | u64::from(high) << 32;
                 regions[index] = memory(join(low, high), join(low_mask, high_mask));
-                index += 1;
+                indices.next();
             } else if low & IS_PORTS != 0 {
                 regions[index] = ports(low, low_mask);
             } else if !is_wide && low & WIDTH != WIDTH_RESERVED && low_mask != 0 {
                 let mask = u64::from(low_mask & !0xf) | !0xffff_ffff;
                 regions[index] = memory(u64::from(low & !0xf), mask);
             }
-            index += 1;
         }
         configuration.write_word(function, COMMAND, command);
         Self(regions)
@@ -80,10 +80,18 @@ impl Regions {
         }
     }
 
+    /// The address of `length` bytes at an offset into a region of memory; `None` if there are not so many.
+    #[must_use]
+    pub fn part(&self, number: u64, offset: u64, length: u64) -> Option<PhysAddr> {
+        let (start, size) = self.memory(number)?;
+        offset.checked_add(length).filter(|end| *end <= size)?;
+        PhysAddr::try_new(start.checked_add(offset)?).ok()
+    }
+
     /// The ranges of ports.
     pub fn port_ranges(&self) -> impl Iterator<Item = Range<u64>> {
         self.0.into_iter().filter_map(|region| match region {
-            Region::Ports(start, count) if start != 0 => Some(start..start + count),
+            Region::Ports(start, count) if start != 0 => Some(start..start.saturating_add(count)),
             _ => None,
         })
     }
@@ -91,7 +99,7 @@ impl Regions {
 
 /// What a register holds, and which of its bits can be ones.
 fn probe(configuration: &mut impl ConfigurationAccess, function: DeviceFunction, index: usize) -> (u32, u32) {
-    let register = FIRST + 4 * index as u8;
+    let register = FIRST.saturating_add((index as u8).saturating_mul(4));
     let held = configuration.read_word(function, register);
     configuration.write_word(function, register, u32::MAX);
     let mask = configuration.read_word(function, register);
@@ -110,7 +118,7 @@ fn ports(held: u32, mask: u32) -> Region {
     let start = u64::from(held & !0b11);
     // Functions of PCs need not decode the upper half.
     let size = u64::from((mask & 0xfffc).wrapping_neg() & 0xffff);
-    let is_sound = size.is_power_of_two() && start.is_multiple_of(size) && start + size <= PORTS_END;
+    let is_sound = size.is_power_of_two() && start.is_multiple_of(size) && start.saturating_add(size) <= PORTS_END;
     if is_sound { Region::Ports(start, size) } else { Region::None }
 }
 
@@ -118,6 +126,7 @@ fn ports(held: u32, mask: u32) -> Region {
 mod tests {
     use proptest::prelude::*;
     use virtio_drivers::transport::pci::bus::DeviceFunction;
+    use x86_64::PhysAddr;
 
     use super::super::fake::Fake;
     use super::{ConfigurationAccess, Regions};
@@ -156,6 +165,24 @@ mod tests {
         assert_eq!(regions.memory(u64::MAX), None);
         assert_eq!(regions.port_ranges().map(|ports| (ports.start, ports.end)).collect::<Vec<_>>(), [(0xc100, 0xc200)]);
         assert_eq!(fake.clone_registers(), before, "all is as it was");
+    }
+
+    #[test]
+    fn a_part_lies_in_its_region_as_a_whole() {
+        let mut registers = [(0, 0); 6];
+        registers[0] = (0xfeb0_0000, 0xffff_f000);
+        let regions = Regions::measure(&mut fake(registers), FUNCTION);
+        let part = |offset, length| regions.part(0, offset, length).map(PhysAddr::as_u64);
+        assert_eq!(part(0, 0x1000), Some(0xfeb0_0000));
+        assert_eq!(part(0xff0, 16), Some(0xfeb0_0ff0));
+        assert_eq!(part(0xfff, 1), Some(0xfeb0_0fff));
+        for (offset, length) in
+            [(0, 0x1001), (0xff1, 16), (0x1000, 1), (u64::MAX, 1), (u64::MAX - 15, 16), (16, u64::MAX)]
+        {
+            assert_eq!(part(offset, length), None, "{offset:#x} {length:#x}");
+        }
+        assert_eq!(regions.part(1, 0, 1), None);
+        assert_eq!(regions.part(u64::MAX, 0, 1), None);
     }
 
     /// The upper half of a region between 16 and 20 GiB looks like the lower half of another one; in the last register there is

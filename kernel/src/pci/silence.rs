@@ -33,8 +33,10 @@ fn silence(configuration: &mut impl ConfigurationAccess) -> Silenced {
                 let function = DeviceFunction { bus, device, function };
                 let kind = kind(configuration, function);
                 if kind == Kind::Device {
-                    silenced.messages += u32::from(stop_messages(configuration, function));
-                    silenced.writing += u32::from(stop_writing(configuration, function));
+                    let messages = stop_messages(configuration, function);
+                    silenced.messages = silenced.messages.saturating_add(messages.into());
+                    let writing = stop_writing(configuration, function);
+                    silenced.writing = silenced.writing.saturating_add(writing.into());
                 }
                 is_empty &= kind == Kind::Missing;
                 // Every device has a function 0, which says whether there are others.

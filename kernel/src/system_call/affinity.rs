@@ -30,7 +30,7 @@ pub(super) fn set(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, arguments: 
 pub(super) fn get(cpu: &ThisCpu, thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [target, buffer, length, ..] = *arguments;
     let target = find(cpu, thread, target, Rights::READ)?;
-    let count = cpu::all().len().div_ceil(64) * 8;
+    let count = cpu::all().len().div_ceil(64).saturating_mul(8);
     if length < count as u64 {
         return Err(Error::BufferTooSmall);
     }
@@ -60,11 +60,12 @@ pub(super) fn read_affinity(thread: &Thread, address: u64, length: u64) -> Resul
     fallible::growth(|| set.try_reserve(cpu::all().len() as u32))?;
     let mut chunk = [0; 64];
     for offset in (0..length).step_by(chunk.len()) {
-        let bytes = &mut chunk[..(length - offset).min(64) as usize];
+        let bytes = &mut chunk[..length.saturating_sub(offset).min(64) as usize];
         user_copy::read(thread.program(), address.checked_add(offset).ok_or(Error::BadAddress)?, bytes)?;
-        for (place, byte) in bytes.iter().enumerate() {
-            let first = (offset as u32 + place as u32) * 8;
-            let members = (0..8).filter(|bit| byte >> bit & 1 != 0).map(|bit| CpuIndex::new(first + bit));
+        // Offsets are below `AFFINITY_LIMIT`.
+        for (place, byte) in (offset as u32..).zip(bytes.iter()) {
+            let members = (0..8_u32).filter(|bit| byte & 1 << bit != 0);
+            let members = members.map(|bit| CpuIndex::new(place.saturating_mul(8).saturating_add(bit)));
             for index in members {
                 // Before it goes into the set, which has room for those that exist.
                 cpu::by_index(index).ok_or(Error::NoSuchCpu)?;

@@ -113,7 +113,7 @@ pub(super) fn revoke(cpu: &ThisCpu, thread: &Thread, number: u64, progress: Prog
     if progress.done >= REVOKE_PIECES {
         drop_removed(cpu, removed);
     } else if drop_some_removed(cpu, removed, REVOKE_AT_ONCE) {
-        return Ok(Piece::More(Progress { done: progress.done + 1, ..progress }));
+        return Ok(Piece::More(Progress { done: progress.done.saturating_add(1), ..progress }));
     }
     Ok(Piece::Done(0))
 }

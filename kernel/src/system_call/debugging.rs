@@ -104,14 +104,14 @@ pub(super) fn list_threads(thread: &Thread, arguments: &[u64; 6]) -> Result<u64,
         #[expect(clippy::disallowed_methods, reason = "there is room for all")]
         threads.extend(life.threads.iter().filter_map(|(_, thread)| thread.upgrade()));
     }
-    let room = length as usize / size_of::<ThreadInformation>();
-    for (index, other) in threads.iter().take(room).enumerate() {
+    const BYTES: usize = size_of::<ThreadInformation>();
+    let room = length as usize / BYTES;
+    for (offset, other) in (0..).step_by(BYTES).zip(threads.iter().take(room)) {
         let information = ThreadInformation {
             number: other.number(),
             cpu: u64::from(other.cpu().get()),
             state: state(&target, other) as u64,
         };
-        let offset = (index * size_of::<ThreadInformation>()) as u64;
         let place = buffer.checked_add(offset).ok_or(Error::BadAddress)?;
         user_copy::write(thread.program(), place, user_copy::bytes_of(&information))?;
     }

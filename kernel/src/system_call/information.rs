@@ -56,7 +56,7 @@ fn system() -> SystemInformation {
         boot: facts.door as u64,
         bring_up_us: facts.bring_up_ns() / 1000,
         frames_total: frames.total,
-        frames_in_use: frames.total.saturating_sub(frames.free + cached + heap.frames),
+        frames_in_use: frames.total.saturating_sub(frames.free).saturating_sub(cached).saturating_sub(heap.frames),
         heap_bytes_in_use: heap.bytes_in_use,
         threads: thread::count(),
         programs: program::count(),

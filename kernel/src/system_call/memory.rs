@@ -46,13 +46,18 @@ fn check_high(range: UserRange) -> Result<(), Error> {
 
 /// The pages of a range that [`check`] allows, from the one with this number on.
 fn rest(address: u64, length: u64, done: u16) -> Result<UserRange, Error> {
-    let before = u64::from(done) * PAGE_SIZE;
+    let before = bytes(done);
     let left = length.checked_sub(before).ok_or(Error::InvalidArgument)?;
-    UserRange::new(address + before, left).ok_or(Error::InvalidArgument)
+    UserRange::new(address.checked_add(before).ok_or(Error::InvalidArgument)?, left).ok_or(Error::InvalidArgument)
 }
 
-fn pages(address: u64, length: u64) -> impl Iterator<Item = VirtAddr> {
-    (0..length / PAGE_SIZE).map(move |page| VirtAddr::new(address + page * PAGE_SIZE))
+fn pages(range: UserRange, most: u64) -> impl Iterator<Item = VirtAddr> {
+    range.pages().take(most as usize).map(VirtAddr::new)
+}
+
+/// Bytes of so many pages.
+const fn bytes(pages: u16) -> u64 {
+    (pages as u64).wrapping_mul(PAGE_SIZE)
 }
 
 /// What was taken away, until no CPU can reach it any more.
@@ -72,11 +77,12 @@ fn take(program: &Program, range: UserRange) -> Result<Taken, Error> {
     while taken.end < range.end() && !taken.removed.is_full() && looks > 0 {
         match space.remove_next(taken.end, range.end(), looks) {
             Ok((page, removed)) => {
-                let passed = page.as_u64() / LARGE_PAGE_SIZE - taken.end / LARGE_PAGE_SIZE;
+                let passed = (page.as_u64() / LARGE_PAGE_SIZE).saturating_sub(taken.end / LARGE_PAGE_SIZE);
                 looks = looks.saturating_sub(passed as usize);
                 let pushed = taken.removed.push(removed);
                 debug_assert!(pushed.is_ok(), "there is room for it");
-                taken.end = page.as_u64() + PAGE_SIZE;
+                // A page of a program has one behind it.
+                taken.end = page.as_u64().wrapping_add(PAGE_SIZE);
             }
             Err(end) => {
                 taken.end = end.min(range.end());
@@ -92,7 +98,7 @@ fn free(cpu: &ThisCpu, program: &Program, start: u64, taken: Taken) {
     if taken.removed.is_empty() {
         return;
     }
-    if !flush_program_range(cpu, program, VirtAddr::new(start), taken.end - start) {
+    if !flush_program_range(cpu, program, VirtAddr::new(start), taken.end.saturating_sub(start)) {
         keep_back(taken.removed.len() as u64);
         return core::mem::forget(taken);
     }
@@ -179,7 +185,7 @@ fn look_for_room(program: &Program, address: u64, length: u64, rest: UserRange) 
     }
     match space.next_used(rest.start(), rest.end(), TABLES_AT_ONCE) {
         Ok(_) => Err(Error::AlreadyMapped),
-        Err(end) => Ok(end.min(rest.end()) - address),
+        Err(end) => Ok(end.min(rest.end()).saturating_sub(address)),
     }
 }
 
@@ -191,9 +197,10 @@ fn map_some(cpu: &ThisCpu, program: &Program, address: u64, length: u64, done: u
     {
         let mut space = program.space();
         let space = space.as_mut().ok_or(Error::NotPermitted)?;
-        for page in pages(rest.start(), rest.length().min(MAP_AT_ONCE * PAGE_SIZE)) {
+        for page in pages(rest, MAP_AT_ONCE) {
             match map_one(program, space, page, scarce) {
-                Ok(()) => more.done += 1,
+                // No more than the range has.
+                Ok(()) => more.done = more.done.saturating_add(1),
                 Err(MapError::AlreadyMapped(_)) => more.stage = Stage::UndoForPage,
                 Err(_) => more.stage = Stage::UndoForMemory,
             }
@@ -203,7 +210,7 @@ fn map_some(cpu: &ThisCpu, program: &Program, address: u64, length: u64, done: u
         }
     }
     match more.stage {
-        Stage::Map if u64::from(more.done) * PAGE_SIZE == length => Ok(Piece::Done(address)),
+        Stage::Map if bytes(more.done) == length => Ok(Piece::Done(address)),
         Stage::UndoForPage if more.done == 0 => Err(Error::AlreadyMapped),
         Stage::UndoForMemory if more.done == 0 => Err(Error::OutOfMemory),
         _ => Ok(Piece::More(more)),
@@ -232,7 +239,7 @@ fn map_one(program: &Program, space: &mut AddressSpace, page: VirtAddr, scarce: 
 /// Takes the last of the pages away that a call has mapped which is refused for `error`.
 fn undo_some(cpu: &ThisCpu, program: &Program, address: u64, progress: Progress, error: Error) -> PieceResult {
     let from = progress.done.saturating_sub(UNMAP_AT_ONCE as u16);
-    let range = rest(address, u64::from(progress.done) * PAGE_SIZE, from)?;
+    let range = rest(address, bytes(progress.done), from)?;
     let taken = take(program, range)?;
     free(cpu, program, range.start(), taken);
     if from == 0 { Err(error) } else { Ok(Piece::More(Progress { done: from, ..progress })) }
@@ -256,14 +263,14 @@ pub(super) fn swap_out_pages(
     let store = swap::store().ok_or(Error::NotPermitted)?;
     let rest = rest(address, length, progress.done)?;
     let mut batch = Vec::<VirtAddr, { swap::BATCH }>::new();
-    for page in pages(rest.start(), rest.length()).take(swap::BATCH) {
+    for page in pages(rest, swap::BATCH as u64) {
         let pushed = batch.push(page);
         assert!(pushed.is_ok(), "no more than a batch");
     }
     let count = progress.count.saturating_add(swap::send_away(cpu, store, program, &batch) as u16);
-    let done = progress.done + batch.len() as u16;
-    if u64::from(done) * PAGE_SIZE == length {
-        return Ok(Piece::Done(u64::from(count) * PAGE_SIZE));
+    let done = progress.done.saturating_add(batch.len() as u16);
+    if bytes(done) == length {
+        return Ok(Piece::Done(bytes(count)));
     }
     Ok(Piece::More(Progress { done, count, ..progress }))
 }
@@ -308,8 +315,8 @@ fn unmap_range(cpu: &ThisCpu, program: &Program, address: u64, length: u64, prog
     let end = taken.end;
     free(cpu, program, rest.start(), taken);
     if end < rest.end() {
-        let done = ((end - address) / PAGE_SIZE) as u16;
+        let done = (end.saturating_sub(address) / PAGE_SIZE) as u16;
         return Ok(Piece::More(Progress { done, count, ..progress }));
     }
-    if count == 0 { Err(Error::NotFound) } else { Ok(Piece::Done(u64::from(count) * PAGE_SIZE)) }
+    if count == 0 { Err(Error::NotFound) } else { Ok(Piece::Done(bytes(count))) }
 }

@@ -1,5 +1,7 @@
 //! System calls: one dispatcher for both doors. `docs/abi.md` is the contract, `docs/extending.md` says how to add a call.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod affinity;
 mod calls;
 mod capabilities;

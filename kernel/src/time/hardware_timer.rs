@@ -37,7 +37,12 @@ impl Rate {
     #[must_use]
     pub const fn new(ratio_32: u64) -> Self {
         let ratio_32 = if ratio_32 == 0 { 1 } else { ratio_32 };
-        Self { ratio_32, most: (u64::MAX - (1 << 33)) / ratio_32 }
+        // Not by zero.
+        let most = match (u64::MAX - (1 << 33)).checked_div(ratio_32) {
+            Some(most) => most,
+            None => 0,
+        };
+        Self { ratio_32, most }
     }
 
     /// What the timer is to count down from so that it does not end before so many clock ticks are over, and at most one of its
@@ -46,7 +51,7 @@ impl Rate {
     const fn count(self, clock_ticks: u64) -> u32 {
         let clock_ticks = if clock_ticks < self.most { clock_ticks } else { self.most };
         // The product is below 2^64 - 2^33, so the sum fits.
-        (clock_ticks.wrapping_mul(self.ratio_32) >> 32) as u32 + 1
+        ((clock_ticks.wrapping_mul(self.ratio_32) >> 32) as u32).wrapping_add(1)
     }
 }
 

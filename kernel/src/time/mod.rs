@@ -4,6 +4,8 @@
 //! earliest. The interrupt drops the due entry, completes its action, and advances to the next. An entry is a thread that
 //! waits, or a [`Timer`], which any CPU may set and clear.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod deadline_tree;
 mod hardware_timer;
 mod lanes;

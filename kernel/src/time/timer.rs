@@ -190,7 +190,7 @@ impl Timer {
 
     /// The priority of what is done to it now: the running thread's, or, for the kernel's own, the highest.
     fn setter_priority(&self, cpu: &ThisCpu) -> u8 {
-        if matches!(self.action, Action::Call(..)) { PRIORITIES as u8 - 1 } else { own_priority(cpu) }
+        if matches!(self.action, Action::Call(..)) { const { PRIORITIES as u8 - 1 } } else { own_priority(cpu) }
     }
 
     /// The priority by which the home's list has it. Only on the home.
@@ -242,7 +242,7 @@ impl Timer {
         self.moment.store(moment, Ordering::Relaxed);
         self.fired_at.store(ticks(), Ordering::Relaxed);
         // Release: who sees the count sees the two moments, or later ones.
-        self.fired.store(self.fired.load(Ordering::Relaxed) + 1, Ordering::Release);
+        self.fired.store(self.fired.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
         match &self.action {
             Action::Count => Next::Stay,
             Action::Signal(notification, badge) => notification.signal(cpu, *badge),

@@ -1,5 +1,7 @@
 //! The time-stamp counter as the kernel's clock.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 /// Nanoseconds in a second.
 const SECOND: u128 = 1_000_000_000;
 /// The time-stamp counter.
@@ -32,7 +34,7 @@ impl TscClock {
     #[must_use]
     pub fn new(hertz: u64) -> Self {
         assert!(hertz > 0, "a clock must tick");
-        let nanoseconds_32 = ((SECOND << 32) / u128::from(hertz)) as u64;
+        let nanoseconds_32 = (SECOND << 32).checked_div(hertz.into()).map_or(u64::MAX, |quotient| quotient as u64);
         let ticks_32 = ((u128::from(hertz) << 32) / SECOND) as u64;
         Self { start: ticks(), hertz, nanoseconds_32, ticks_32 }
     }
@@ -46,7 +48,8 @@ impl TscClock {
     /// The duration of so many ticks, in whole nanoseconds; saturates.
     #[must_use]
     pub const fn nanoseconds(&self, ticks: u64) -> u64 {
-        let nanoseconds = (ticks as u128 * self.nanoseconds_32 as u128) >> 32;
+        // The product of two numbers of 64 bits.
+        let nanoseconds = (ticks as u128).wrapping_mul(self.nanoseconds_32 as u128) >> 32;
         if nanoseconds > u64::MAX as u128 { u64::MAX } else { nanoseconds as u64 }
     }
 
@@ -60,13 +63,13 @@ impl TscClock {
             if reached >= nanoseconds || ticks == u64::MAX {
                 return ticks;
             }
-            ticks = ticks.saturating_add(self.about(nanoseconds - reached)).saturating_add(1);
+            ticks = ticks.saturating_add(self.about(nanoseconds.saturating_sub(reached))).saturating_add(1);
         }
     }
 
     /// Ticks in so many nanoseconds, rounded down, to a few parts in ten billion.
     const fn about(&self, nanoseconds: u64) -> u64 {
-        let ticks = (nanoseconds as u128 * self.ticks_32 as u128) >> 32;
+        let ticks = (nanoseconds as u128).wrapping_mul(self.ticks_32 as u128) >> 32;
         if ticks > u64::MAX as u128 { u64::MAX } else { ticks as u64 }
     }
 

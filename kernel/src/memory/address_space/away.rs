@@ -19,7 +19,7 @@ impl AddressSpace {
         assert!(token < TOKEN_LIMIT, "token {token:#x} does not fit an entry");
         let entry = self.vacant_entry(page)?;
         set_away(entry, token, rights);
-        self.away += 1;
+        self.away = self.away.wrapping_add(1);
         Ok(())
     }
 
@@ -31,7 +31,7 @@ impl AddressSpace {
             if !entry.flags().contains(SHARED) {
                 return Some((page, page_state(entry)));
             }
-            from = page + PAGE_SIZE;
+            from = VirtAddr::new_truncate(page.as_u64().wrapping_add(PAGE_SIZE));
         }
     }
 

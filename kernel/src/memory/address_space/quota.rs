@@ -20,7 +20,7 @@ impl AddressSpace {
     #[must_use]
     #[inline(always)]
     pub fn size(&self) -> u64 {
-        self.frames() + self.away
+        self.frames().wrapping_add(self.away)
     }
 
     /// Frames that the quota still has room for.
@@ -62,7 +62,7 @@ impl AddressSpace {
     pub fn map_beyond_quota(&mut self, page: VirtAddr, frame: Frame, rights: Rights) -> Result<(), MapError> {
         let entry = self.vacant_entry_within(page, u64::MAX)?;
         entry.set_addr(frame.into_raw(), rights.user_flags());
-        self.mapped += 1;
+        self.mapped = self.mapped.wrapping_add(1);
         Ok(())
     }
 
@@ -74,7 +74,7 @@ impl AddressSpace {
         let (pages, room) = (range.length() / PAGE_SIZE, self.room(self.size()));
         // Most often there is room for more tables than there can be.
         let fits = pages.saturating_mul(2).saturating_add(3) <= room
-            || pages <= room && pages + self.tables.missing_tables(range.start(), range.end()) <= room;
+            || pages <= room && pages.saturating_add(self.tables.missing_tables(range.start(), range.end())) <= room;
         if fits { Ok(()) } else { Err(MapError::QuotaReached) }
     }
 

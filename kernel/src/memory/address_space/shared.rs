@@ -64,12 +64,12 @@ impl SharedPages {
 
     fn insert(&mut self, page: Box<SharedPage>) {
         self.tree.insert(page);
-        self.count += 1;
+        self.count = self.count.wrapping_add(1);
     }
 
     fn remove(&mut self, page: VirtAddr) -> Option<Arc<SharedFrame>> {
         let removed = self.tree.find_mut(&page.as_u64()).remove()?;
-        self.count -= 1;
+        self.count = self.count.wrapping_sub(1);
         Some(removed.frame)
     }
 

@@ -85,11 +85,11 @@ impl AddressSpace {
         entry.set_unused();
         match state {
             PageState::Mapped { frame, .. } => {
-                self.mapped -= 1;
+                self.mapped = self.mapped.wrapping_sub(1);
                 Ok(Unmapped::Frame(StaleFrame { page, frame }))
             }
             PageState::Away { token, .. } => {
-                self.away -= 1;
+                self.away = self.away.wrapping_sub(1);
                 Ok(Unmapped::Away(token))
             }
             PageState::Registers { .. } | PageState::Unmapped => Err(MapError::NotMapped(page)),
@@ -115,10 +115,10 @@ impl AddressSpace {
         if flags.contains(PageTableFlags::PRESENT) && !flags.contains(SHARED) {
             let frame = entry.addr();
             entry.set_unused();
-            self.mapped -= 1;
+            self.mapped = self.mapped.wrapping_sub(1);
             return Ok((page, Removed::Own(Unmapped::Frame(StaleFrame { page, frame }))));
         }
-        self.remove_other(page).map(|removed| (page, removed)).ok_or(page.as_u64() + PAGE_SIZE)
+        self.remove_other(page).map(|removed| (page, removed)).ok_or(page.as_u64().wrapping_add(PAGE_SIZE))
     }
 
     /// Takes away whatever is at `page`; `None` if nothing is.
@@ -129,7 +129,7 @@ impl AddressSpace {
         if flags.contains(PageTableFlags::PRESENT) && !flags.contains(SHARED) {
             let frame = entry.addr();
             entry.set_unused();
-            self.mapped -= 1;
+            self.mapped = self.mapped.wrapping_sub(1);
             return Some(Removed::Own(Unmapped::Frame(StaleFrame { page, frame })));
         }
         self.remove_other(page)

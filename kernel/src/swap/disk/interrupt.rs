@@ -3,7 +3,6 @@
 //! Virtual I/O Device (VIRTIO) Version 1.2, "Common configuration structure layout".
 
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction, PCI_CAP_ID_VNDR, PciRoot};
-use x86_64::PhysAddr;
 
 use crate::arch::vectors;
 use crate::cpu;
@@ -15,6 +14,10 @@ pub const VECTOR: u8 = vectors::SWAP_DISK;
 
 /// Of a virtio capability: the type of structure that it points to.
 const COMMON_CONFIGURATION: u16 = 1;
+/// Bytes of the longer one of the two structures that are looked for; of configuration space, and the most structures in it.
+const COMMON_BYTES: usize = 16;
+const CONFIGURATION_BYTES: usize = 256;
+const MOST_CAPABILITIES: usize = 48;
 /// In the common configuration: which queue the fields behind are about (`queue_select`).
 const QUEUE_SELECT: usize = 0x16;
 /// In the common configuration: which message tells of that queue (`queue_msix_vector`).
@@ -29,7 +32,11 @@ pub fn enable<C: ConfigurationAccess>(root: &mut PciRoot<C>, function: DeviceFun
     let mut configuration = unsafe { Ports::new() };
     let mut messages = None;
     let mut common = None;
-    for capability in root.capabilities(function) {
+    // A list may lead round in a circle, and to where a structure has not all its bytes.
+    for capability in root.capabilities(function).take(MOST_CAPABILITIES) {
+        if usize::from(capability.offset) > const { CONFIGURATION_BYTES - COMMON_BYTES } {
+            continue;
+        }
         match capability.id {
             msi_x::CAPABILITY => messages = Some(capability.offset),
             // The type of the structure is the capability's fourth byte.
@@ -42,9 +49,9 @@ pub fn enable<C: ConfigurationAccess>(root: &mut PciRoot<C>, function: DeviceFun
     let (Some(messages), Some(common)) = (messages, common) else { return false };
     let table = msi_x::table(&configuration, function, messages);
     let Some(table) = map_region(regions, table.region, table.offset, msi_x::ENTRY_BYTES) else { return false };
-    let bar = configuration.read_word(function, common + 4) as u8;
-    let offset = u64::from(configuration.read_word(function, common + 8));
-    let Some(common) = map_region(regions, bar, offset, QUEUE_MESSAGE as u64 + 2) else { return false };
+    let bar = configuration.read_word(function, common.saturating_add(4)) as u8;
+    let offset = u64::from(configuration.read_word(function, common.saturating_add(8)));
+    let Some(common) = map_region(regions, bar, offset, const { QUEUE_MESSAGE as u64 + 2 }) else { return false };
     let entry = table.cast::<u32>();
     // SAFETY: the registers of the first entry, just mapped, and nobody else's.
     unsafe { msi_x::mask(entry) };
@@ -62,9 +69,5 @@ pub fn enable<C: ConfigurationAccess>(root: &mut PciRoot<C>, function: DeviceFun
 
 /// Maps `length` bytes at an offset into a memory region of the device.
 fn map_region(regions: &Regions, region: u8, offset: u64, length: u64) -> Option<*mut u8> {
-    let (start, size) = regions.memory(region.into())?;
-    if offset + length > size {
-        return None;
-    }
-    map_mmio(PhysAddr::new(start + offset), length).ok().map(|address| address.as_mut_ptr())
+    map_mmio(regions.part(region.into(), offset, length)?, length).ok().map(|address| address.as_mut_ptr())
 }

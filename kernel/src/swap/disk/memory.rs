@@ -39,11 +39,9 @@ unsafe impl Hal for DeviceMemory {
 
     unsafe fn share(buffer: NonNull<[u8]>, _direction: BufferDirection) -> PhysAddr {
         let address = buffer.cast::<u8>().as_ptr().expose_provenance() as u64;
-        assert!(
-            (DIRECT_MAP_BASE..DIRECT_MAP_BASE + DIRECT_MAP_SIZE).contains(&address),
-            "{address:#x} is not in the direct map"
-        );
-        address - DIRECT_MAP_BASE
+        let physical = address.wrapping_sub(DIRECT_MAP_BASE);
+        assert!(physical < DIRECT_MAP_SIZE, "{address:#x} is not in the direct map");
+        physical
     }
 
     unsafe fn unshare(_physical: PhysAddr, _buffer: NonNull<[u8]>, _direction: BufferDirection) {}

@@ -4,6 +4,8 @@
 //! `virtio-drivers` speaks it. What the crate has not is here: how the device is found ([`find`]), the interrupt that says that it
 //! is done ([`interrupt`]), memory that it may reach ([`memory`]), and what is under way ([`transfers`]).
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod device;
 mod envelopes;
 mod find;
