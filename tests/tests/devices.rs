@@ -74,6 +74,7 @@ struct SlowListener(bool);
 impl Observer for SlowListener {
     fn console_line(&mut self, line: &str) {
         if line.starts_with("chatter") && !std::mem::replace(&mut self.0, true) {
+            // The time is the subject.
             std::thread::sleep(Duration::from_secs(2));
         }
     }

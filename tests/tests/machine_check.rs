@@ -45,6 +45,7 @@ fn boot(machine: &Machine, case: &str, commands: Vec<String>) -> Transcript {
                 cue.wait();
             }
             for command in commands.lines() {
+                // Nothing tells when the program is back from the call by which it said so.
                 std::thread::sleep(A_WHILE);
                 monitor.human(command);
             }

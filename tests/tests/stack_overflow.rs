@@ -51,7 +51,7 @@ fn an_nmi_stack_costs_the_program_only() {
     for (case, stack) in [("nmi-stack", "first NMI stack"), ("second-nmi-stack", "second NMI stack")] {
         let machine = machine(&format!("init=contained_overflow case={case}")).smp(1);
         let (transcript, ()) = boot_with_monitor(&machine, "ready for vector 2", |monitor, _| {
-            // The child is on the CPU, or will be in a moment: it is that one's NMI.
+            // Nothing tells when the child is back from the call by which it said so.
             std::thread::sleep(std::time::Duration::from_millis(300));
             monitor.command("{\"execute\":\"inject-nmi\"}");
         });
@@ -64,6 +64,7 @@ fn an_nmi_stack_costs_the_program_only() {
 fn a_machine_check_stack_costs_the_program_only() {
     let machine = machine("init=contained_overflow case=machine-check-stack").smp(1);
     let (transcript, ()) = boot_with_monitor(&machine, "ready for vector 18", |monitor, _| {
+        // The same.
         std::thread::sleep(std::time::Duration::from_millis(300));
         monitor.human("mce 0 2 0xbd80000000000134 0x7 0x12345000 0x8c");
     });

@@ -21,7 +21,7 @@ pub const DEBUG_SINGLE_STEP: u64 = 1 << 14;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum ThreadState {
-    /// It runs, is ready to, sleeps, or waits for a program to end.
+    /// It runs, is ready to, sleeps, or waits for a program to end or for a page.
     Running = 0,
     /// It does not run until [`crate::SystemCall::ResumeThread`].
     Suspended = 1,
@@ -31,11 +31,14 @@ pub enum ThreadState {
     AtEndpoint = 3,
     /// It waits for the reply to a call or to its fault.
     AwaitsReply = 4,
+    /// It waits for a notification to be signalled.
+    AtNotification = 5,
 }
 
 impl ThreadState {
     /// Every state, in the order of the numbers.
-    pub const ALL: [Self; 5] = [Self::Running, Self::Suspended, Self::Paused, Self::AtEndpoint, Self::AwaitsReply];
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Suspended, Self::Paused, Self::AtEndpoint, Self::AwaitsReply, Self::AtNotification];
 
     /// The state with this number.
     #[must_use]

@@ -88,6 +88,8 @@ fn state(program: &Program, thread: &Arc<Thread>) -> ThreadState {
         ThreadState::AtEndpoint
     } else if thread.awaits_reply() {
         ThreadState::AwaitsReply
+    } else if thread.notification().is_set() {
+        ThreadState::AtNotification
     } else {
         ThreadState::Running
     }

@@ -28,6 +28,7 @@ mod site;
 mod swap_pages;
 mod trap_case;
 mod trap_event;
+pub mod waiting;
 mod worker_plan;
 
 pub use archive::{ArchiveName, archive_names};

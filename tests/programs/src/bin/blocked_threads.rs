@@ -4,13 +4,16 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use gatehouse_runtime::abi::{Error, MessageTag, REPLY_RESUME, SLOT_FIRST_FREE, TrapNumber, rights};
+use gatehouse_runtime::abi::{
+    Error, MessageTag, REPLY_RESUME, SLOT_FIRST_FREE, SLOT_OWN_PROGRAM, ThreadState, TrapNumber, rights,
+};
 use gatehouse_runtime::message::{
     SELF, call, copy_capability, create_endpoint, receive, reply, send, set_fault_handler, write_memory,
 };
 use gatehouse_runtime::thread::Thread;
-use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
+use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::waiting::until_threads;
 use programs::{
     PAGED_REGION, PLAIN, check, child, cpus, delete, end, endpoint, fault_in_time, forget, receive_in_time, rounds,
     start,
@@ -111,8 +114,9 @@ fn wait_in_every_way(cpus: u64) -> u64 {
     check!(wait_until(20 * SECOND, || ABOUT_TO_WAIT.load(Ordering::Relaxed) == all), "not all threads run");
     check!(send(READY, MessageTag::new(0, 1), [&raw const OWED as u64, 0, 0, 0]).is_ok(), "not sent");
     check!(wait_until(20 * SECOND, || OWED.load(Ordering::Relaxed) == 1), "the parent takes nothing");
-    // Each thread has said that it is about to wait right before.
-    Kernel::sleep(5 * MILLISECOND);
+    // Those that sleep and those that spin look the same from outside, and may be on their way yet.
+    until_threads(SLOT_OWN_PROGRAM, 4, ThreadState::AtEndpoint);
+    until_threads(SLOT_OWN_PROGRAM, 1, ThreadState::AwaitsReply);
     Kernel::exit_program(STATUS)
 }
 

@@ -27,7 +27,7 @@ fn run(_: u64) -> u64 {
     println!("console_echo: ready for words");
     words(notification);
     println!("console_echo: ready for a block");
-    // Nobody reads for a while: what there is no room for has to wait outside.
+    // Nobody reads for a while, which is the subject: what there is no room for has to wait outside.
     Kernel::sleep(SECOND / 5);
     block(notification);
     check!(bind_console(SLOT_NONE) == Ok(0), "not unbound");

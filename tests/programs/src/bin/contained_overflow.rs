@@ -15,6 +15,7 @@ entry!(run);
 /// What a child does, by its argument.
 const INTERRUPT_STACK: u64 = 1;
 const DEBUG_STACK: u64 = 2;
+/// And this, or more by the vector that it is to spin for.
 const SPIN: u64 = 3;
 
 /// Vectors whose handlers have a stack of their own.
@@ -42,9 +43,12 @@ fn run(argument: u64) -> u64 {
             // SAFETY: site 0 is below.
             unsafe { enter_site(0, START_FLAGS | TRAP_FLAG) }
         }
-        _ => loop {
-            core::hint::spin_loop();
-        },
+        spin => {
+            println!("contained_overflow: ready for vector {}", spin - SPIN);
+            loop {
+                core::hint::spin_loop();
+            }
+        }
     }
 }
 
@@ -125,8 +129,7 @@ fn take_nmi() {
 fn from_outside(vector: u64) -> u64 {
     let asked = hook(TestHook::OverflowNextHandler, vector);
     check!(asked.is_ok(), "{asked:?}");
-    start(SPIN, Kernel::cpu_number());
-    println!("contained_overflow: ready for vector {vector}");
+    start(SPIN + vector, Kernel::cpu_number());
     let end = ended();
     check!(end.trap == TrapNumber::DOUBLE_FAULT.to_bits(), "{end:?}");
     all_is_well(None);

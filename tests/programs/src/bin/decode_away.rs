@@ -172,7 +172,7 @@ fn lose(reason: u64) {
     let handler = endpoint();
     start(victim, Some(handler));
     let end = end();
-    println!("decode_away: the program ended for cause {} with status {}", end.cause, end.status);
+    println!("decode_away: the program ended: {end}");
     check!(end.cause == EndCause::PageLost as u64 && end.status == reason, "{end:x?}");
     check!(end.address & !(PAGE_SIZE - 1) == site(0) + PAGE_SIZE, "{end:x?}");
     forget(victim);

@@ -100,6 +100,7 @@ fn only_zeros(whose: &str) {
         // SAFETY: the pages are this function's own.
         unsafe { core::ptr::with_exposed_provenance_mut::<u64>(address as usize).write_volatile(0) };
     }
+    // Nothing tells that the device writes nothing: time in which it would.
     Kernel::sleep(COPY_TIME);
     // SAFETY: as above.
     let value = |address: &u64| unsafe { core::ptr::with_exposed_provenance::<u64>(*address as usize).read_volatile() };

@@ -2,7 +2,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{
-    EndCause, Error, MessageTag, ProgramEnd, REPLY_KILL, REPLY_REGISTERS, SLOT_FIRST_FREE, TrapNumber, rights,
+    EndCause, Error, MessageTag, ProgramEnd, REPLY_KILL, REPLY_REGISTERS, SLOT_FIRST_FREE, ThreadState, TrapNumber,
+    rights,
 };
 use gatehouse_runtime::message::{
     Suspended, call, copy_capability, create_endpoint, delete_capability, first_utcb, read_fault_registers, receive,
@@ -11,6 +12,7 @@ use gatehouse_runtime::message::{
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::waiting::until_threads;
 use programs::{check, cpus};
 
 entry!(run);
@@ -158,7 +160,7 @@ fn the_endpoint_goes_while_the_fault_waits(cpu: u64) {
     let (child, endpoint) = start(UNDEFINED, cpu);
     check!(set_fault_handler(child.thread, endpoint).is_ok(), "not bound");
     check!(resume_thread(child.thread).is_ok(), "not resumed");
-    Kernel::sleep(SECOND / 100);
+    until_threads(child.program, 1, ThreadState::AtEndpoint);
     check!(delete_capability(endpoint).is_ok(), "not deleted");
     let end = end();
     check!(is_shut_down(&end), "{end:x?}");
@@ -170,7 +172,7 @@ fn the_capability_is_revoked_while_a_caller_waits(cpu: u64) {
     let given = copy_capability(endpoint, rights::SEND, 9, child.program);
     check!(given == Ok(SLOT_FIRST_FREE), "{given:?}");
     check!(resume_thread(child.thread).is_ok(), "not resumed");
-    Kernel::sleep(SECOND / 100);
+    until_threads(child.program, 1, ThreadState::AtEndpoint);
     check!(revoke_capability(endpoint).is_ok(), "not revoked");
     // The caller is in the queue already: it was allowed to call when it did, and is answered or told that we went.
     check!(delete_capability(endpoint).is_ok(), "not deleted");

@@ -1,7 +1,9 @@
 //! A fault handler goes with the capability that was bound: a first program that takes it away from its second instances.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use gatehouse_runtime::abi::{ANY_CPU, EndCause, Error, MessageTag, ProgramEnd, REPLY_REGISTERS, TrapNumber, rights};
+use gatehouse_runtime::abi::{
+    ANY_CPU, EndCause, Error, MessageTag, ProgramEnd, REPLY_REGISTERS, ThreadState, TrapNumber, rights,
+};
 use gatehouse_runtime::message::{
     Suspended, copy_capability, delete_capability, first_utcb, read_fault_registers, receive, reply, revoke_capability,
     set_fault_handler,
@@ -9,6 +11,7 @@ use gatehouse_runtime::message::{
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::waiting::until_threads;
 use programs::{check, child, cpus};
 
 entry!(run);
@@ -92,7 +95,7 @@ fn the_slot_is_deleted_before_the_fault(cpu: u64) {
 fn the_slot_is_revoked_while_the_fault_waits(cpu: u64) {
     let (child, endpoint, _copy) = bound(UNDEFINED, cpu);
     child::resume(&child);
-    Kernel::sleep(SECOND / 100);
+    until_threads(child.program, 1, ThreadState::AtEndpoint);
     check!(revoke_capability(endpoint) == Ok(0), "not revoked");
     let end = child::end();
     check!(is_shut_down(&end), "{end:x?}");

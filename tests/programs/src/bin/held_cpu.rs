@@ -21,7 +21,7 @@ fn run(_argument: u64) -> u64 {
     let held = Thread::spawn(hold, wanted.unwrap_or(3000), last);
     let Ok(held) = held else { programs::wrong(file!(), format_args!("no thread on CPU {last}: {held:?}")) };
     check!(held.join(60 * SECOND) == Some(0), "CPU {last} is not held");
-    // Time for the watchdog to see that the CPU is back.
+    // Time for the watchdog to see that the CPU is back: it tells the console, where no program looks.
     Kernel::sleep(SECOND);
     println!("held_cpu: CPU {last} was held, {} ms in all", (Kernel::clock() - start) / MILLISECOND);
     0

@@ -12,7 +12,7 @@ use gatehouse_runtime::device::{
 use gatehouse_runtime::message::copy_capability;
 use gatehouse_runtime::notification::{create, poll, wait_for};
 use gatehouse_runtime::test_hook::test_hook;
-use gatehouse_runtime::time::SECOND;
+use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::edu::{self, RAISE, silence, write};
 use programs::{check, child, cpus, enable_memory, find_function, ok};
@@ -84,6 +84,7 @@ fn run(_: u64) -> u64 {
         let until_now = device_interrupts() - here;
         check!(until_now == served, "round {round}: {until_now} interrupts, {served} served");
         check!(poll(notification) == Err(Error::WouldBlock), "told of more");
+        // Nothing tells that none comes: time for a hundred thousand.
         Kernel::sleep(SECOND / 10);
         check!(device_interrupts() - here == served, "the line is not masked");
     }
@@ -138,12 +139,8 @@ fn unexpected() {
             let sent = unsafe { test_hook(TestHook::Interrupt, cpu << 32 | UNUSED_VECTOR) };
             check!(sent == Ok(0), "not sent to CPU {cpu}: {sent:?}");
         }
-        let mut patience = 1000;
-        while count(cpu) != Ok(before + times) {
-            patience -= 1;
-            check!(patience > 0, "CPU {cpu} counted {:?} after {before}, not {times} more", count(cpu));
-            Kernel::sleep(SECOND / 1000);
-        }
+        let counted = wait_until(20 * SECOND, || count(cpu) == Ok(before + times));
+        check!(counted, "CPU {cpu} counted {:?} after {before}, not {times} more", count(cpu));
     }
     check!(storms_since(storms) <= 1, "{} storms of one", storms_since(storms));
 }
@@ -175,7 +172,7 @@ fn spurious() {
             check!(after.device == before.device, "{hook:?} on CPU {cpu}: a device");
             check!(after.unexpected_interrupts == before.unexpected_interrupts, "{hook:?} on CPU {cpu}: unexpected");
         }
-        // None of them is in service: those of the timer, which are less urgent, come as before.
+        // None of them is in service: those of the timer, which are less urgent, come as before and end a sleep.
         Kernel::sleep(SECOND / 1000);
     }
     check!(Kernel::move_to_cpu(0) == Ok(0), "CPU 0 cannot be reached");

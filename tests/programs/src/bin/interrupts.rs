@@ -113,7 +113,7 @@ fn interrupts_come_here(clock: RealTimeClock, marked: u64, cpu: u64) {
 fn nothing_comes_until_it_is_acknowledged(clock: RealTimeClock, marked: u64) {
     start(clock, marked);
     let _is_real = wait(clock);
-    // The next comes, and is kept.
+    // The next comes, and is kept; nothing tells of it, so there is time for several.
     for _ in 0..20 {
         Kernel::sleep(SECOND / 1000);
         clock.clear();
@@ -131,6 +131,7 @@ fn a_driver_is_killed(clock: RealTimeClock, marked: u64) {
         check!(copy_capability(slot, rights::ALL, 0, driver.program).is_ok(), "not given");
     }
     child::resume(&driver);
+    // The time is the subject: wherever the driver is by then.
     Kernel::sleep(SECOND / 20);
     check!(kill_program(driver.program) == Ok(0), "not killed");
     let end = child::end();

@@ -9,9 +9,10 @@ use gatehouse_runtime::debugger::list_threads;
 use gatehouse_runtime::message::{SELF, call, create_endpoint, receive, set_fault_handler};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
-use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
+use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::check;
+use programs::waiting::{system_calls_on, until_so};
 
 entry!(run);
 
@@ -58,13 +59,14 @@ fn run(_argument: u64) -> u64 {
         "hold" => {
             let cpus = programs::cpus();
             for cpu in 1..cpus {
-                let thread = Thread::spawn(hold, 0, cpu);
+                let thread = Thread::spawn(hold, cpu, cpu);
                 check!(thread.is_ok(), "no thread on CPU {cpu}");
             }
             let holding = wait_until(10 * SECOND, || READY.load(Ordering::Relaxed) == cpus - 1);
             check!(holding, "only {} CPUs hold", READY.load(Ordering::Relaxed));
-            // They say so before they do.
-            Kernel::sleep(20 * MILLISECOND);
+            // They say so before they do: their next call is the one that does not come back.
+            let calls = || (1..cpus).map(system_calls_on).sum::<u64>();
+            until_so("held", || calls() == CALLS.load(Ordering::Relaxed) + cpus - 1);
             fail(TestHook::Store, NOWHERE)
         }
         other => println!("kernel_failure: no case {other:?} in {line:?}"),
@@ -121,6 +123,8 @@ fn fail(what: TestHook, argument: u64) {
 
 /// Threads that are where they are to be.
 static READY: AtomicU64 = AtomicU64::new(0);
+/// System calls that their CPUs had made before.
+static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs the function on every CPU, on all at once.
 fn on_all_cpus(function: fn(u64) -> u64) {
@@ -130,6 +134,7 @@ fn on_all_cpus(function: fn(u64) -> u64) {
         check!(thread.is_ok(), "no thread on CPU {cpu}");
     }
     function(0);
+    // One of them has stopped the machine before.
     Kernel::sleep(10 * SECOND);
 }
 
@@ -165,7 +170,8 @@ fn spin(_argument: u64) -> u64 {
     }
 }
 
-fn hold(_argument: u64) -> u64 {
+fn hold(cpu: u64) -> u64 {
+    CALLS.fetch_add(system_calls_on(cpu), Ordering::SeqCst);
     READY.fetch_add(1, Ordering::SeqCst);
     fail(TestHook::Hold, 60 * SECOND);
     0

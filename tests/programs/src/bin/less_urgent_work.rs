@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use gatehouse_runtime::abi::{PRIORITIES, SLOT_OWN_PROGRAM};
+use gatehouse_runtime::abi::{PRIORITIES, SLOT_OWN_PROGRAM, ThreadState};
 use gatehouse_runtime::affinity::{self, CpuSet};
 use gatehouse_runtime::control::{set_priority, suspend_thread};
 use gatehouse_runtime::debugger::open_thread;
@@ -16,6 +16,7 @@ use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::timer::Timer;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::waiting::until_thread;
 use programs::{check, ok};
 
 entry!(run);
@@ -87,8 +88,7 @@ fn run(_argument: u64) -> u64 {
     let attacker = ok("an attacker on CPU 1", Thread::spawn(attack, 0, 1));
     let metronome = ok("a thread on CPU 2", Thread::spawn(divide_time, 0, 2));
     let waiter = ok("a waiter on CPU 0", Thread::spawn(wait_for_signals, 0, 0));
-    // So that the waiter waits.
-    Kernel::sleep(10 * MILLISECOND);
+    until_thread(waiter.number(), ThreadState::AtNotification);
     for _ in 0..READY {
         make_ready_thread();
     }
@@ -174,6 +174,7 @@ fn attack(_argument: u64) -> u64 {
 /// Sleeps again and again.
 fn divide_time(_argument: u64) -> u64 {
     loop {
+        // The wake-ups are what it is for.
         Kernel::sleep(TURN);
     }
 }

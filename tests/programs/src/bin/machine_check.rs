@@ -16,6 +16,7 @@ const SPIN: u64 = 1;
 
 fn run(argument: u64) -> u64 {
     if argument == SPIN {
+        println!("machine_check: spins on CPU {}", Kernel::cpu_number());
         spin();
     }
     let mut buffer = [0; 256];
@@ -26,6 +27,7 @@ fn run(argument: u64) -> u64 {
         // What follows is the host's to say.
         "hit" => {
             start(1);
+            // Until the host has had it.
             Kernel::sleep(40 * SECOND);
         }
         other => {
@@ -46,9 +48,6 @@ fn spin() -> ! {
 fn start(cpu: u64) {
     let started = Kernel::spawn_program("machine_check", SPIN, cpu);
     check!(started.is_ok(), "no child on CPU {cpu}: {started:?}");
-    // It is there as soon as this CPU sleeps, or the other has looked.
-    Kernel::sleep(100 * MILLISECOND);
-    println!("machine_check: spins on CPU {cpu}");
 }
 
 fn facts(cpu: u64) -> CpuInformation {

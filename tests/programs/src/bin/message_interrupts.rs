@@ -156,6 +156,7 @@ fn device_interrupts(cpu: u64) -> u64 {
 fn interrupts_come_to(interrupt: u64, notification: u64, cpu: u64) {
     check!(move_interrupt(interrupt, cpu) == Ok(0), "not moved to CPU {cpu}");
     // The move is told of; an interrupt that came before its acknowledgement would be told of without coming again.
+    // Whether it is told of depends on what came before, so there is time for it, and nothing to wait for.
     Kernel::sleep(SECOND / 100);
     while poll(notification) == Ok(BADGE) {
         check!(acknowledge_interrupt(interrupt) == Ok(0), "not acknowledged");

@@ -7,7 +7,7 @@
 //! Source: Intel ICH9 data sheet, "PIRQ routing".
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{Error, TestHook, rights};
 use gatehouse_runtime::device::{
@@ -22,6 +22,7 @@ use gatehouse_runtime::time::{MILLISECOND, SECOND};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::edu::{self, RAISE};
 use programs::real_time_clock::RealTimeClock;
+use programs::waiting::{system_calls_on, until_so};
 use programs::{NVME, check, child, cpus, enable_memory, find_function, ok};
 
 entry!(run);
@@ -43,7 +44,8 @@ const PATIENCE: u64 = 20 * SECOND;
 const HOLD: u64 = 50 * MILLISECOND;
 
 static STOP: AtomicBool = AtomicBool::new(false);
-static HELD: AtomicBool = AtomicBool::new(false);
+/// System calls of the CPU that is held, before the one in which it is.
+static CALLS: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// A device that interrupts again when the interrupt before was served.
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +161,7 @@ fn move_about(interrupt: u64) -> u64 {
             Err(error) => programs::wrong(file!(), format_args!("not moved: {error:?}")),
         }
         if moves.is_multiple_of(8) {
+            // So that interrupts come between moves, too.
             Kernel::sleep(MILLISECOND / 10);
         }
     }
@@ -195,7 +198,7 @@ fn wanders(source: Source) {
 }
 
 fn hold(_: u64) -> u64 {
-    HELD.store(true, Ordering::Release);
+    CALLS.store(system_calls_on(cpus() - 1), Ordering::Release);
     // SAFETY: the hook writes to no memory.
     u64::from(unsafe { test_hook(TestHook::Hold, HOLD) } != Ok(0))
 }
@@ -209,19 +212,17 @@ fn under_way_to_a_held_cpu(source: Source) {
     for unbinds in [false, true] {
         source.bind();
         source.move_to(last);
-        // Until the move has been told of and nothing more comes.
+        // A move is told of, unless the acknowledgement before has taken that: some time for it to come.
         Kernel::sleep(MILLISECOND);
         while poll(source.notification) == Ok(BADGE) {
             check!(acknowledge_interrupt(source.interrupt) == Ok(0), "{source:?} is not acknowledged");
         }
         let vectors = device_vectors(last);
-        HELD.store(false, Ordering::Relaxed);
+        CALLS.store(u64::MAX, Ordering::Relaxed);
         let holder = Thread::spawn(hold, 0, last);
         let Ok(holder) = holder else { programs::wrong(file!(), format_args!("no thread: {holder:?}")) };
-        while !HELD.load(Ordering::Acquire) {
-            core::hint::spin_loop();
-        }
-        Kernel::sleep(HOLD / 10);
+        // Its next call is the one that does not come back soon.
+        until_so("held", || system_calls_on(last) > CALLS.load(Ordering::Acquire));
         source.raise(1);
         if unbinds {
             source.unbind();
@@ -230,12 +231,7 @@ fn under_way_to_a_held_cpu(source: Source) {
             source.serve(1);
         }
         check!(holder.join(PATIENCE) == Some(0), "CPU {last} was not held");
-        let mut patience = 1000;
-        while device_vectors(last) != vectors - 1 {
-            patience -= 1;
-            check!(patience > 0, "CPU {last} has {} vectors in use, not {}", device_vectors(last), vectors - 1);
-            Kernel::sleep(MILLISECOND);
-        }
+        until_so("one vector less in use", || device_vectors(last) == vectors - 1);
         if unbinds {
             check!(poll(source.notification) == Err(Error::WouldBlock), "{source:?} was told of when unbound");
             source.silence();

@@ -3,12 +3,13 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use gatehouse_runtime::abi::{EndCause, Error, rights};
+use gatehouse_runtime::abi::{EndCause, Error, SLOT_OWN_PROGRAM, ThreadState, rights};
 use gatehouse_runtime::message::{call, copy_capability, send};
 use gatehouse_runtime::notification::{create, poll, signal, wait, wait_for};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::waiting::{until_thread, until_threads};
 use programs::{check, child, cpus};
 
 entry!(run);
@@ -108,7 +109,7 @@ fn a_signal_wakes(cpu: u64) {
         let (child, notification) = (child::start("notifications", what, cpu), new());
         check!(copy_capability(notification, rights::RECEIVE, 0, child.program).is_ok(), "not given");
         child::resume(&child);
-        Kernel::sleep(SECOND / 100);
+        until_threads(child.program, 1, ThreadState::AtNotification);
         let source = marked(notification, 77);
         check!(signal(source) == Ok(0), "not signalled");
         check!(child::exit() == 77, "another answer");
@@ -122,11 +123,10 @@ fn the_last_capability_ends_the_wait(cpu: u64) {
         let notification = new();
         let thread = Thread::spawn(wait_and_tell, notification, cpu);
         let Ok(thread) = thread else { programs::wrong(file!(), format_args!("no thread: {thread:?}")) };
-        Kernel::sleep(SECOND / 100);
+        until_thread(thread.number(), ThreadState::AtNotification);
         child::delete(&[notification]);
         let told = thread.join(20 * SECOND);
-        let allowed = [Some(1000 + Error::Gone as u64), Some(1000 + Error::BadCapability as u64)];
-        check!(allowed.contains(&told), "{what}: {told:?}");
+        check!(told == Some(1000 + Error::Gone as u64), "{what}: {told:?}");
     }
 }
 
@@ -142,14 +142,14 @@ fn a_program_that_waits_can_be_ended(cpu: u64) {
         let (child, notification) = (child::start("notifications", what, cpu), new());
         check!(copy_capability(notification, rights::RECEIVE, 0, child.program).is_ok(), "not given");
         child::resume(&child);
-        Kernel::sleep(SECOND / 100);
+        until_threads(child.program, 1, ThreadState::AtNotification);
         check!(gatehouse_runtime::control::kill_program(child.program) == Ok(0), "not killed");
         let end = child::end();
         check!(end.cause == EndCause::Killed as u64, "{end:x?}");
         child::forget(&child);
         child::delete(&[notification]);
     }
-    let gone = gatehouse_runtime::time::wait_until(SECOND, || threads() == before);
+    let gone = gatehouse_runtime::time::wait_until(20 * SECOND, || threads() == before);
     check!(gone, "{before} threads before, {} after", threads());
 }
 
@@ -160,7 +160,7 @@ fn each_signal_wakes_one(cpu: u64) {
     WOKEN.store(0, Ordering::SeqCst);
     let notification = new();
     let threads: [_; WAITERS as usize] = core::array::from_fn(|_| Thread::spawn(wait_and_count, notification, cpu));
-    Kernel::sleep(SECOND / 50);
+    until_threads(SLOT_OWN_PROGRAM, WAITERS as usize, ThreadState::AtNotification);
     for count in 1..=WAITERS {
         check!(signal(notification) == Ok(0), "not signalled");
         let woken = gatehouse_runtime::time::wait_until(5 * SECOND, || WOKEN.load(Ordering::SeqCst) == count);

@@ -98,7 +98,7 @@ fn clear_all(numbers: &[u64; THREADS], here: u64, cpus: u64, utcb: &Utcb) {
     });
     for round in 0..ROUNDS {
         all_paused();
-        // They stay there.
+        // They stay there; nothing tells that nothing happens, so there is time for it.
         Kernel::sleep(MILLISECOND);
         check!(PASSED.load(Ordering::Relaxed) == THREADS as u64 * round, "{PASSED:?} breakpoints passed by themselves");
         check!(Kernel::move_to_cpu((here + round + 1) % cpus).is_ok(), "cannot move");
@@ -126,6 +126,7 @@ fn clear_all(numbers: &[u64; THREADS], here: u64, cpus: u64, utcb: &Utcb) {
 
 /// Lets all of them end, and ends as the last one.
 fn clear_later(_here: u64) -> u64 {
+    // So that the others find their breakpoints unhandled for a while.
     Kernel::sleep(2 * MILLISECOND);
     let mut threads = [ThreadInformation::default(); THREADS + 2];
     loop {

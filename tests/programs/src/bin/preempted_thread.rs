@@ -4,7 +4,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use gatehouse_runtime::abi::{ANY_CPU, DEFAULT_PRIORITY};
+use gatehouse_runtime::abi::{ANY_CPU, DEFAULT_PRIORITY, ThreadState};
 use gatehouse_runtime::affinity::{self, CpuSet, THIS_THREAD};
 use gatehouse_runtime::control::set_priority;
 use gatehouse_runtime::message::SELF;
@@ -12,6 +12,7 @@ use gatehouse_runtime::notification::{create, signal, wait};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::waiting::until_thread;
 use programs::{check, cpus, delete, ok};
 
 entry!(run);
@@ -40,8 +41,7 @@ fn give_way(_argument: u64) -> u64 {
         let here = 1 + round % (cpus() - 1);
         let notification = ok("notification", create());
         let urgent = ok("urgent thread", Thread::spawn(keep_the_cpu, notification, here));
-        // Until it waits.
-        Kernel::sleep(SECOND / 100);
+        until_thread(urgent.number(), ThreadState::AtNotification);
         check!(affinity::set(THIS_THREAD, &CpuSet::<64>::of(&[here])) == Ok(0), "round {round}: it does not come here");
         check!(affinity::allow_every_cpu(THIS_THREAD) == Ok(0), "round {round}: it may go nowhere");
         check!(Kernel::cpu_number() == here, "round {round}: not on CPU {here}");

@@ -4,7 +4,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{
-    DEFAULT_PRIORITY, EndCause, Error, PRIORITIES, SLOT_FIRST_FREE, SLOT_FIRST_THREAD, rights,
+    DEFAULT_PRIORITY, EndCause, Error, PRIORITIES, SLOT_FIRST_FREE, SLOT_FIRST_THREAD, ThreadState, rights,
 };
 use gatehouse_runtime::control::{kill_program, set_priority};
 use gatehouse_runtime::message::{SELF, call, copy_capability, receive, reply, reply_receive};
@@ -12,7 +12,8 @@ use gatehouse_runtime::notification::{create, signal, wait, wait_for};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
-use programs::{PLAIN, check, child, cpus};
+use programs::waiting::until_thread;
+use programs::{PLAIN, check, child, cpus, ok};
 
 entry!(run);
 
@@ -69,9 +70,9 @@ fn a_message_runs_nobody_past_the_more_urgent(cpu: u64, other: fn(u64) -> u64, i
     }
     let least = Thread::spawn(other, 0, cpu);
     let Ok(least) = least else { programs::wrong(file!(), format_args!("no thread: {least:?}")) };
-    // It waits, with its priority, once nothing else runs here for a while.
+    // It waits, with its priority.
     check!(wait_until(20 * SECOND, || READY.load(Ordering::SeqCst) == 1), "the least urgent does not come so far");
-    Kernel::sleep(SECOND / 100);
+    until_thread(least.number(), ThreadState::AtEndpoint);
     if is_reply {
         check!(receive(endpoint, PLAIN).is_ok(), "no call");
     }
@@ -165,8 +166,8 @@ fn the_more_urgent_run_at_once(cpu: u64, forever: u64) {
     let Ok(notification) = create() else { programs::wrong(file!(), format_args!("no notification")) };
     NOTIFICATION.store(notification, Ordering::SeqCst);
     WOKEN.store(0, Ordering::SeqCst);
-    let first = Thread::spawn(wait_urgently, forever, cpu);
-    Kernel::sleep(SECOND / 100);
+    let first = ok("a waiter", Thread::spawn(wait_urgently, forever, cpu));
+    until_thread(first.number(), ThreadState::AtNotification);
     let mut count = 0;
     let signals_are_seen = |count: &mut u64| {
         for _ in 0..SIGNALS {
@@ -177,11 +178,11 @@ fn the_more_urgent_run_at_once(cpu: u64, forever: u64) {
         }
     };
     signals_are_seen(&mut count);
-    let second = Thread::spawn(wait_urgently, forever, cpu);
-    Kernel::sleep(SECOND / 100);
+    let second = ok("a waiter", Thread::spawn(wait_urgently, forever, cpu));
+    until_thread(second.number(), ThreadState::AtNotification);
     signals_are_seen(&mut count);
     child::delete(&[notification]);
-    for thread in [first, second].into_iter().flatten() {
+    for thread in [first, second] {
         check!(thread.join(20 * SECOND) == Some(0), "a waiter does not end");
     }
 }

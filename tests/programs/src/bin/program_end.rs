@@ -30,6 +30,7 @@ fn run(argument: u64) -> u64 {
     }
     let busy = wait_until(10 * SECOND, || BUSY.load(Ordering::Relaxed) == THREADS);
     check!(busy, "only {} threads run", BUSY.load(Ordering::Relaxed));
+    // They are at work; the end finds each wherever it is, and is to find those that sleep asleep.
     Kernel::sleep(MILLISECOND);
     match argument {
         0 => PROGRAM_END_STATUS,

@@ -33,7 +33,7 @@ fn cases() -> u64 {
         let marked = copy_capability(faults, rights::SEND, 7, 0);
         let Ok(marked) = marked else { programs::wrong(file!(), format_args!("no copy: {marked:?}")) };
         start(program, Some(marked));
-        // From hardly anybody in the queue to all of them, or just one that comes while the endpoint goes.
+        // The time is the subject: from hardly anybody in the queue to all of them, or just one that comes while the endpoint goes.
         Kernel::sleep(round % 8 * MILLISECOND / 2);
         if round % 2 == 0 {
             let revoked = revoke_capability(faults);

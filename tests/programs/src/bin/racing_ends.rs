@@ -20,6 +20,7 @@ use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::real_time_clock::RealTimeClock;
+use programs::waiting::until_so;
 use programs::{PLAIN, check, child, cpus, number_in, ok};
 
 entry!(run);
@@ -235,9 +236,7 @@ fn take_and_keep(turns: u64) -> u64 {
     spin(turns);
     let _call = receive(ENDPOINT.load(Ordering::SeqCst), PLAIN);
     TAKEN.fetch_max(1, Ordering::SeqCst);
-    while TAKEN.load(Ordering::SeqCst) != 2 {
-        Kernel::sleep(SECOND / 2000);
-    }
+    until_so("told to reply", || TAKEN.load(Ordering::SeqCst) == 2);
     u64::from(reply(PLAIN, [0; 4]) != Err(Error::WrongState))
 }
 
@@ -290,6 +289,7 @@ fn a_limit_ends_with_its_wait(cpu: u64) {
     check!(set_fault_handler(child.thread, second) == Ok(0), "not bound again");
     let fault = child::fault(second);
     check!(fault.cause == TrapNumber::BREAKPOINT.to_bits(), "another fault: {fault:x?}");
+    // The time is the subject: the first handler's would be over.
     Kernel::sleep(2 * LIMIT);
     check!(reply(PLAIN, [0; 4]) == Ok(0), "the limit of the first handler has ended the program");
     check!(child::exit() == 6, "another status");
@@ -318,6 +318,7 @@ fn a_driver_ends_while_it_is_interrupted() {
             check!(copy_capability(slot, rights::ALL, 0, driver.program).is_ok(), "not given");
         }
         child::resume(&driver);
+        // The time is the subject: another moment of the driver's work each round.
         Kernel::sleep(SECOND / 1000 + round * 37_000 % (SECOND / 1000));
         check!(kill_program(driver.program) == Ok(0), "not killed");
         let _end = ends_by(EndCause::Killed);

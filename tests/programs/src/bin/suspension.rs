@@ -1,7 +1,7 @@
 //! Threads that are stopped and go on, wherever they run or wait; programs that are killed.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use gatehouse_runtime::abi::{EndCause, Error, MessageTag, SLOT_FIRST_FREE, rights};
+use gatehouse_runtime::abi::{EndCause, Error, MessageTag, SLOT_FIRST_FREE, ThreadState, rights};
 use gatehouse_runtime::control::{kill_program, suspend_thread};
 use gatehouse_runtime::message::{
     SELF, Suspended, call, copy_capability, receive, reply_receive, resume_thread, send, set_fault_handler,
@@ -10,6 +10,7 @@ use gatehouse_runtime::notification::{create, poll, signal, wait_for};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::waiting::until_threads;
 use programs::{check, child, cpus};
 
 entry!(run);
@@ -45,6 +46,7 @@ fn run(argument: u64) -> u64 {
             answered.count() as u64
         }
         SLEEP => {
+            // Asked to stop, it does so when it wakes: the sleep is the subject.
             Kernel::sleep(SECOND / 50);
             50
         }
@@ -92,6 +94,7 @@ fn one_that_runs(cpu: u64) {
         check!(suspend_thread(child.thread) == Ok(0), "not suspended");
         // What it did until it stopped; and nothing after.
         let _before = poll(notification);
+        // Nothing tells that nothing comes: time in which it would signal.
         Kernel::sleep(SECOND / 1000);
         check!(poll(notification) == Err(Error::WouldBlock), "round {round}: it runs on");
         check!(suspend_thread(child.thread) == Ok(0), "suspending a suspended thread");
@@ -121,7 +124,7 @@ fn one_that_waits(cpu: u64) {
     let endpoint = child::endpoint();
     let child = start(RECEIVE, endpoint, cpu);
     child::resume(&child);
-    Kernel::sleep(SECOND / 100);
+    until_threads(child.program, 1, ThreadState::AtEndpoint);
     check!(suspend_thread(child.thread) == Ok(0), "not suspended");
     // It still receives, and stops then.
     check!(send(endpoint, PLAIN, [4711, 0, 0, 0]) == Ok(0), "not sent");
@@ -133,7 +136,7 @@ fn one_that_waits(cpu: u64) {
     // Resumed before the wait is over, it never stops.
     let child = start(RECEIVE, endpoint, cpu);
     child::resume(&child);
-    Kernel::sleep(SECOND / 100);
+    until_threads(child.program, 1, ThreadState::AtEndpoint);
     check!(suspend_thread(child.thread) == Ok(0), "not suspended");
     check!(resume_thread(child.thread) == Ok(0), "not resumed");
     check!(send(endpoint, PLAIN, [4712, 0, 0, 0]) == Ok(0), "not sent");
@@ -173,7 +176,11 @@ fn one_that_is_killed(cpu: u64) {
             let child = start(what, object, cpu);
             if resumed {
                 child::resume(&child);
-                Kernel::sleep(SECOND / 200);
+                if what == RECEIVE {
+                    until_threads(child.program, 1, ThreadState::AtEndpoint);
+                } else {
+                    check!(wait_for(object, 20 * SECOND).is_ok(), "it does not run");
+                }
             }
             check!(kill_program(child.program) == Ok(0), "not killed");
             killed(&child);
@@ -195,6 +202,7 @@ fn one_that_calls(cpu: u64) {
             Err(Error::Gone) => break,
             other => programs::wrong(file!(), format_args!("{other:?}")),
         }
+        // So that it gets on between two stops.
         Kernel::sleep(SECOND / 20_000);
     }
     check!(child::exit() == CALLS, "answers are missing");

@@ -21,7 +21,7 @@ fn run(_argument: u64) -> u64 {
     let line = Kernel::command_line(&mut buffer).unwrap_or("");
     let lost = line.split_whitespace().find_map(|word| word.strip_prefix("lost=")?.parse::<u64>().ok()).unwrap_or(0);
     let end = if line.contains("reader=parent") { read_by_parent(lost) } else { read_by_itself() };
-    println!("swap_error: the program ended for cause {} with status {}", end.cause, end.status);
+    println!("swap_error: the program ended: {end}");
     match lost {
         0 => check!(end.cause == EndCause::Exited as u64 && end.status == 0, "{end:x?}"),
         _ => {

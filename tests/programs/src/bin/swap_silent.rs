@@ -47,7 +47,7 @@ fn pages_on_their_way_come_back() {
     let waiting = waiter(1);
     every_cpu_goes_on();
     let end = end_within(DISK_PATIENCE);
-    println!("swap_silent: the program that waited ended for cause {} with status {}", end.cause, end.status);
+    println!("swap_silent: the program that waited ended: {end}");
     check!(end.cause == EndCause::Exited as u64 && end.status == 0, "{end:x?}");
     forget(waiting);
 }
@@ -65,7 +65,7 @@ fn pages_there_are_lost() {
 
     let end = end_within(DISK_PATIENCE);
     is_lost(&end, SWAP_WAITER_PAGES);
-    println!("swap_silent: the program that waited ended for cause {} with status {}", end.cause, end.status);
+    println!("swap_silent: the program that waited ended: {end}");
 
     // Nobody waits for a disk that was given up.
     let read = read_memory(keeper.program, SWAP_ERROR_PAGES, &mut [0; 8]);
@@ -92,6 +92,7 @@ fn waiter(first_page: u64) -> Suspended {
     start(child, None);
     let threads = || list_threads(child.program, &mut [ThreadInformation::default(); 64]);
     check!(wait_until(PATIENCE, || threads() == Ok(cpus() + 1)), "its threads: {:?}", threads());
+    // Nothing tells that they do not come back: time in which they would.
     Kernel::sleep(A_WHILE);
     check!(threads() == Ok(cpus() + 1), "its threads, after a while: {:?}", threads());
     child
@@ -126,6 +127,7 @@ fn work(cpu: u64) -> u64 {
     let Ok(memory) = memory else { programs::wrong(file!(), format_args!("no memory: {memory:?}")) };
     // SAFETY: the page was mapped just now.
     unsafe { write_page(memory.address(), cpu, 3) };
+    // The CPU has to wake a thread, too.
     Kernel::sleep(MILLISECOND);
     // SAFETY: nobody else uses the page.
     u64::from(unsafe { page_difference(memory.address(), cpu, 3) }.is_some())

@@ -164,6 +164,7 @@ fn work(number: u64) -> u64 {
             }
         }
         if random.below(64) == 0 {
+            // So that timers go off while nobody sets any.
             Kernel::sleep(random.below(LONGEST));
         }
     }

@@ -2,7 +2,7 @@
 //! others go on, without the memory that it might still reach.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::TestHook;
 use gatehouse_runtime::memory::{Memory, PAGE_SIZE};
@@ -10,6 +10,7 @@ use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::waiting::{system_calls_on, until_so};
 use programs::{check, finish, ok};
 
 entry!(run);
@@ -21,7 +22,8 @@ const HELD: u64 = 4 * SECOND;
 /// Pages of a range.
 const PAGES: u64 = 5;
 
-static HOLDING: AtomicBool = AtomicBool::new(false);
+/// System calls of that CPU before the one in which it is held.
+static CALLS: AtomicU64 = AtomicU64::new(u64::MAX);
 
 fn run(_: u64) -> u64 {
     let page = ok("a page", Memory::map(PAGE_SIZE));
@@ -30,11 +32,8 @@ fn run(_: u64) -> u64 {
     touch(&range);
     let start = Kernel::clock();
     let held = ok("a thread", Thread::spawn(hold, 0, SILENT));
-    while !HOLDING.load(Ordering::Acquire) {
-        Kernel::sleep(MILLISECOND);
-    }
-    // It is in the kernel a moment after it has said so.
-    Kernel::sleep(50 * MILLISECOND);
+    // Its next call is the one that does not come back soon.
+    until_so("held", || system_calls_on(SILENT) > CALLS.load(Ordering::Acquire));
     let before = ok("information", Kernel::system_information()).frames_in_use;
 
     // The first who asks waits for the limit, the others not even for that.
@@ -74,7 +73,7 @@ fn touch(memory: &Memory) {
 }
 
 fn hold(_: u64) -> u64 {
-    HOLDING.store(true, Ordering::Release);
+    CALLS.store(system_calls_on(SILENT), Ordering::Release);
     // SAFETY: the hook only takes time.
     let answer = unsafe { test_hook(TestHook::Hold, HELD) };
     check!(answer == Ok(0), "the hook: {answer:?}");

@@ -40,6 +40,7 @@ fn run(seed: u64) -> u64 {
             return 0;
         }
         rounds += 1;
+        // A wake-up is one of the ways by which registers could get lost.
         Kernel::sleep(1_000_000);
     }
 }

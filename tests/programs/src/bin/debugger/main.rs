@@ -197,6 +197,7 @@ fn attached_to_a_running_thread(cpu: u64) {
     let Ok(child) = child else { programs::wrong(file!(), format_args!("no child: {child:?}")) };
     check!(map_into(child.program, DEBUGGEE_VARIABLE, PAGE_SIZE).is_ok(), "not mapped");
     check!(resume_thread(child.thread).is_ok(), "not resumed");
+    // Nothing tells that it spins: time in which it begins to. Whether it has, all that is asked now is refused.
     Kernel::sleep(MILLISECOND);
     let debugger = new_debugger();
     check!(debugger.attach(child.thread, 5).is_err(), "attached to a thread that runs");

@@ -3,12 +3,13 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::Kernel;
-use gatehouse_runtime::abi::{EndCause, Error, SLOT_FIRST_FREE, TestHook, rights};
+use gatehouse_runtime::abi::{EndCause, Error, SLOT_FIRST_FREE, SLOT_OWN_PROGRAM, TestHook, ThreadState, rights};
 use gatehouse_runtime::control::kill_program;
 use gatehouse_runtime::message::{Suspended, call, copy_capability, create_endpoint, receive, revoke_capability, send};
 use gatehouse_runtime::notification;
 use gatehouse_runtime::thread::Thread;
-use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
+use gatehouse_runtime::time::{SECOND, wait_until};
+use programs::waiting::until_threads;
 use programs::{PLAIN, check, child, cpus, delete, end, endpoint, forget, receive_in_time, start, wrong};
 
 use crate::{hook, with_full_heap};
@@ -74,8 +75,9 @@ fn wait_in_every_way() -> u64 {
     }
     let all = WAYS.len() as u64;
     check!(wait_until(20 * SECOND, || ABOUT_TO_WAIT.load(Ordering::Relaxed) == all), "not all threads run");
-    // Each thread has said that it is about to wait right before.
-    Kernel::sleep(5 * MILLISECOND);
+    // Those that sleep and those that spin look the same from outside, and may be on their way yet.
+    until_threads(SLOT_OWN_PROGRAM, 2, ThreadState::AtEndpoint);
+    until_threads(SLOT_OWN_PROGRAM, 2, ThreadState::AtNotification);
     check!(send(READY, PLAIN, [0; 4]).is_ok(), "not sent");
     Kernel::sleep(1000 * SECOND);
     1
@@ -108,7 +110,9 @@ pub fn end_in_a_full_heap() {
     let callers = [here, last].map(|cpu| instance(CALLS, cpu, ready, goes));
     let float = instance(FLOATS, here, ready, told);
     // Those that have said that they are ready call right behind.
-    Kernel::sleep(5 * MILLISECOND);
+    for caller in &callers {
+        until_threads(caller.program, 1, ThreadState::AtEndpoint);
+    }
     with_full_heap(|| {
         for program in killed.iter().chain([&never_ran]) {
             check!(kill_program(program.program).is_ok(), "not killed");
