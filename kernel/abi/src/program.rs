@@ -72,7 +72,8 @@ pub struct ProgramEnd {
     pub vector: u64,
     /// The processor's error code; 0 when the trap has none.
     pub error_code: u64,
-    /// The address that was accessed, by page faults and by #GP, #SS and #AC where the instruction tells; else 0.
+    /// The address that was accessed, by page faults and by #GP, #SS and #AC where the instruction tells; of a machine check, where the
+    /// error was; of a trap about no address, the instruction pointer. The same as the fault's handler is told.
     pub address: u64,
     /// The instruction pointer.
     pub instruction_pointer: u64,

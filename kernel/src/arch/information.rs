@@ -34,6 +34,13 @@ pub const fn unaligned_access_address(info: &TrapInfo) -> u64 {
     }
 }
 
+/// The one address by which a trap is told, whoever tells it: what was accessed, or where the error was. For a trap about no address, that
+/// of the instruction.
+#[must_use]
+pub const fn trap_address(info: &TrapInfo, instruction_pointer: u64) -> u64 {
+    if info.number.concerns_address() || info.address != 0 { info.address } else { instruction_pointer }
+}
+
 /// The address of the instruction that caused the trap. After a breakpoint instruction: of the one behind it.
 #[must_use]
 pub fn faulting_instruction_address(frame: &Frame) -> u64 {
@@ -61,6 +68,18 @@ mod tests {
             let expected = [0..=2, 8..=10, 16..=18].map(|numbers| numbers.contains(&number.to_bits()));
             assert_eq!(told, expected, "{number:?}");
             assert_eq!(number.concerns_address(), expected.contains(&true), "{number:?}");
+        }
+    }
+
+    #[test]
+    fn a_trap_about_no_address_is_told_by_that_of_its_instruction() {
+        let told = |number: TrapNumber, address| {
+            let info = TrapInfo { number, vector: 0, origin: Origin::User, description: "", address };
+            trap_address(&info, 0x40_1000)
+        };
+        for number in TrapNumber::ALL.iter().copied() {
+            assert_eq!(told(number, 0x7000), 0x7000, "{number:?}");
+            assert_eq!(told(number, 0), if number.concerns_address() { 0 } else { 0x40_1000 }, "{number:?}");
         }
     }
 

@@ -9,7 +9,8 @@ mod x86_64;
 
 pub use arch_trap::{ArchTrap, Origin, TrapFrame, TrapInfo};
 pub use information::{
-    faulting_instruction_address, invalid_memory_access_address, page_fault_access_address, unaligned_access_address,
+    faulting_instruction_address, invalid_memory_access_address, page_fault_access_address, trap_address,
+    unaligned_access_address,
 };
 pub use x86_64::{
     Accessed, Arch, Backtrace, BreakpointAccess, Calibration, CodePoint, Comparison, ControlRegisters, CpuFeatures,

@@ -4,7 +4,7 @@ use core::fmt;
 
 use gatehouse_abi::{EndCause, ProgramEnd};
 
-use crate::arch::{Arch, ArchTrap, Frame, TrapFrame, TrapInfo, faulting_instruction_address};
+use crate::arch::{Arch, ArchTrap, Frame, TrapFrame, TrapInfo, faulting_instruction_address, trap_address};
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::program;
@@ -35,7 +35,7 @@ impl fmt::Display for FaultReport<'_> {
             self.program, self.program_number, self.thread, self.cpu, self.info.number
         )?;
         Arch::describe_cause(self.info, self.frame, out)?;
-        write!(out, "\" address={:#x} ", self.info.address)?;
+        write!(out, "\" address={:#x} ", trap_address(self.info, faulting_instruction_address(self.frame)))?;
         Arch::describe_registers(self.frame, out)
     }
 }
@@ -63,7 +63,7 @@ pub(super) fn user_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Next 
         trap: info.number.to_bits(),
         vector: info.vector,
         error_code: Arch::error_code(frame),
-        address: info.address,
+        address: trap_address(info, faulting_instruction_address(frame)),
         instruction_pointer: faulting_instruction_address(frame),
         stack_pointer: frame.stack_pointer(),
         thread: thread.number(),

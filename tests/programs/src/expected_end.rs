@@ -81,8 +81,9 @@ impl ExpectedTrap {
     /// A trap of which only number, vector and error code are known beforehand.
     #[must_use]
     pub const fn new(trap: TrapNumber, vector: u64, error_code: u64) -> Self {
-        let anywhere = Place::Anywhere;
-        Self { trap, vector, error_code, error_code_either: 0, address: anywhere, instruction: anywhere }
+        // A trap about no address is told by that of its instruction.
+        let address = if trap.concerns_address() { Place::Anywhere } else { Place::InstructionPointer };
+        Self { trap, vector, error_code, error_code_either: 0, address, instruction: Place::Anywhere }
     }
 
     /// The same, with the address that was accessed.

@@ -137,6 +137,10 @@ fn end(
     if cause != EndCause::Trap as u64 {
         return format!("cause {cause}");
     }
+    let number = TrapNumber::from_bits(trap);
+    if !number.concerns_address() && address != instruction_pointer {
+        return format!("{number} with the address {address:#x} and not that of the instruction");
+    }
     let at = place(expected, address, instruction_pointer);
-    in_words(TrapNumber::from_bits(trap), vector, error_code & !expected.error_code_either, &at)
+    in_words(number, vector, error_code & !expected.error_code_either, &at)
 }
