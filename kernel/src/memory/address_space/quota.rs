@@ -72,8 +72,9 @@ impl AddressSpace {
     /// [`MapError::QuotaReached`].
     pub fn check_quota(&self, range: UserRange) -> Result<(), MapError> {
         let (pages, room) = (range.length() / PAGE_SIZE, self.room(self.size()));
-        // Most often there is room for more tables than there can be.
-        let fits = pages.saturating_mul(2).saturating_add(3) <= room
+        // Most often there is room for more tables than there can be: two of each level, where the range crosses from one to the next,
+        // and no more than one for each other page.
+        let fits = pages.saturating_mul(2).saturating_add(6) <= room
             || pages <= room && pages.saturating_add(self.tables.missing_tables(range.start(), range.end())) <= room;
         if fits { Ok(()) } else { Err(MapError::QuotaReached) }
     }
@@ -177,6 +178,23 @@ mod tests {
             Way::MapShared => space.map_shared(page, Arc::clone(shared), Rights::Read),
             Way::BeyondQuota => space.map_beyond_quota(page, Frame::allocate().unwrap(), Rights::ReadWrite),
         }
+    }
+
+    /// Two pages on both sides of half a terabyte need two tables of each level.
+    #[test]
+    fn two_pages_may_need_six_tables() {
+        let _guard = test_memory::frames();
+        let mut space = AddressSpace::new_without_kernel().unwrap();
+        let range = UserRange::new((1 << 39) - PAGE_SIZE, 2 * PAGE_SIZE).unwrap();
+        for (quota, fits) in [(8, false), (9, true), (12, true), (13, true), (14, true)] {
+            space.set_quota(quota);
+            assert_eq!(space.check_quota(range).is_ok(), fits, "{quota}");
+        }
+        space.set_quota(9);
+        for page in range.pages() {
+            space.map_made(VirtAddr::new(page), Frame::allocate_zeroed, Rights::Read).unwrap();
+        }
+        assert_eq!(space.size(), 9);
     }
 
     proptest! {
