@@ -86,6 +86,8 @@ impl Msi {
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+
     use super::{COUNT, ENABLE, HAS_MASK, Msi, WIDE};
     use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 
@@ -95,16 +97,20 @@ mod tests {
     struct Fake {
         words: [u32; 64],
         writes: Vec<(u8, u32)>,
+        /// Whether something was read since the last write: only then what was written has arrived.
+        settled: Cell<bool>,
     }
 
     impl ConfigurationAccess for Fake {
         fn read_word(&self, _: DeviceFunction, register: u8) -> u32 {
+            self.settled.set(true);
             self.words[usize::from(register) / 4]
         }
 
         fn write_word(&mut self, _: DeviceFunction, register: u8, data: u32) {
             self.words[usize::from(register) / 4] = data;
             self.writes.push((register, data));
+            self.settled.set(false);
         }
 
         unsafe fn unsafe_clone(&self) -> Self {
@@ -115,7 +121,7 @@ mod tests {
     fn fake(control: u32) -> Fake {
         let mut words = [u32::MAX; 64];
         words[0x50 / 4] = control;
-        Fake { words, writes: Vec::new() }
+        Fake { words, writes: Vec::new(), settled: Cell::new(true) }
     }
 
     #[test]
@@ -128,6 +134,7 @@ mod tests {
         assert_eq!(space.writes, expected);
         messages.mask(&mut space);
         assert_eq!(space.words[0x50 / 4], off);
+        assert!(space.settled.get(), "a message may still be on its way");
     }
 
     #[test]
@@ -139,9 +146,11 @@ mod tests {
             assert_eq!(space.words[usize::from(mask) / 4], 0, "open");
             messages.mask(&mut space);
             assert_eq!(space.words[usize::from(mask) / 4], u32::MAX, "masked");
+            assert!(space.settled.get(), "a message may still be on its way");
             assert_eq!(space.words[0x50 / 4] & ENABLE, ENABLE);
             messages.close(&mut space);
             assert_eq!(space.words[0x50 / 4] & ENABLE, 0);
+            assert!(space.settled.get(), "a message may still be on its way");
         }
     }
 }

@@ -145,6 +145,10 @@ mod tests {
         assert_eq!(board.became_idle(ALL[2], |cpu| cpu != ALL[0]), Some(ALL[1]));
         board.has_no_surplus(ALL[0]);
         assert_eq!(board.became_idle(ALL[1], |_| true), None, "nobody asks himself");
+        // CPU 1 has just said that it has nothing to run, so nobody asks it.
+        assert_eq!(board.became_idle(ALL[2], |_| true), None);
+        board.has_surplus(ALL[1]);
+        assert_eq!(board.became_idle(ALL[2], |_| true), Some(ALL[1]));
     }
 
     #[test]
