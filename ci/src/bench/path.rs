@@ -12,7 +12,7 @@ use super::trace::{Parts, Step, Trace};
 const PUSHED_BYTES: u64 = 5 * 8;
 
 /// The assembly between the processor and Rust.
-const ASSEMBLY: [&str; 5] = ["trap_stub", "entry::entry", "syscall_entry::syscall_entry", "leave::leave", "entry_ist"];
+const ASSEMBLY: [&str; 5] = ["trap_stub", "common::entry", "syscall_entry::syscall_entry", "leave::leave", "entry_ist"];
 
 /// What the kernel executed for one operation, once.
 #[derive(Clone, Debug)]
