@@ -5,13 +5,16 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{
-    ANY_CPU, Error, MessageTag, SLOT_ANY, SLOT_DEVICE_CONTROL, SLOT_FIRST_THREAD, SLOT_NONE, SLOT_OWN_PROGRAM,
-    SystemCall, rights,
+    ANY_CPU, DEFAULT_PRIORITY, Error, MessageTag, SLOT_ANY, SLOT_DEVICE_CONTROL, SLOT_FIRST_THREAD, SLOT_NONE,
+    SLOT_OWN_PROGRAM, SystemCall, rights,
 };
+use gatehouse_runtime::control::set_priority;
 use gatehouse_runtime::device::{create_device, create_interrupt, create_ports};
 use gatehouse_runtime::door::{Door, Int80, Syscall};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{call, copy_capability, delete_capability, save_reply};
+use gatehouse_runtime::message::{
+    SELF, call, copy_capability, delete_capability, receive, reply, reply_receive, save_reply,
+};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::timer::Timer;
@@ -146,6 +149,7 @@ fn run(_argument: u64) -> u64 {
             }
         }
     }
+    whoever_waits_notices_nothing();
     ends(&slots, &powerless, device, client);
     println!("wrong_objects: all cases hold on {} CPUs", cpus());
     0
@@ -202,6 +206,58 @@ fn refused<D: Door>(call: SystemCall, arguments: &[Argument], slots: &Slots, giv
     // SAFETY: the call is refused for its capability and writes nothing; if not, that is what is looked for.
     let answer = Error::from_register(unsafe { D::call(call, words) });
     check!(answer == Err(expected), "{call:?} with slot {given}: {answer:x?} instead of {expected:?}");
+}
+
+/// More urgent than the first thread.
+const URGENT: u64 = DEFAULT_PRIORITY + 1;
+
+static NOTIFICATION: AtomicU64 = AtomicU64::new(0);
+/// How many threads have come to the point where they wait, and how many are past it.
+static WAITING: AtomicU64 = AtomicU64::new(0);
+static WOKEN: AtomicU64 = AtomicU64::new(0);
+
+/// Where somebody waits for it on this CPU, a message or signal takes few instructions, and asks for the right all the same.
+fn whoever_waits_notices_nothing() {
+    check!(Kernel::move_to_cpu(0) == Ok(0), "CPU 0 cannot be reached");
+    let (endpoint, notification) = (child::endpoint(), ok("notification", notification::create()));
+    ENDPOINT.store(endpoint, Ordering::SeqCst);
+    NOTIFICATION.store(notification, Ordering::SeqCst);
+    let without = |slot, right: u64| ok("a copy", copy_capability(slot, rights::ALL & !right, 0, SLOT_NONE));
+    let (mute, silent, deaf) =
+        (without(endpoint, rights::SEND), without(notification, rights::SEND), without(endpoint, rights::RECEIVE));
+    let [server, waiter] = [serve, wait].map(|function| ok("a thread", Thread::spawn(function, 0, 0)));
+    check!(wait_until(20 * SECOND, || WAITING.load(Ordering::SeqCst) == 2), "they do not wait");
+    let tag = MessageTag::new(0, 0);
+    check!(call(mute, tag, [0; 4]).err() == Some(Error::NoRight), "called without the right to");
+    check!(notification::signal(silent) == Err(Error::NoRight), "signalled without the right to");
+    check!(WOKEN.load(Ordering::SeqCst) == 0, "somebody was woken");
+    check!(call(endpoint, tag, [0; 4]).is_ok(), "not called");
+    check!(notification::signal(notification) == Ok(0), "not signalled");
+    check!(server.join(20 * SECOND) == Some(0) && waiter.join(20 * SECOND) == Some(0), "not woken");
+    // The right to receive, of whoever owes a reply: it is owed still.
+    let client = ok("a client", Thread::spawn(client, 0, 0));
+    let _message = child::message(endpoint);
+    check!(reply_receive(deaf, tag, [0; 4]).err() == Some(Error::NoRight), "received without the right to");
+    check!(reply(tag, [0; 4]) == Ok(0), "no reply was owed any more");
+    check!(client.join(20 * SECOND) == Some(0), "another answer");
+    child::delete(&[mute, silent, deaf, endpoint, notification]);
+}
+
+/// Serves one call.
+fn serve(_argument: u64) -> u64 {
+    WAITING.fetch_add(1, Ordering::SeqCst);
+    let served = receive(ENDPOINT.load(Ordering::SeqCst), MessageTag::new(0, 0));
+    WOKEN.fetch_add(1, Ordering::SeqCst);
+    u64::from(served.is_err() || reply(MessageTag::new(0, 0), [0; 4]) != Ok(0))
+}
+
+/// Waits for one signal.
+fn wait(_argument: u64) -> u64 {
+    check!(set_priority(SELF, URGENT) == Ok(0), "not more urgent");
+    WAITING.fetch_add(1, Ordering::SeqCst);
+    let signalled = notification::wait(NOTIFICATION.load(Ordering::SeqCst));
+    WOKEN.fetch_add(1, Ordering::SeqCst);
+    u64::from(signalled.is_err())
 }
 
 /// What was refused has changed nothing: each object is there until its last capability goes, and is gone then.
