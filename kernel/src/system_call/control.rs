@@ -42,7 +42,7 @@ pub(super) fn suspend_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, 
             }
             Outcome::Then(next)
         }
-        Ok(Suspended::NotYet) => Outcome::Again,
+        Ok(Suspended::NotYet) => Outcome::Restart,
         Err(error) => Outcome::Refused(error),
     }
 }

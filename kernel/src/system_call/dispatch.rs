@@ -22,7 +22,7 @@ pub(super) enum Outcome {
     /// The thread has its result, and somebody else may run.
     Then(Next),
     /// The thread waits and will make the call again.
-    Again,
+    Restart,
     /// A piece of the call is done. The thread makes it again at once for the next one, and what interrupts comes between.
     More(SystemCall, Progress),
 }
@@ -124,7 +124,7 @@ pub(super) fn settle(cpu: &ThisCpu, frame: &mut Frame, outcome: Outcome) -> Next
         Outcome::Value(value) => frame.set_system_call_result(value),
         Outcome::Refused(error) => return swap::refused(cpu, frame, error),
         Outcome::Then(next) => return next,
-        Outcome::Again => {
+        Outcome::Restart => {
             frame.restart_system_call();
             return Next::Choose;
         }

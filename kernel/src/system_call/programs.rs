@@ -181,6 +181,6 @@ pub(super) fn wait_program(cpu: &ThisCpu, thread: &Thread, buffer: u64, nanoseco
             }
         },
         Waited::Nothing => Outcome::Refused(Error::NothingToWaitFor),
-        Waited::Waits => Outcome::Again,
+        Waited::Waits => Outcome::Restart,
     }
 }
