@@ -11,8 +11,8 @@ use gatehouse_abi::Error;
 use percpu::CpuIndex;
 
 use super::claim::{Claim, Identity};
-use super::gate::{Gate, Reaction, Refusal};
 use super::io_apics::Connection;
+use super::line_state::{LineState, Reaction, Refusal};
 use super::place::{Place, reachable, settle};
 use super::source::Source;
 use super::storm::{Rate, Storm};
@@ -44,7 +44,7 @@ struct Driver {
     badge: u64,
     /// Where it comes, once it is open.
     place: Place,
-    gate: Gate,
+    line_state: LineState,
     rate: Rate,
     /// Who bound it.
     program: Weak<Program>,
@@ -107,13 +107,13 @@ impl Interrupt {
         let program = Arc::downgrade(program);
         let mut driver = self.driver.lock();
         let Some(bound) = driver.as_mut() else {
-            let (place, gate) = (spare?, Gate::new(self.source.is_level()));
+            let (place, line_state) = (spare?, LineState::new(self.source.is_level()));
             self.open(&place);
-            *driver = Some(Driver { notification, badge, place, gate, rate, program, reported: false });
+            *driver = Some(Driver { notification, badge, place, line_state, rate, program, reported: false });
             return Ok(None);
         };
         let left = self.lead(bound, block, spare)?;
-        if bound.gate.begin_anew() {
+        if bound.line_state.begin_anew() {
             self.open(&bound.place);
         }
         let before = core::mem::replace(&mut bound.notification, notification);
@@ -147,7 +147,7 @@ impl Interrupt {
         let signalled = {
             let mut driver = self.driver.lock();
             let driver = driver.as_mut().ok_or(Error::WrongState)?;
-            let reaction = driver.gate.acknowledged().map_err(|refusal| match refusal {
+            let reaction = driver.line_state.acknowledged().map_err(|refusal| match refusal {
                 Refusal::NotTold => Error::WrongState,
                 Refusal::Storm => Error::Storm,
             })?;
@@ -172,9 +172,9 @@ impl Interrupt {
                 return Err(Error::WrongState);
             };
             let Some(left) = self.lead(driver, block, spare)? else { return Ok(Next::Stay) };
-            let is_open_edge = !self.source.is_level() && !driver.gate.is_masked();
+            let is_open_edge = !self.source.is_level() && !driver.line_state.is_masked();
             let signalled = if is_open_edge {
-                let reaction = driver.gate.arrived();
+                let reaction = driver.line_state.arrived();
                 self.react(driver, reaction)
             } else {
                 Signalled::NOBODY
@@ -199,11 +199,11 @@ impl Interrupt {
             return Ok(None);
         }
         let before = core::mem::replace(&mut driver.place, spare?);
-        if !driver.gate.is_masked() {
+        if !driver.line_state.is_masked() {
             self.source.mask();
             if self.source.is_under_way() {
                 // Its end names the old vector, so that has to stay. It is told, and opened at the new place when that is acknowledged.
-                driver.gate.withhold();
+                driver.line_state.withhold();
             } else {
                 self.open(&driver.place);
             }
@@ -218,10 +218,10 @@ impl Interrupt {
     pub fn try_acknowledge(&self) -> Option<()> {
         let mut driver = try_lock_briefly(&self.driver)?;
         let driver = driver.as_mut()?;
-        let mut gate = driver.gate;
+        let mut line_state = driver.line_state;
         let nothing = Reaction { signal: false, mask: None };
-        gate.acknowledged().ok().filter(|reaction| *reaction == nothing)?;
-        driver.gate = gate;
+        line_state.acknowledged().ok().filter(|reaction| *reaction == nothing)?;
+        driver.line_state = line_state;
         Some(())
     }
 
@@ -230,13 +230,13 @@ impl Interrupt {
     pub(super) fn take_driver(&self, cpu: &ThisCpu) -> Option<(Arc<Thread>, u64)> {
         let mut driver = try_lock_briefly(&self.driver)?;
         let driver = driver.as_mut()?;
-        let (mut gate, mut rate) = (driver.gate, driver.rate);
+        let (mut line_state, mut rate) = (driver.line_state, driver.rate);
         // Whether there is a storm is for the long way, which counts this interrupt itself.
-        if !rate.count_within() || gate.arrived() != (Reaction { signal: true, mask: None }) {
+        if !rate.count_within() || line_state.arrived() != (Reaction { signal: true, mask: None }) {
             return None;
         }
         let waiter = ipc::take_waiter(cpu, driver.notification.object())?;
-        (driver.gate, driver.rate) = (gate, rate);
+        (driver.line_state, driver.rate) = (line_state, rate);
         Some((waiter, driver.badge))
     }
 
@@ -247,12 +247,12 @@ impl Interrupt {
         // One that was under way when it was unbound is nobody's.
         let signalled = driver.as_mut().map_or(Signalled::NOBODY, |driver| {
             let reaction = match driver.rate.count(time::nanoseconds_since_start) {
-                None => driver.gate.arrived(),
+                None => driver.line_state.arrived(),
                 Some(storm) => {
                     storm.count();
                     let is_first = !core::mem::replace(&mut driver.reported, true);
                     report = is_first.then(|| (storm, driver.program.upgrade()));
-                    driver.gate.stormed()
+                    driver.line_state.stormed()
                 }
             };
             self.react(driver, reaction)

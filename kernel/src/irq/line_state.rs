@@ -20,7 +20,7 @@ pub struct Reaction {
 
 /// One interrupt line's state while a driver listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gate {
+pub struct LineState {
     is_level: bool,
     /// The driver was told, and has not acknowledged.
     told: bool,
@@ -40,7 +40,7 @@ pub enum Refusal {
     Storm,
 }
 
-impl Gate {
+impl LineState {
     /// The state of a line that is open.
     #[must_use]
     pub const fn new(is_level: bool) -> Self {
@@ -106,59 +106,59 @@ impl Gate {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Gate, Reaction, Refusal};
+    use super::{LineState, Reaction, Refusal};
 
     #[test]
     fn a_level_line_is_masked_until_it_is_acknowledged() {
-        let mut gate = Gate::new(true);
-        assert_eq!(gate.acknowledged(), Err(Refusal::NotTold));
-        assert_eq!(gate.arrived(), Reaction { signal: true, mask: Some(true) });
-        assert_eq!(gate.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
-        assert_eq!(gate, Gate::new(true));
+        let mut line = LineState::new(true);
+        assert_eq!(line.acknowledged(), Err(Refusal::NotTold));
+        assert_eq!(line.arrived(), Reaction { signal: true, mask: Some(true) });
+        assert_eq!(line.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
+        assert_eq!(line, LineState::new(true));
     }
 
     #[test]
     fn an_edge_that_comes_too_early_is_told_later() {
-        let mut gate = Gate::new(false);
-        assert_eq!(gate.arrived(), Reaction { signal: true, mask: None });
-        assert_eq!(gate.arrived(), Reaction { signal: false, mask: Some(true) });
-        assert_eq!(gate.acknowledged(), Ok(Reaction { signal: true, mask: Some(false) }));
-        assert_eq!(gate.acknowledged(), Ok(Reaction { signal: false, mask: None }));
-        assert_eq!(gate.acknowledged(), Err(Refusal::NotTold));
+        let mut line = LineState::new(false);
+        assert_eq!(line.arrived(), Reaction { signal: true, mask: None });
+        assert_eq!(line.arrived(), Reaction { signal: false, mask: Some(true) });
+        assert_eq!(line.acknowledged(), Ok(Reaction { signal: true, mask: Some(false) }));
+        assert_eq!(line.acknowledged(), Ok(Reaction { signal: false, mask: None }));
+        assert_eq!(line.acknowledged(), Err(Refusal::NotTold));
     }
 
     #[test]
     fn a_storm_ends_with_the_second_acknowledgement() {
         for is_level in [true, false] {
-            let mut gate = Gate::new(is_level);
-            assert_eq!(gate.stormed(), Reaction { signal: true, mask: Some(true) });
-            assert_eq!(gate.acknowledged(), Err(Refusal::Storm));
-            assert_eq!(gate.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
-            assert_eq!(gate, Gate::new(is_level));
+            let mut line = LineState::new(is_level);
+            assert_eq!(line.stormed(), Reaction { signal: true, mask: Some(true) });
+            assert_eq!(line.acknowledged(), Err(Refusal::Storm));
+            assert_eq!(line.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
+            assert_eq!(line, LineState::new(is_level));
         }
     }
 
     #[test]
     fn a_withheld_line_is_opened_behind_the_one_under_way() {
-        let mut gate = Gate::new(true);
-        gate.withhold();
-        assert_eq!((gate.is_masked(), gate.acknowledged()), (true, Err(Refusal::NotTold)));
-        assert!(!gate.begin_anew(), "the one under way is the new driver's");
-        assert!(gate.is_masked());
-        assert_eq!(gate.arrived(), Reaction { signal: true, mask: Some(true) });
-        assert_eq!(gate.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
-        assert_eq!(gate, Gate::new(true));
+        let mut line = LineState::new(true);
+        line.withhold();
+        assert_eq!((line.is_masked(), line.acknowledged()), (true, Err(Refusal::NotTold)));
+        assert!(!line.begin_anew(), "the one under way is the new driver's");
+        assert!(line.is_masked());
+        assert_eq!(line.arrived(), Reaction { signal: true, mask: Some(true) });
+        assert_eq!(line.acknowledged(), Ok(Reaction { signal: false, mask: Some(false) }));
+        assert_eq!(line, LineState::new(true));
     }
 
     #[test]
     fn a_new_driver_finds_the_line_open() {
         for is_level in [true, false] {
-            let mut gate = Gate::new(is_level);
-            assert!(!gate.begin_anew(), "open already");
-            let _told = gate.arrived();
-            let _missed = gate.stormed();
-            assert!(gate.begin_anew());
-            assert_eq!(gate, Gate::new(is_level));
+            let mut line = LineState::new(is_level);
+            assert!(!line.begin_anew(), "open already");
+            let _told = line.arrived();
+            let _missed = line.stormed();
+            assert!(line.begin_anew());
+            assert_eq!(line, LineState::new(is_level));
         }
     }
 
@@ -178,11 +178,11 @@ mod tests {
         /// refused, finds it open.
         #[test]
         fn nothing_is_lost_and_nothing_storms(is_level: bool, events in proptest::collection::vec(event(), 0..200)) {
-            let (mut gate, mut masked, mut untold, mut told) = (Gate::new(is_level), false, false, 0_u32);
+            let (mut line, mut masked, mut untold, mut told) = (LineState::new(is_level), false, false, 0_u32);
             let mut storm = false;
             for event in events {
                 let reaction = match event {
-                    Event::Acknowledged => match gate.acknowledged() {
+                    Event::Acknowledged => match line.acknowledged() {
                         Ok(reaction) => {
                             prop_assert!(!storm, "a storm that nobody heard of");
                             told -= 1;
@@ -199,10 +199,10 @@ mod tests {
                         }
                     },
                     _ if masked => continue,
-                    Event::Arrives => gate.arrived(),
+                    Event::Arrives => line.arrived(),
                     Event::Storms => {
                         storm = true;
-                        gate.stormed()
+                        line.stormed()
                     }
                 };
                 if !matches!(event, Event::Acknowledged) {
