@@ -15,34 +15,35 @@ use crate::console;
 use crate::cpu::ThisCpu;
 use crate::program;
 use crate::sched::{self, Next};
-use crate::thread::{Thread, Wait};
+use crate::thread::{OffCpu, Thread, Wait};
 
 /// Shows a thread whose fault waits in an endpoint's queue, or whose reply is saved; `None` if neither is so.
-pub fn with_waiting_fault<Answer>(thread: &Thread, show: impl FnOnce(&Thread) -> Answer) -> Option<Answer> {
+pub fn with_waiting_fault<Answer>(thread: &Thread, show: impl FnOnce(OffCpu<'_>) -> Answer) -> Option<Answer> {
     let waits = hold_waits();
     if let Some(saved) = thread.saved_reply().follow(&waits) {
         let shown = saved.inspect_stable(&waits, |client| {
-            let is_it = core::ptr::eq(client, thread) && client.wait() == Wait::ForFaultReply;
+            let is_it = core::ptr::eq(&raw const *client, thread) && client.wait() == Wait::ForFaultReply;
             is_it.then(|| show(client))
         });
         return shown.flatten();
     }
     let endpoint = thread.endpoint().follow(&waits)?;
     let _queues = endpoint.queues.lock();
-    // In the queue, whose lock is held, it stays where it is.
-    (thread.endpoint().leads_to(endpoint) && thread.wait() == Wait::ToSendFault).then(|| show(thread))
+    let waits_here = thread.endpoint().leads_to(endpoint) && thread.wait() == Wait::ToSendFault;
+    // SAFETY: it is in the queue, whose lock is held.
+    waits_here.then(|| show(unsafe { OffCpu::new(thread) }))
 }
 
 /// Shows `client` if the running `server` owes it the reply to its fault.
 pub fn with_owed_fault<Answer>(
     server: &Thread,
     client: &Thread,
-    show: impl FnOnce(&Thread) -> Answer,
+    show: impl FnOnce(OffCpu<'_>) -> Answer,
 ) -> Option<Answer> {
     let _waits = hold_waits();
-    // Besides the server itself, which runs this, clients are taken only with the lock held: the thread stays where it is.
     let is_owed = core::ptr::eq(server.reply_right().client(), client) && client.wait() == Wait::ForFaultReply;
-    is_owed.then(|| show(client))
+    // SAFETY: it waits for that reply. Besides the server itself, which runs this, clients are taken only with the lock held.
+    is_owed.then(|| show(unsafe { OffCpu::new(client) }))
 }
 
 /// Takes a thread away from its debugger, which has been sent its breakpoint or will be: the caller owns the thread then, and
@@ -60,7 +61,7 @@ pub fn take_breakpoint(thread: &Thread) -> Option<Arc<Thread>> {
         }
     }
     if let Some(saved) = thread.saved_reply().follow(&waits) {
-        let is_told = |client: &Thread| client.wait() == Wait::ForFaultReply && client.breakpoint().is_some();
+        let is_told = |client: OffCpu<'_>| client.wait() == Wait::ForFaultReply && client.breakpoint().is_some();
         return if saved.inspect_stable(&waits, is_told)? { saved.take_stable(&waits) } else { None };
     }
     take_client_at_breakpoint(thread, &waits)
@@ -75,7 +76,8 @@ pub(super) fn leave_paused(cpu: &ThisCpu, thread: Arc<Thread>) {
         thread.attention().void_limit();
     }
     if !thread.program().is_quiet() && !thread.program().is_ending() {
-        console::line(format_args!("{}", LeftPaused(&thread)));
+        // SAFETY: it waited for its debugger, and the caller has ended that wait.
+        console::line(format_args!("{}", LeftPaused(unsafe { OffCpu::new(&thread) })));
     }
     program::pause(cpu, thread);
 }
@@ -88,12 +90,13 @@ pub fn deliver_pending(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         let handler = thread.handler().lock();
         handler.as_ref().and_then(FaultHandler::target).map(|(endpoint, badge)| (Arc::clone(endpoint), badge))
     };
-    let (Some((endpoint, badge)), Some(pending)) = (target, thread.breakpoint()) else {
+    // SAFETY: it was paused, and the caller has taken it from there.
+    let off_cpu = unsafe { OffCpu::new(&thread) };
+    let (Some((endpoint, badge)), Some(pending)) = (target, off_cpu.breakpoint()) else {
         program::pause(cpu, thread);
         return Next::Stay;
     };
-    // SAFETY: the thread is off every CPU, and the caller owns it.
-    let _noted = record(&thread, pending.number, pending.address, unsafe { &*thread.frame_pointer() });
+    let _noted = record(&off_cpu, pending.number, pending.address, off_cpu.frame());
     let in_hands = Arc::clone(&thread);
     let mut queues = endpoint.queues.lock();
     let next = match queues.take_receiver() {
@@ -126,13 +129,11 @@ pub fn deliver_pending(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 }
 
 /// The one line that tells of a thread whose debugger went away.
-struct LeftPaused<'thread>(&'thread Thread);
+struct LeftPaused<'thread>(OffCpu<'thread>);
 
 impl fmt::Display for LeftPaused<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (thread, program) = (self.0, self.0.program());
-        // SAFETY: the thread waited for its debugger and belongs to whoever ends that wait, who shows it.
-        let frame = unsafe { &*thread.frame_pointer() };
+        let (thread, program, frame) = (&self.0, self.0.program(), self.0.frame());
         write!(
             out,
             "breakpoint: program={} ({}) thread={} was left by its debugger ",

@@ -18,7 +18,7 @@ use crate::cpu::ThisCpu;
 use crate::program::{self, EndingAdapter, Program};
 use crate::sched;
 use crate::sync::{Mutex, MutexGuard, rank};
-use crate::thread::{Thread, ThreadList, Wait};
+use crate::thread::{OffCpu, Thread, ThreadList, Wait};
 
 /// Held while links from waiting threads to what they wait for are followed.
 static CANCEL: Mutex<(), rank::Cancel> = Mutex::new(());
@@ -163,10 +163,12 @@ pub(super) fn honour_marks(cpu: &ThisCpu, thread: Arc<Thread>) {
 }
 
 /// Looks at the thread that the running `server` owes a reply: nobody can take it meanwhile.
-pub fn inspect_client<R>(server: &Thread, look: impl FnOnce(&Thread) -> R) -> Option<R> {
+pub fn inspect_client<R>(server: &Thread, look: impl FnOnce(OffCpu<'_>) -> R) -> Option<R> {
     let _waits = hold_waits();
     // SAFETY: besides the server itself, which runs this, clients are taken only with the lock held.
-    unsafe { server.reply_right().client().as_ref() }.map(look)
+    let client = unsafe { server.reply_right().client().as_ref() };
+    // SAFETY: the same, and it waits for the reply.
+    client.map(|client| look(unsafe { OffCpu::new(client) }))
 }
 
 /// A server's thread is going: whoever waits for its reply waits no longer.
@@ -196,12 +198,13 @@ pub(super) fn close(cpu: &ThisCpu, endpoint: &Endpoint) {
 /// Ends the wait of a thread that nobody will answer: a breakpoint becomes one without a debugger, a fault that nobody
 /// handles shuts its program down, any other wait ends with an error.
 pub(super) fn abandon(cpu: &ThisCpu, thread: Arc<Thread>) {
+    // SAFETY: it waited, and the caller has taken it from where it did.
+    let mut off_cpu = unsafe { OffCpu::new(&thread) };
     match thread.wait() {
-        Wait::ToSendFault | Wait::ForFaultReply if thread.breakpoint().is_some() => leave_paused(cpu, thread),
+        Wait::ToSendFault | Wait::ForFaultReply if off_cpu.breakpoint().is_some() => leave_paused(cpu, thread),
         Wait::ToSendFault | Wait::ForFaultReply => program::end_waiting(cpu, thread),
         _ => {
-            // SAFETY: the thread waited, so it is off every CPU, and this is its owner now.
-            unsafe { &mut *thread.frame_pointer() }.set_system_call_result(Error::Gone.to_register());
+            off_cpu.frame_mut().set_system_call_result(Error::Gone.to_register());
             thread.set_wait(Wait::Nothing);
             let _woken = sched::wake(cpu, thread);
         }

@@ -18,7 +18,7 @@ use crate::cpu::ThisCpu;
 use crate::object::{Close, Counted, register_object};
 use crate::sched::{self, ExitLink, Next};
 use crate::sync::{Mutex, MutexGuard, rank};
-use crate::thread::{Thread, Wait};
+use crate::thread::{OffCpu, Thread, Wait};
 
 /// A meeting point.
 #[derive(Debug)]
@@ -68,9 +68,10 @@ impl Endpoint {
     }
 
     /// Takes a thread out whose fault may be waiting here, and that `suits`.
-    pub(super) fn remove_fault(&self, thread: &Thread, suits: impl FnOnce(&Thread) -> bool) -> Option<Arc<Thread>> {
+    pub(super) fn remove_fault(&self, thread: &Thread, suits: impl FnOnce(OffCpu<'_>) -> bool) -> Option<Arc<Thread>> {
         let mut queues = self.queues.lock();
-        if !thread.endpoint().leads_to(self) || !suits(thread) {
+        // SAFETY: it waits here, under the lock that is held.
+        if !thread.endpoint().leads_to(self) || !suits(unsafe { OffCpu::new(thread) }) {
             return None;
         }
         // SAFETY: the link is changed under the lock held here: the thread is in one of these queues.

@@ -27,7 +27,7 @@ use crate::cpu::ThisCpu;
 use crate::object::Counted;
 use crate::sched;
 use crate::sync::{BriefGuard, rank, try_lock_briefly};
-use crate::thread::{Thread, Wait};
+use crate::thread::{OffCpu, Thread, Wait};
 use crate::time;
 
 /// Sends the running thread's fault to its handler. Answers the frame to return through. Faults of a program that has had
@@ -205,7 +205,8 @@ unsafe fn run_instead_of<const PLAIN: bool>(
 ) -> *const Frame {
     // The newcomer may call somebody who is no more urgent than those that are ready.
     time::ensure_slice(cpu);
-    notification::hand_bits(&waiter, notification::bits_of(badge));
+    // SAFETY: it was in the list of waiters, and has just been taken from there.
+    notification::hand_bits(unsafe { OffCpu::new(&waiter) }, notification::bits_of(badge));
     waiter.set_wait(Wait::Nothing);
     let settle = |_: &Thread, previous| sched::queue_preempted(cpu, previous);
     // SAFETY: by the contract.

@@ -14,7 +14,7 @@ use crate::arch::{TrapFrame as _, ticks};
 use crate::cpu::ThisCpu;
 use crate::program;
 use crate::sched::{self, Next};
-use crate::thread::{Thread, Wait};
+use crate::thread::{OffCpu, Thread, Wait};
 use crate::time::{self, clock};
 
 /// Limits the wait that the running thread, or one that has just left this CPU, is about to begin.
@@ -53,8 +53,9 @@ pub fn time_out(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
             Next::Choose
         }
         _ => {
-            // SAFETY: the thread waited, so it is off every CPU, and this is its owner now.
-            unsafe { &mut *thread.frame_pointer() }.set_system_call_result(Error::WouldBlock.to_register());
+            // SAFETY: it waited, and has just been taken from where it did.
+            let mut off_cpu = unsafe { OffCpu::new(&thread) };
+            off_cpu.frame_mut().set_system_call_result(Error::WouldBlock.to_register());
             thread.set_wait(Wait::Nothing);
             sched::wake(cpu, thread)
         }

@@ -4,7 +4,7 @@ use gatehouse_abi::{FaultMessage, MessageTag, TrapNumber};
 
 use super::capability_transfer::copy_capabilities;
 use crate::arch::{Arch, ArchTrap as _, Frame, TrapFrame as _};
-use crate::thread::Thread;
+use crate::thread::{OffCpu, Thread};
 
 /// What a thread is doing that waits in, or comes from, an endpoint's queue of senders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +35,10 @@ pub(super) fn transfer(sender: &Thread, sending: Sending, receiver: &Thread, bad
     unsafe { &mut *receiver.frame_pointer() }.set_message(tag, badge, from.message_words());
 }
 
-/// The fault that the thread has had. Only by its owner.
+/// The fault that the thread has had.
 #[inline(always)]
-pub fn fault_message(thread: &Thread) -> FaultMessage {
-    // SAFETY: the caller owns the thread, and nobody writes to its frame.
-    let frame = unsafe { &*thread.frame_pointer() };
+pub fn fault_message(thread: &OffCpu<'_>) -> FaultMessage {
+    let frame = thread.frame();
     let (number, address) = thread.fault();
     FaultMessage {
         cause: number.to_bits(),

@@ -20,7 +20,7 @@ use crate::cpu::ThisCpu;
 use crate::object::{Close, Counted, register_object};
 use crate::sched::{self, ExitLink, Next};
 use crate::sync::{Mutex, rank};
-use crate::thread::{QueueAdapter, Thread, Wait};
+use crate::thread::{OffCpu, QueueAdapter, Thread, Wait};
 
 /// What a signal through a capability without a badge sets.
 const NO_BADGE: u64 = 1;
@@ -132,7 +132,8 @@ impl Notification {
             state.bits |= bits_of(badge);
             return Signalled(None);
         };
-        hand_bits(&waiter, bits_of(badge));
+        // SAFETY: it was in the list of waiters, and has just been taken from there.
+        hand_bits(unsafe { OffCpu::new(&waiter) }, bits_of(badge));
         waiter.set_wait(Wait::Nothing);
         Signalled(Some(waiter))
     }
@@ -192,9 +193,8 @@ pub(super) const fn bits_of(badge: u64) -> u64 {
 
 /// The answer to a thread that waited: a message without words, whose badge are the bits.
 #[inline(always)]
-pub(super) fn hand_bits(waiter: &Thread, bits: u64) {
-    // SAFETY: the thread was in the list of waiters, so it is off every CPU, and the caller has just become its owner.
-    unsafe { &mut *waiter.frame_pointer() }.set_message(MessageTag::default(), bits, [0; 4]);
+pub(super) fn hand_bits(mut waiter: OffCpu<'_>, bits: u64) {
+    waiter.frame_mut().set_message(MessageTag::default(), bits, [0; 4]);
 }
 
 /// The running thread takes the bits that are set, or waits for some: at most so many nanoseconds, not at all for 0,

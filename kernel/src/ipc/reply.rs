@@ -14,7 +14,7 @@ use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::program;
 use crate::sched::{self, Next};
-use crate::thread::{Thread, Wait};
+use crate::thread::{OffCpu, Thread, Wait};
 
 /// Whoever waits for a reply of the running thread, which is about to receive again, will never get one.
 pub(super) fn forget_client(cpu: &ThisCpu) {
@@ -53,7 +53,8 @@ fn answer_fault(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, label: u16)
     match label {
         REPLY_REGISTERS => {
             let registers = server.utcb().registers();
-            client.set_registers(&registers);
+            // SAFETY: it waited for this reply, to which the caller has taken the right.
+            unsafe { OffCpu::new(&client) }.set_registers(&registers);
             Effect::Ready(client)
         }
         // `REPLY_KILL`, and labels that mean nothing: a handler that cannot say what it wants has not handled the fault.

@@ -17,7 +17,7 @@ use crate::cpu::ThisCpu;
 use crate::object::{Close, Counted, register_object};
 use crate::sched::ExitLink;
 use crate::sync::{Mutex, rank};
-use crate::thread::Thread;
+use crate::thread::{OffCpu, Thread};
 
 /// The right to reply to one client, until it is used.
 #[derive(Debug)]
@@ -58,12 +58,13 @@ impl SavedReply {
     }
 
     /// Looks at the client with the lock held.
-    pub(super) fn inspect_stable<R>(&self, _waits: &Waits, look: impl FnOnce(&Thread) -> R) -> Option<R> {
-        self.client.lock().as_deref().map(look)
+    pub(super) fn inspect_stable<R>(&self, _waits: &Waits, look: impl FnOnce(OffCpu<'_>) -> R) -> Option<R> {
+        // SAFETY: it waits for the reply, and is taken only with the lock held.
+        self.client.lock().as_deref().map(|client| look(unsafe { OffCpu::new(client) }))
     }
 
     /// Looks at the client: nobody can take it meanwhile.
-    pub fn inspect<R>(&self, look: impl FnOnce(&Thread) -> R) -> Option<R> {
+    pub fn inspect<R>(&self, look: impl FnOnce(OffCpu<'_>) -> R) -> Option<R> {
         self.inspect_stable(&hold_waits(), look)
     }
 }

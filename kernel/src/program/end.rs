@@ -9,7 +9,7 @@ use crate::cpu::ThisCpu;
 use crate::object::{FOREST, drop_removed};
 use crate::sched::{self, End, Next, Stage};
 use crate::start;
-use crate::thread::Thread;
+use crate::thread::{OffCpu, Thread};
 use crate::{console, ipc, irq, swap};
 
 /// Ends the program of the running thread, all its threads with it. The thread leaves the CPU at once.
@@ -135,7 +135,8 @@ fn give_back(cpu: &ThisCpu, program: Arc<Program>) {
 /// Ends the program of a thread that waits for its fault to be handled.
 fn end_for_fault(cpu: &ThisCpu, thread: Arc<Thread>, cause: EndCause) {
     let program = Arc::clone(thread.program());
-    let fault = ipc::fault_message(&thread);
+    // SAFETY: it waited for its fault to be handled, and the caller has taken it from where it did.
+    let fault = ipc::fault_message(&unsafe { OffCpu::new(&thread) });
     if !program.is_quiet() {
         console::line(format_args!(
             "fault: program={} ({}) thread={} trap={:?} address={:#x} rip={:#x}: not handled by its handler{}",

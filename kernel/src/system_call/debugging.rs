@@ -32,7 +32,7 @@ pub(super) fn clear_breakpoint(cpu: &ThisCpu, thread: &Thread, target: u64) -> R
 /// Writes the registers of a thread that stands still to the caller's message buffer.
 pub(super) fn read_registers(thread: &Thread, target: u64) -> Result<u64, Error> {
     let target = other_thread(thread, target, Rights::READ)?;
-    let registers = with_stopped(thread, &target, Thread::registers).ok_or(Error::WrongState)?;
+    let registers = with_stopped(thread, &target, |stopped| stopped.registers()).ok_or(Error::WrongState)?;
     thread.utcb().set_registers(&registers);
     Ok(0)
 }
@@ -41,7 +41,7 @@ pub(super) fn read_registers(thread: &Thread, target: u64) -> Result<u64, Error>
 pub(super) fn write_registers(thread: &Thread, target: u64) -> Result<u64, Error> {
     let target = other_thread(thread, target, Rights::WRITE)?;
     let registers = thread.utcb().registers();
-    with_stopped(thread, &target, |stopped| stopped.set_registers(&registers)).ok_or(Error::WrongState)?;
+    with_stopped(thread, &target, |mut stopped| stopped.set_registers(&registers)).ok_or(Error::WrongState)?;
     Ok(0)
 }
 
@@ -58,7 +58,7 @@ pub(super) fn set_hardware_breakpoint(thread: &Thread, arguments: &[u64; 6]) -> 
     };
     let breakpoint = access.map(|access| HardwareBreakpoint::new(address, access, length)).transpose();
     let breakpoint = breakpoint.map_err(|_| Error::InvalidArgument)?;
-    let done = with_stopped(thread, &target, |stopped| stopped.set_hardware_breakpoint(number, breakpoint));
+    let done = with_stopped(thread, &target, |mut stopped| stopped.set_hardware_breakpoint(number, breakpoint));
     done.ok_or(Error::WrongState)?.map_err(|_| Error::InvalidArgument)?;
     Ok(0)
 }

@@ -12,7 +12,7 @@ use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, SavedReply, capability_transfer};
 use crate::object::{AnyObject, Counted, FOREST, drop_removed};
-use crate::thread::{Thread, Wait};
+use crate::thread::{OffCpu, Thread, Wait};
 
 /// Puts the caller's right to reply into a slot.
 pub(super) fn save(cpu: &ThisCpu, thread: &Thread) -> Result<u64, Error> {
@@ -60,7 +60,7 @@ pub(super) fn reply_to(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame, number
 
 /// The registers of a thread whose fault waits for a reply: the caller's, or one that a slot stands for.
 pub(super) fn read_fault_registers(thread: &Thread, number: u64) -> Result<u64, Error> {
-    let registers_of = |client: &Thread| (client.wait() == Wait::ForFaultReply).then(|| client.registers());
+    let registers_of = |client: OffCpu<'_>| (client.wait() == Wait::ForFaultReply).then(|| client.registers());
     let registers = match number {
         SLOT_NONE => ipc::inspect_client(thread, registers_of),
         number => find(thread, number)?.inspect(registers_of),

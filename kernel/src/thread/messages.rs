@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use gatehouse_abi::{ThreadRegisters, TrapNumber};
+use gatehouse_abi::TrapNumber;
 
 use super::{Thread, Utcb, Wait};
 use crate::ipc::{Endpoint, FaultHandler, Link, Linked, Notification, Party, ReplyRight, SavedReply};
@@ -162,22 +162,5 @@ impl Thread {
     #[must_use]
     pub const fn handler(&self) -> &Mutex<Option<FaultHandler>, rank::Handler> {
         &self.handler
-    }
-
-    /// Sets its registers, as far as a program may.
-    ///
-    /// Only by its owner, while it is off every CPU.
-    pub fn set_registers(&self, registers: &ThreadRegisters) {
-        // SAFETY: the thread is off every CPU and the caller owns it.
-        unsafe { &mut *self.frame_pointer() }.set_registers(registers);
-        self.bases().record(registers.fs_base, registers.gs_base);
-    }
-
-    /// Its registers. Only by its owner, while it is off every CPU.
-    #[must_use]
-    pub fn registers(&self) -> ThreadRegisters {
-        // SAFETY: as above.
-        let registers = unsafe { &*self.frame_pointer() }.registers();
-        ThreadRegisters { fs_base: self.bases().fs(), gs_base: self.bases().gs(), ..registers }
     }
 }

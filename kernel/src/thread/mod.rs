@@ -10,6 +10,7 @@ mod home;
 mod list;
 mod look;
 mod messages;
+mod off_cpu;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
 mod thread;
 mod utcb;
@@ -19,6 +20,7 @@ pub use affinity::{Affinity, AffinityError};
 pub use attention::{Attention, Special};
 pub use list::ThreadList;
 pub use look::{Attended, LookRequest};
+pub use off_cpu::OffCpu;
 pub use thread::{
     DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, SenderAdapter, Thread, ThreadTimerAdapter, count,
 };

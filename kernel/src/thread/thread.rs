@@ -245,7 +245,7 @@ impl Thread {
         })
     }
 
-    /// The saved context. It may be written by the entry code while the thread runs, so it is a pointer.
+    /// The saved context. It may be written by the entry code while the thread runs, so it is a pointer; [`super::OffCpu`] gives a reference.
     #[must_use]
     #[inline(always)]
     pub const fn frame_pointer(&self) -> *mut Frame {
