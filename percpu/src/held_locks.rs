@@ -41,34 +41,31 @@ pub struct LockSite {
 #[inline(always)]
 pub unsafe fn hold_highest_lock<R: LockRank>() {
     #[cfg(target_os = "none")]
-    // SAFETY: by the contract the word is a header's, or the early block's, and only this CPU writes it. The call keeps all registers.
+    // SAFETY: by the contract the word is a header's, or the early block's, and only this CPU writes it.
     unsafe {
         asm!(
             "cmp dword ptr gs:[{offset}], {bit}",
             "2:",
-            "jae 4f",
-            "3:",
-            "or dword ptr gs:[{offset}], {bit}",
-            // Out of the way, behind the function.
-            ".subsection 1",
-            "4:",
-            "call {not_highest}",
-            "jmp 3b",
-            ".subsection 0",
+            "jae {not_highest}",
             ".pushsection .lock_sites, \"a\"",
             ".quad 2b, {place}",
             ".popsection",
             offset = const offsets::LOCKS_HELD,
             bit = const 1_u32 << R::PLACE,
             place = const R::PLACE,
-            not_highest = sym keeping_registers::<R>,
+            not_highest = label {
+                // SAFETY: a function that keeps all registers, on an aligned stack.
+                unsafe { asm!("call {keeping_registers}", keeping_registers = sym keeping_registers::<R>) }
+            },
+            options(nostack),
         );
+        asm!("or dword ptr gs:[{offset}], {bit}", offset = const offsets::LOCKS_HELD, bit = const 1_u32 << R::PLACE, options(nostack));
     }
 }
 
 /// Calls [`LockRank::not_highest`] from the middle of any code.
 ///
-/// On entry: the return address at `[rsp]`, at any alignment; interrupts as they are for the caller. All general registers are kept; flags
+/// On entry: the return address at `[rsp]`; interrupts as they are for the caller. All general registers are kept; flags
 /// are lost. The kernel uses no others.
 ///
 /// # Safety
