@@ -86,6 +86,13 @@ impl FatalReport {
         for cpu in cpus {
             let lines = &self.cpus[cpu["cpu"].as_u64().unwrap_or_default() as usize];
             let steps = lines.iter().filter(|line| line.starts_with("    ")).count();
+            // What stopped it came from outside the instruction stream, which bit 63 says.
+            let number = match cpu["state"].as_str() {
+                Some("interrupt") => Some(1 << 63),
+                Some("nmi") => Some(1 << 63 | 3),
+                _ => cpu["trap"].as_u64(),
+            };
+            assert_eq!(cpu["trap"].as_u64(), number, "{cpu}");
             let recorded = cpu["backtrace"].as_array().map_or(0, Vec::len);
             assert_eq!(recorded, steps, "{cpu} beside {lines:?}");
         }

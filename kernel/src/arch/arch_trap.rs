@@ -66,6 +66,8 @@ pub trait ArchTrap {
     /// The saved context.
     type Frame: TrapFrame;
 
+    /// What happened, by vector and error code alone.
+    fn number(frame: &Self::Frame) -> TrapNumber;
     /// The processor's own number of the trap; only for reports.
     fn vector(frame: &Self::Frame) -> u64;
     /// The processor's error code; 0 when there is none.

@@ -67,8 +67,12 @@ fn what(stopped: &Stopped, out: &mut dyn Write) -> fmt::Result {
             write!(out, "\"panic\",\"message\":")?;
             text(message, out)?;
         }
-        (Cause::NonMaskable, _) => write!(out, "\"nmi\"")?,
-        _ => write!(out, "\"interrupt\"")?,
+        (cause, frame) => {
+            write!(out, "\"{}\"", if matches!(cause, Cause::NonMaskable) { "nmi" } else { "interrupt" })?;
+            if let Some(frame) = frame {
+                write!(out, ",\"trap\":{}", Arch::number(frame).to_bits())?;
+            }
+        }
     }
     let Some(frame) = &stopped.frame else { return Ok(()) };
     write!(out, ",\"registers\":\"")?;

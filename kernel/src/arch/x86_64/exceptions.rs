@@ -16,6 +16,10 @@ pub struct Arch;
 impl ArchTrap for Arch {
     type Frame = TrapFrame;
 
+    fn number(frame: &TrapFrame) -> TrapNumber {
+        decode::trap_number(frame.vector() as u8, frame.error_code())
+    }
+
     fn vector(frame: &TrapFrame) -> u64 {
         frame.vector()
     }
