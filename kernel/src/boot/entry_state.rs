@@ -118,7 +118,7 @@ unsafe extern "C" {
 /// is; no other CPU runs. From now on nothing is read through the loader's direct map.
 pub(super) unsafe fn use_boot_tables(image: &ImagePlacement, loader_direct_map: u64) {
     let physical = |table: *const Table| (table as u64).wrapping_sub(image.virtual_offset);
-    let loader_top = (loader_direct_map + Cr3::read().0.start_address().as_u64()) as *const [u64; 512];
+    let loader_top = loader_direct_map.wrapping_add(Cr3::read().0.start_address().as_u64()) as *const [u64; 512];
     // SAFETY: the tables are in the image's writable data, and nothing else uses them: the tables in force are the
     // loader's, whose top level is readable through its direct map. The new tables show the image where it runs,
     // stack included, by the loader's own lower tables.

@@ -147,7 +147,7 @@ fn read_boot_info() -> Result<(BootInfo, u64), BootError> {
             entries.iter().map(|entry| (entry.base, entry.length, memory_kind(entry.entry_type))),
         )?,
         image: ImagePlacement {
-            physical: PhysicalRange { start, end: start + segments.length() },
+            physical: PhysicalRange { start, end: start.wrapping_add(segments.length()) },
             virtual_offset: segments.start().wrapping_sub(start),
             segments,
         },

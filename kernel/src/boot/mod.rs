@@ -9,6 +9,8 @@
 //! first 4 GiB of physical memory at [`DIRECT_MAP_BASE`](crate::memory::layout::DIRECT_MAP_BASE).
 //! `memory` replaces these tables by the final ones.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 // Host builds that are no tests have no door.
 #[cfg(any(target_os = "none", test))]
 mod pvh;

@@ -73,7 +73,8 @@ fn command_line(memory: &impl PhysicalMemory, address: u64) -> Result<CommandLin
         return Ok(CommandLine::default());
     }
     for length in 0..=CommandLine::MAXIMUM_LENGTH {
-        let bytes = memory.bytes(address, length + 1).ok_or(BootError::OutOfReach("command line", address))?;
+        let bytes =
+            memory.bytes(address, length.saturating_add(1)).ok_or(BootError::OutOfReach("command line", address))?;
         if bytes[length] == 0 {
             return CommandLine::from_bytes(&bytes[..length]);
         }
@@ -101,9 +102,10 @@ fn read_boot_info(memory: &impl PhysicalMemory, address: u64, image: ImagePlacem
     if start.version < VERSION_WITH_MEMORY_MAP {
         return Err(BootError::OldVersion(start.version));
     }
-    let map_length = start.memory_map_entries as usize * size_of::<MemoryMapEntry>();
-    let map_bytes =
-        memory.bytes(start.memory_map, map_length).ok_or(BootError::OutOfReach("memory map", start.memory_map))?;
+    let map_length = (start.memory_map_entries as usize).checked_mul(size_of::<MemoryMapEntry>());
+    let map_bytes = map_length
+        .and_then(|length| memory.bytes(start.memory_map, length))
+        .ok_or(BootError::OutOfReach("memory map", start.memory_map))?;
     let entries = map_bytes.chunks_exact(size_of::<MemoryMapEntry>()).filter_map(|bytes| {
         let entry = MemoryMapEntry::read_from_bytes(bytes).ok()?;
         Some((entry.address, entry.size, memory_kind(entry.kind)))
@@ -155,7 +157,7 @@ mod on_the_machine {
             if range.end > BOOT_DIRECT_MAP_SIZE || range.start == 0 {
                 return None;
             }
-            let pointer = (DIRECT_MAP_BASE + address) as *const u8;
+            let pointer = DIRECT_MAP_BASE.checked_add(address)? as *const u8;
             // SAFETY: the boot tables map physical 0 to 4 GiB at DIRECT_MAP_BASE, and the range lies below. Only this
             // CPU runs and it writes no physical memory outside the image, where no loader puts its data.
             Some(unsafe { slice::from_raw_parts(pointer, length) })
@@ -167,9 +169,9 @@ mod on_the_machine {
         // SAFETY: the first CPU, before anything else.
         unsafe { percpu::use_early_block() };
         let segments = ImageSegments::of_this_image();
-        let start = segments.start() - IMAGE_VIRTUAL_BASE;
+        let start = segments.start().wrapping_sub(IMAGE_VIRTUAL_BASE);
         let image = ImagePlacement {
-            physical: PhysicalRange { start, end: start + segments.length() },
+            physical: PhysicalRange { start, end: start.wrapping_add(segments.length()) },
             virtual_offset: IMAGE_VIRTUAL_BASE,
             segments,
         };

@@ -1,5 +1,7 @@
 //! What every door tells the kernel.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod boot_stack;
 mod command_line;
 mod image;

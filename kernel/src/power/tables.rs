@@ -4,6 +4,8 @@
 //! Source: ACPI specification 6.5, "Root System Description Pointer", "Fixed ACPI Description Table (FADT)", "\_Sx (System
 //! States)", "AML Byte Stream Byte Values".
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 /// Bytes of physical memory: as many from an address on, or `None` if they cannot be read.
 pub(super) type Read<'read> = &'read dyn Fn(u64, usize) -> Option<&'static [u8]>;
 
@@ -132,7 +134,7 @@ fn sleep_types(aml: &[u8]) -> Option<[u8; 2]> {
         let before = &body[..*at];
         body[*at..].starts_with(b"_S5_") && (before.ends_with(&[NAME]) || before.ends_with(&[NAME, ROOT]))
     })?;
-    package(body.get(at + 4..)?)
+    package(body.get(at..)?.get(4..)?)
 }
 
 /// The first two numbers of a package; a single one stands for both. Sleep types have three bits.
@@ -140,26 +142,27 @@ fn package(aml: &[u8]) -> Option<[u8; 2]> {
     const PACKAGE: u8 = 0x12;
     let [PACKAGE, length, ..] = *aml else { return None };
     // The two highest bits say how many more bytes the length has; behind it is the number of elements.
-    let elements = 2 + usize::from(length >> 6);
-    let count = byte(aml, elements)?;
-    let (first, next) = number(aml, elements + 1)?;
-    let second = if count > 1 { number(aml, next).map_or(first, |(second, _)| second) } else { first };
-    (count > 0 && first < 8 && second < 8).then_some([first, second])
+    let elements = aml.get(2..)?.get(usize::from(length >> 6)..)?;
+    let (count, elements) = elements.split_first()?;
+    let (first, rest) = number(elements)?;
+    let second = if *count > 1 { number(rest).map_or(first, |(second, _)| second) } else { first };
+    (*count > 0 && first < 8 && second < 8).then_some([first, second])
 }
 
-/// A number, and where the next element begins.
-fn number(aml: &[u8], at: usize) -> Option<(u8, usize)> {
-    match byte(aml, at)? {
+/// A number, and what follows.
+fn number(aml: &[u8]) -> Option<(u8, &[u8])> {
+    let (prefix, rest) = aml.split_first()?;
+    let bytes = match *prefix {
         // ZeroOp and OneOp.
-        value @ 0..=1 => Some((value, at + 1)),
+        value @ 0..=1 => return Some((value, rest)),
         // Byte, word and double word; what is more than a byte is no sleep type.
-        prefix @ 0x0a..=0x0c => {
-            let bytes = 1 << (prefix - 0x0a);
-            let digits = aml.get(at + 1..at + 1 + bytes)?;
-            digits[1..].iter().all(|byte| *byte == 0).then_some((digits[0], at + 1 + bytes))
-        }
-        _ => None,
-    }
+        0x0a => 1,
+        0x0b => 2,
+        0x0c => 4,
+        _ => return None,
+    };
+    let ([low, high @ ..], rest) = rest.split_at_checked(bytes)? else { return None };
+    high.iter().all(|byte| *byte == 0).then_some((*low, rest))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The I/O ports that the kernel keeps to itself: what stops CPUs, hides interrupts, or turns the machine off or over.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use core::ops::Range;
 
 use crate::sync::{Mutex, rank};
@@ -56,8 +58,9 @@ pub fn owner(ports: &Range<u64>) -> Option<&'static str> {
 #[must_use]
 pub const fn harmless(port: u16, bytes: u64, value: u32) -> u32 {
     let first = port as u64;
-    if first <= CLOCK_INDEX && CLOCK_INDEX < first + bytes {
-        value & !(NMI_MASK << (8 * (CLOCK_INDEX - first)))
+    if first <= CLOCK_INDEX && CLOCK_INDEX < first.saturating_add(bytes) {
+        // The register is in the value, which has 4 bytes at most.
+        value & !NMI_MASK.unbounded_shl(CLOCK_INDEX.saturating_sub(first).saturating_mul(8) as u32)
     } else {
         value
     }

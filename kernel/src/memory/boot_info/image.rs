@@ -61,6 +61,6 @@ impl ImageSegments {
     /// Bytes from the start of the text to the end of the data.
     #[must_use]
     pub const fn length(&self) -> u64 {
-        self.data.end - self.text.start
+        self.data.end.saturating_sub(self.text.start)
     }
 }

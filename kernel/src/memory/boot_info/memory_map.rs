@@ -111,7 +111,10 @@ impl MemoryMap {
         map.set(PhysicalRange { start: 0, end: Self::FIRMWARE_WRITES_BELOW }, MemoryKind::Reserved)?;
         if map.regions.last().is_some_and(|last| last.range.end > DIRECT_MAP_SIZE) {
             let start = DIRECT_MAP_SIZE;
-            map.set(PhysicalRange { start, end: map.regions[map.regions.len() - 1].range.end }, MemoryKind::Reserved)?;
+            map.set(
+                PhysicalRange { start, end: map.regions.last().map_or(start, |last| last.range.end) },
+                MemoryKind::Reserved,
+            )?;
         }
         Ok(map)
     }
@@ -146,12 +149,12 @@ impl MemoryMap {
                 for rest in [before, after] {
                     if !rest.is_empty() {
                         self.insert(index, MemoryRegion { range: rest, kind: region.kind })?;
-                        index += 1;
+                        index = index.saturating_add(1);
                     }
                 }
                 continue;
             }
-            index += 1;
+            index = index.saturating_add(1);
         }
         let place = self.regions.partition_point(|region| region.range.start < merged.start);
         self.insert(place, MemoryRegion { range: merged, kind })
