@@ -15,7 +15,6 @@
 //! ```
 
 pub mod archive;
-pub mod bench;
 pub mod command;
 pub mod display;
 pub mod firmware;
@@ -24,6 +23,7 @@ pub mod kernel_build;
 pub mod limine;
 pub mod machine;
 pub mod outcome;
+pub mod output_file;
 pub mod policy;
 pub mod process;
 pub mod qemu;
@@ -31,7 +31,6 @@ pub mod record;
 pub mod result;
 pub mod session;
 pub mod setup;
-pub mod sweep;
 pub mod symbols;
 pub mod testing;
 pub mod toolchain;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
@@ -25,6 +25,19 @@ pub const INTERRUPTED_EXIT: i32 = 130;
 /// Live children by process id.
 static LIVE: Mutex<BTreeMap<i32, Ending>> = Mutex::new(BTreeMap::new());
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The exit status of a tool that has done its work, with a line that says what went wrong.
+pub fn end_with(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // What was going on failed because its children were ended.
+        Err(_) if interrupted() => ExitCode::from(INTERRUPTED_EXIT as u8),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// How a child is ended.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ mod fatal_report;
 mod monitor;
 mod pages;
 mod swap_disk;
+pub mod sweep;
 
 pub use booted::{alone, boot, boot_and_pass, boot_observed, checked_result};
 pub use fatal_report::{FatalReport, boot_to_report};

@@ -1,10 +1,10 @@
 //! What the kernel's operations cost: guest instructions, the same on every host.
 
-use ci::bench::budgets;
-use ci::bench::check::complaints;
-use ci::bench::deterministic::{count, samples};
-use ci::bench::golden::Golden;
 use ci::kernel_build::build_once;
+use ci_bench::budgets;
+use ci_bench::check::complaints;
+use ci_bench::deterministic::{count, samples};
+use ci_bench::golden::Golden;
 use integration_tests::alone;
 
 /// One instruction more than its budget, and an operation is told here with its path.

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ci::bench::golden::Golden;
 use ci::outcome::{Outcome, exit_value};
 use ci::workspace;
+use ci_bench::golden::Golden;
 use gatehouse_abi::TrapNumber;
 use integration_tests::{table, text};
 

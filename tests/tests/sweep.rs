@@ -3,9 +3,9 @@
 
 use ci::kernel_build;
 use ci::machine::Machine;
-use ci::sweep::Event::{MachineCheck, NonMaskable, Step};
-use ci::sweep::{Event, Range, Stand, Strike, Tally, sweep};
 use integration_tests::alone;
+use integration_tests::sweep::Event::{MachineCheck, NonMaskable, Step};
+use integration_tests::sweep::{Event, Range, Stand, Strike, Tally, sweep};
 
 /// Instructions that each sweep takes unless all are wanted: together they take less than a minute.
 const SOME: usize = 25;

@@ -26,7 +26,7 @@ pub enum Subcommand {
     /// Run all tests, those that boot QEMU included
     Test(test::TestArguments),
     /// Count the guest instructions of the kernel's operations, and check them against their budgets
-    Bench(Box<bench::BenchArguments>),
+    Bench(bench::BenchArguments),
     /// Check format, lints and the house rules
     Check,
     /// Make a CD image that boots by Limine, on BIOS and UEFI
@@ -46,7 +46,7 @@ impl Arguments {
             Subcommand::Build => build::build(),
             Subcommand::Run(arguments) => run::run(*arguments),
             Subcommand::Test(arguments) => test::test(arguments),
-            Subcommand::Bench(arguments) => bench::bench(*arguments),
+            Subcommand::Bench(arguments) => bench::bench(arguments),
             Subcommand::Check => check::check(),
             Subcommand::Iso(arguments) => iso::iso(arguments),
             Subcommand::Gdb(arguments) => gdb::gdb(*arguments),

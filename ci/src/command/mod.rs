@@ -7,7 +7,6 @@ mod check;
 mod gdb;
 mod iso;
 mod machine_arguments;
-mod output_file;
 mod run;
 mod setup;
 mod test;

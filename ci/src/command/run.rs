@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{MachineArguments, output_file};
+use super::MachineArguments;
 use crate::display::Live;
 use crate::kernel_build::{self, Talk};
 use crate::outcome::Outcome;
+use crate::output_file;
 use crate::process::INTERRUPTED_EXIT;
 use crate::result::{Document, Verdict};
 use crate::setup::{self, Component, set_up};

@@ -45,10 +45,17 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// A call of the cargo that runs this tool.
+/// A call of the cargo that runs this tool, in the workspace's folder and without input.
 pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = cargo_here(arguments);
+    command.current_dir(workspace::root()).stdin(Stdio::null());
+    command
+}
+
+/// A call of the cargo that runs this tool, in the current folder.
+pub fn cargo_here(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    command.current_dir(workspace::root()).args(arguments).stdin(Stdio::null());
+    command.args(arguments);
     command
 }
 

@@ -13,7 +13,7 @@ mod slots;
 mod tally;
 mod targets;
 
-pub use executables::{Executable, build, cargo, run};
+pub use executables::{Executable, build, cargo, cargo_here, run};
 pub use slots::{Slots, Taken};
 pub use tally::{End, Tally};
 pub use targets::Targets;

@@ -1,5 +1,5 @@
 //! What sweeps strike at: a loop in ring 3 that holds a value in every register, and never changes one. To be run as the first
-//! program on one CPU under QEMU's debugger stub (`ci::sweep`), which stops it at `sweep_mark`.
+//! program on one CPU under QEMU's debugger stub (`integration_tests::sweep`), which stops it at `sweep_mark`.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::{Kernel, entry};

@@ -4,9 +4,9 @@ use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::bench::catalogue::OPERATIONS;
-use crate::bench::document::Document;
-use crate::bench::load::{Scale, Throughput};
+use crate::catalogue::OPERATIONS;
+use crate::document::Document;
+use crate::load::{Scale, Throughput};
 
 const WIDTH: u32 = 860;
 /// The most labels of an axis on which only whole numbers are.
@@ -179,14 +179,13 @@ pub(super) fn faults(throughput: &Throughput) -> Vec<Curve> {
 
 /// Microseconds of shootdowns over CPUs.
 pub(super) fn shootdowns(throughput: &Throughput) -> Vec<Curve> {
-    let point =
-        |shootdown: &crate::bench::load::Shootdown| (shootdown.cpus as f64, shootdown.nanoseconds.median / 1000.0);
+    let point = |shootdown: &crate::load::Shootdown| (shootdown.cpus as f64, shootdown.nanoseconds.median / 1000.0);
     vec![Curve { name: "unmap a page".into(), points: throughput.shootdowns.iter().map(point).collect() }]
 }
 
 /// Shares of the sleepers that ran so late at most, in per cent, one curve for each length of sleep.
 pub(super) fn lateness(throughput: &Throughput) -> Vec<Curve> {
-    let curve = |sleep: &crate::bench::load::Lateness| {
+    let curve = |sleep: &crate::load::Lateness| {
         let count = sleep.samples.len().max(1) as f64;
         let point = |(index, late): (usize, &u64)| (*late as f64 / 1000.0, (index + 1) as f64 * 100.0 / count);
         Curve {
@@ -199,7 +198,7 @@ pub(super) fn lateness(throughput: &Throughput) -> Vec<Curve> {
 
 /// What grows with the number of CPUs, one curve each.
 pub(super) fn scale(scale: &Scale) -> [Curve; 4] {
-    let curve = |name: &str, value: fn(&crate::bench::load::Size) -> Option<f64>| Curve {
+    let curve = |name: &str, value: fn(&crate::load::Size) -> Option<f64>| Curve {
         name: name.into(),
         points: scale.machines.iter().filter_map(|size| Some((size.cpus as f64, value(size)?))).collect(),
     };

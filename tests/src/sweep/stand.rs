@@ -7,12 +7,12 @@ use anyhow::{Context, Result, bail, ensure};
 use iced_x86::Register;
 
 use super::event::{Event, Strike};
-use crate::bench::debugged::Debugged;
-use crate::bench::debugger::{Outside, Stop};
-use crate::bench::registers::Registers;
-use crate::bench::symbols::Symbols;
-use crate::kernel_build::Artifacts;
-use crate::machine::Machine;
+use ci::kernel_build::Artifacts;
+use ci::machine::Machine;
+use ci_bench::debugged::Debugged;
+use ci_bench::debugger::{Outside, Stop};
+use ci_bench::registers::Registers;
+use ci_bench::symbols::Symbols;
 
 /// The only CPU.
 const CPU: usize = 0;

@@ -171,9 +171,9 @@ fn is_assembly(step: &Step, symbols: &Symbols) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::registers::Registers;
-    use super::super::trace::LONGEST_INSTRUCTION;
     use super::*;
+    use crate::registers::Registers;
+    use crate::trace::LONGEST_INSTRUCTION;
 
     fn step(user: bool, code: &[u8]) -> Step {
         let mut bytes = [0x90; LONGEST_INSTRUCTION];

@@ -4,10 +4,10 @@ use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::charts::{self, Curve};
-use crate::bench::catalogue::OPERATIONS;
-use crate::bench::document::{Document, Operation};
-use crate::bench::load::{Spread, Throughput};
-use crate::bench::peers::Peers;
+use crate::catalogue::OPERATIONS;
+use crate::document::{Document, Operation};
+use crate::load::{Spread, Throughput};
+use crate::peers::Peers;
 
 /// What is drawn over earlier runs.
 const HISTORY: [&str; 6] =
@@ -181,7 +181,7 @@ fn lateness(throughput: &Throughput) -> Result<Markup> {
     })
 }
 
-fn scaled(scale: &crate::bench::load::Scale) -> Result<Markup> {
+fn scaled(scale: &crate::load::Scale) -> Result<Markup> {
     let [bring_up, memory, broadcast, shootdown] = charts::scale(scale);
     let one = |y: &str, curve: Curve| charts::curves("CPUs", y, &[curve], true);
     let microseconds =
@@ -235,7 +235,7 @@ fn compiler(document: &Document) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::load::{Faults, Interrupt, Lateness, Scale, Shootdown, Size};
+    use crate::load::{Faults, Interrupt, Lateness, Scale, Shootdown, Size};
 
     fn document(instructions: u64) -> Document {
         let spread = Spread { median: 2.0, min: 1.0, max: 3.0 };

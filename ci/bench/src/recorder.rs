@@ -11,8 +11,8 @@ use super::instruction;
 use super::registers::Registers;
 use super::symbols::Symbols;
 use super::trace::{self, LONGEST_INSTRUCTION, Step, Trace};
-use crate::kernel_build::Artifacts;
-use crate::machine::Machine;
+use ci::kernel_build::Artifacts;
+use ci::machine::Machine;
 
 /// The guest may take that long between two traces.
 const BETWEEN: Duration = Duration::from_secs(120);

@@ -122,9 +122,9 @@ pub fn mnemonic(instruction: &Instruction) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::registers::Registers;
-    use super::super::trace::LONGEST_INSTRUCTION;
     use super::*;
+    use crate::registers::Registers;
+    use crate::trace::LONGEST_INSTRUCTION;
 
     fn step(code: &[u8]) -> Step {
         let mut bytes = [0; LONGEST_INSTRUCTION];

@@ -1,4 +1,4 @@
-//! Benchmarks: guest instructions under an instruction count, checked against budgets; paths instruction by instruction.
+//! `cargo xtask bench`: guest instructions under an instruction count, checked against budgets; paths instruction by instruction.
 //!
 //! ```text
 //! machine ─> QEMU -icount ─> records of the program `bench` ─> measurement ┐
@@ -8,6 +8,7 @@
 pub mod budgets;
 pub mod catalogue;
 pub mod check;
+pub mod command;
 pub mod debugged;
 pub mod debugger;
 pub mod deterministic;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::kernel_build::Artifacts;
-use crate::machine::{Machine, default_time_limit};
-use crate::result::Boot;
-use crate::session::Observer;
-use crate::transcript::Transcript;
+use ci::kernel_build::Artifacts;
+use ci::machine::{Machine, default_time_limit};
+use ci::result::Boot;
+use ci::session::Observer;
+use ci::transcript::Transcript;
 
 /// CPUs of the machine whose throughput is measured.
 pub const CPUS: u32 = 4;

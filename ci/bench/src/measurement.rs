@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::catalogue;
 use super::path::Path;
-use crate::transcript::Transcript;
+use ci::transcript::Transcript;
 
 /// The key of the guest's records.
 const RECORD: &str = "icount";
@@ -103,8 +103,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::outcome::Outcome;
-    use crate::record::Record;
+    use ci::outcome::Outcome;
+    use ci::record::Record;
 
     fn transcript(value: serde_json::Value) -> Transcript {
         Transcript {

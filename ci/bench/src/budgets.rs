@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::catalogue::{self, OPERATIONS};
-use crate::workspace;
+use ci::workspace;
 
 /// Budgets by key.
 pub type Budgets = BTreeMap<String, u64>;

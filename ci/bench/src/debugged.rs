@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
 use super::debugger::Debugger;
-use crate::machine::Machine;
-use crate::process::Guarded;
+use ci::machine::Machine;
+use ci::process::Guarded;
 
 /// A QEMU under its debugger; killed when this is dropped.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 ///
 /// # Errors
 /// The file is a folder, or lies in one that is not there or cannot be written to.
-pub(super) fn check(file: &Path) -> Result<()> {
+pub fn check(file: &Path) -> Result<()> {
     if file.is_dir() {
         bail!("{}: that is a folder, give a file", file.display());
     }
@@ -36,7 +36,7 @@ pub(super) fn check(file: &Path) -> Result<()> {
 ///
 /// # Errors
 /// There is one and it stays.
-pub(super) fn remove_old(file: &Path) -> Result<()> {
+pub fn remove_old(file: &Path) -> Result<()> {
     if !is_ordinary(file) {
         return Ok(());
     }
@@ -52,7 +52,7 @@ pub(super) fn remove_old(file: &Path) -> Result<()> {
 ///
 /// # Errors
 /// The file system's, with the file's name.
-pub(super) fn write(file: &Path, text: &str) -> Result<()> {
+pub fn write(file: &Path, text: &str) -> Result<()> {
     let written = if is_ordinary(file) { replace(file, text) } else { fs::write(file, text) };
     written.with_context(|| format!("cannot write {}", file.display()))
 }

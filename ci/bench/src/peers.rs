@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::catalogue;
-use crate::workspace;
+use ci::workspace;
 
 /// Goals and other kernels' figures.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -11,9 +11,9 @@ use super::recorder::record;
 use super::sharing::{Sharing, sharing};
 use super::symbols::Symbols;
 use super::trace::Trace;
-use crate::kernel_build::Artifacts;
-use crate::machine::Machine;
-use crate::session::Observer;
+use ci::kernel_build::Artifacts;
+use ci::machine::Machine;
+use ci::session::Observer;
 
 /// CPUs of the machine whose instructions are counted: the fewest on which CPUs can be crossed.
 pub const CPUS: u32 = 2;
@@ -125,8 +125,8 @@ fn disagreements(sampled: &BTreeMap<String, Measurement>, traced: &BTreeMap<Stri
 
 #[cfg(test)]
 mod tests {
-    use super::super::measurement::Method;
     use super::*;
+    use crate::measurement::Method;
 
     fn one(key: &str, method: Method, value: u64) -> BTreeMap<String, Measurement> {
         BTreeMap::from([(key.to_string(), Measurement { method, samples: vec![value] })])

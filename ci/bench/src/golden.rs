@@ -13,7 +13,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::instruction;
 use super::path::Path;
 use super::symbols::Symbols;
-use crate::workspace;
+use ci::workspace;
 
 /// A function and a mnemonic.
 type Word = (String, String);

@@ -36,12 +36,12 @@ pub fn complaints(counted: &Counted, budgets: &Budgets, golden: &Golden) -> Vec<
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::measurement;
-    use super::super::path::paths;
-    use super::super::registers::Registers;
-    use super::super::symbols::Symbols;
-    use super::super::trace::{LONGEST_INSTRUCTION, Step, Trace};
     use super::*;
+    use crate::measurement;
+    use crate::path::paths;
+    use crate::registers::Registers;
+    use crate::symbols::Symbols;
+    use crate::trace::{LONGEST_INSTRUCTION, Step, Trace};
 
     /// A count of `call`, whose kernel executes these instructions.
     fn counted(code: &[&[u8]]) -> Counted {
