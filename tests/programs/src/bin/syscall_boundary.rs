@@ -17,7 +17,7 @@ fn enter_boundary() -> ! {
 
 #[cfg(target_os = "none")]
 fn enter_boundary() -> ! {
-    // SAFETY: `syscall_boundary.ld` puts the section below there. RAX 0 is Null; behind it no page is mapped, so that
+    // SAFETY: `scripts/syscall_boundary.ld` puts the section below there. RAX 0 is Null; behind it no page is mapped, so that
     // nothing comes back.
     unsafe { core::arch::asm!("jmp {}", in(reg) programs::BOUNDARY_SITE, in("rax") 0, options(noreturn)) }
 }
