@@ -32,6 +32,22 @@ pub struct Artifacts {
     pub programs: Vec<PathBuf>,
 }
 
+/// How the kernel is compiled; the programs are always compiled for release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// In parts, of which an edit has those compiled that it touches: the next boot comes soon.
+    Quick,
+    /// As a whole, which takes longest for any edit: what is tested, measured and shipped.
+    Release,
+}
+
+impl Profile {
+    /// What the flag `--release` chooses.
+    pub fn chosen(release: bool) -> Self {
+        if release { Self::Release } else { Self::Quick }
+    }
+}
+
 /// How much of cargo's talk is let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Talk {
@@ -57,10 +73,10 @@ pub fn compiler_flags(linker: Option<&str>) -> String {
 ///
 /// # Errors
 /// No toolchain, a build that fails (cargo has told why), or a build without the expected binaries.
-pub fn build(talk: Talk) -> Result<Artifacts> {
+pub fn build(profile: Profile, talk: Talk) -> Result<Artifacts> {
     match env::var_os(ARTIFACTS_VARIABLE) {
         Some(file) => read_artifacts(Path::new(&file)),
-        None => Ok(build_with_warnings(talk)?.artifacts),
+        None => Ok(build_with_warnings(profile, talk)?.artifacts),
     }
 }
 
@@ -77,15 +93,37 @@ pub struct Build {
 ///
 /// # Errors
 /// Those of [`build`].
-pub fn build_with_warnings(talk: Talk) -> Result<Build> {
+pub fn build_with_warnings(profile: Profile, talk: Talk) -> Result<Build> {
     let toolchain =
         Toolchain::find().context("no compiler for the kernel's target: run `cargo xtask setup` to install it")?;
+    let calls: &[&[&str]] = match profile {
+        Profile::Quick => &[&["--profile=quick", "--package=kernel"], &["--release", "--package=programs"]],
+        Profile::Release => &[&["--release", "--package=kernel", "--package=programs"]],
+    };
+    let (mut binaries, mut warnings) = (Vec::new(), Vec::new());
+    for arguments in calls {
+        call_cargo(&toolchain, arguments, talk, &mut binaries, &mut warnings)?;
+    }
+    let artifacts = collect(binaries)?;
+    symbols::embed(&artifacts.kernel)?;
+    Ok(Build { artifacts, warnings })
+}
+
+/// Builds the binaries that the arguments select.
+fn call_cargo(
+    toolchain: &Toolchain,
+    arguments: &[&str],
+    talk: Talk,
+    binaries: &mut Vec<(String, PathBuf)>,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
     // rustup's compilers bring rust-lld and use it by default; a distribution's needs the system's linker.
     let linker = on_path("ld.lld").map(|_| "ld.lld");
     let mut command = toolchain.cargo_build(&compiler_flags(linker));
     command
         .current_dir(workspace::root())
-        .args(["--release", "--bins", "--package", "kernel", "--package", "programs"])
+        .arg("--bins")
+        .args(arguments)
         .arg(if io::stderr().is_terminal() {
             "--message-format=json-diagnostic-rendered-ansi"
         } else {
@@ -100,8 +138,6 @@ pub fn build_with_warnings(talk: Talk) -> Result<Build> {
     }
     let mut cargo = Guarded::spawn(&mut command, Signal::SIGTERM)?;
     let stdout = cargo.child().stdout.take().context("cargo has no output")?;
-    let mut binaries = Vec::new();
-    let mut warnings = Vec::new();
     for line in BufReader::new(stdout).lines() {
         match Told::by(&line?) {
             Some(Told::Binary(name, path)) => binaries.push((name, path)),
@@ -116,12 +152,10 @@ pub fn build_with_warnings(talk: Talk) -> Result<Build> {
     if !status.success() {
         bail!("the build failed ({status}): {}", describe(&command));
     }
-    let artifacts = collect(binaries)?;
-    symbols::embed(&artifacts.kernel)?;
-    Ok(Build { artifacts, warnings })
+    Ok(())
 }
 
-/// As [`build`], but once per process.
+/// As [`build`] for release, but once per process.
 ///
 /// # Errors
 /// Those of [`build`]; the next call tries again.
@@ -130,7 +164,7 @@ pub fn build_once() -> Result<Artifacts> {
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     match &*built {
         Some(artifacts) => Ok(artifacts.clone()),
-        None => Ok(built.insert(build(Talk::Quiet)?).clone()),
+        None => Ok(built.insert(build(Profile::Release, Talk::Quiet)?).clone()),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::report;
 use crate::symbols::Symbols;
 use crate::table;
 use crate::trace::Trace;
-use ci::kernel_build::{self, Artifacts, Talk};
+use ci::kernel_build::{self, Artifacts, Profile, Talk};
 use ci::machine::Machine;
 use ci::output_file;
 use ci::qemu::Accelerator;
@@ -80,7 +80,7 @@ pub fn bench(arguments: Arguments) -> Result<()> {
     }
     let history = earlier(&arguments.history)?;
     set_up(&Component::for_boot(deterministic::machine().boot_door()), setup::Talk::Changes)?;
-    let artifacts = kernel_build::build(Talk::Progress)?;
+    let artifacts = kernel_build::build(Profile::Release, Talk::Progress)?;
     if let Some(keys) = &arguments.path {
         return show_paths(&artifacts, keys);
     }

@@ -20,7 +20,7 @@ pub enum Subcommand {
     /// Install what is missing to build and boot; asks for nothing, and changes nothing when all is there
     Setup,
     /// Build the kernel and the ring-3 programs
-    Build,
+    Build(build::BuildArguments),
     /// Boot the kernel in QEMU and show what it prints; exit status 0 only on pass
     Run(Box<run::RunArguments>),
     /// Run all tests, those that boot QEMU included
@@ -43,7 +43,7 @@ impl Arguments {
     pub fn execute(self) -> Result<()> {
         match self.subcommand {
             Subcommand::Setup => setup::setup(),
-            Subcommand::Build => build::build(),
+            Subcommand::Build(arguments) => build::build(arguments),
             Subcommand::Run(arguments) => run::run(*arguments),
             Subcommand::Test(arguments) => test::test(arguments),
             Subcommand::Bench(arguments) => bench::bench(arguments),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 
-use crate::kernel_build::{self, Talk};
+use crate::kernel_build::{self, Profile, Talk};
 use crate::policy;
 use crate::process::Guarded;
 use crate::toolchain::Toolchain;
@@ -60,7 +60,7 @@ fn kernel() -> Result<Vec<String>> {
         eprintln!("check: the kernel is not looked at: no compiler for its target (`cargo xtask setup` installs one)");
         return Ok(Vec::new());
     }
-    let build = kernel_build::build_with_warnings(Talk::Quiet)?;
+    let build = kernel_build::build_with_warnings(Profile::Release, Talk::Quiet)?;
     let mut lines = build.warnings;
     lines.extend(policy::check_kernel(&build.artifacts.kernel)?);
     Ok(lines)

@@ -7,6 +7,7 @@ use clap::Args;
 use nix::sys::signal::Signal;
 
 use super::MachineArguments;
+use crate::kernel_build;
 use crate::process::Guarded;
 use crate::setup::{Component, Talk, set_up};
 
@@ -22,11 +23,13 @@ pub struct GdbArguments {
 
 /// Starts QEMU stopped, and gdb on the kernel's file, connected to it. QEMU ends with gdb.
 pub(super) fn gdb(arguments: GdbArguments) -> Result<()> {
+    let profile = arguments.machine.profile();
     let machine = arguments.machine.machine();
     machine.check()?;
     let mut components = Component::for_boot(machine.boot_door());
     components.push(Component::Debugger);
     set_up(&components, Talk::Changes)?;
+    let machine = machine.artifacts(kernel_build::build(profile, kernel_build::Talk::Progress)?);
     let sockets = tempfile::Builder::new().prefix("gatehouse-gdb-").tempdir().context("cannot make a folder")?;
     let socket = sockets.path().join("gdb");
     let prepared = machine.prepare(Some(&socket))?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::kernel_build::{self, Talk};
+use crate::kernel_build::{self, Profile, Talk};
 use crate::machine::Machine;
 use crate::setup::{self, Component, set_up};
 use crate::{archive, iso, workspace};
@@ -38,7 +38,7 @@ pub(super) fn iso(arguments: IsoArguments) -> Result<()> {
     machine.command_line(&arguments.cmdline).check()?;
     let components = [Component::Compiler, Component::Linker, Component::ImageMaker];
     set_up(&components, setup::Talk::Changes)?;
-    let artifacts = kernel_build::build(Talk::Progress)?;
+    let artifacts = kernel_build::build(Profile::Release, Talk::Progress)?;
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let programs = folder.path().join("programs.tar");
     fs::write(&programs, archive::build(&artifacts.programs, &arguments.program)?)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::kernel_build::Profile;
 use crate::machine::Machine;
 use crate::qemu::{Accelerator, MachineType};
 use crate::result::Boot;
@@ -12,6 +13,9 @@ use crate::result::Boot;
 /// The flags that describe a machine.
 #[derive(Debug, Args)]
 pub struct MachineArguments {
+    /// Boot the kernel that is tested, measured and shipped: compiled as a whole, which an edit has done anew
+    #[arg(long)]
+    release: bool,
     /// Number of CPUs
     #[arg(long, value_name = "N", default_value_t = 4)]
     smp: u32,
@@ -54,6 +58,11 @@ pub struct MachineArguments {
 }
 
 impl MachineArguments {
+    /// How the kernel for it is compiled.
+    pub fn profile(&self) -> Profile {
+        Profile::chosen(self.release)
+    }
+
     /// The machine that they describe.
     pub fn machine(self) -> Machine {
         let mut machine = Machine::new()

@@ -33,6 +33,7 @@ pub struct RunArguments {
 }
 
 pub(super) fn run(arguments: RunArguments) -> Result<()> {
+    let profile = arguments.machine.profile();
     let machine = arguments.machine.machine().interactive(arguments.interactive);
     machine.check()?;
     if let Some(file) = &arguments.json {
@@ -40,7 +41,7 @@ pub(super) fn run(arguments: RunArguments) -> Result<()> {
     }
     let components = Component::for_boot(machine.boot_door());
     set_up(&components, setup::Talk::Changes)?;
-    let artifacts = kernel_build::build(Talk::Progress)?;
+    let artifacts = kernel_build::build(profile, Talk::Progress)?;
     if let Some(file) = &arguments.json {
         output_file::remove_old(file)?;
     }

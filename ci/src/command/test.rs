@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::kernel_build::{self, ARTIFACTS_VARIABLE, Artifacts, Talk};
+use crate::kernel_build::{self, ARTIFACTS_VARIABLE, Artifacts, Profile, Talk};
 use crate::setup::{self, Component, set_up};
 use crate::testing::{self, End, Executable, Tally, Targets};
 use crate::workspace;
@@ -34,7 +34,7 @@ pub(super) fn test(arguments: TestArguments) -> Result<()> {
     set_up(&Component::BASE, setup::Talk::Changes)?;
     let (tally, artifacts, booting) = thread::scope(|scope| -> Result<_> {
         let beside = scope.spawn(|| -> Result<_> {
-            let artifacts = kernel_build::build(Talk::Quiet)?;
+            let artifacts = kernel_build::build(Profile::Release, Talk::Quiet)?;
             Ok((artifacts, build_models(filter)?))
         });
         let (mut tally, booting) = on_the_host(filter)?;
