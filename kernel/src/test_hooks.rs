@@ -6,7 +6,7 @@ use gatehouse_abi::{Error, TestHook};
 use percpu::CpuIndex;
 use smp::icr::{Command, Destination};
 
-use crate::arch::{Frame, Shown, TrapFrame as _, show_register, vectors};
+use crate::arch::{Frame, Shown, TrapFrame as _, ends_by_itself, show_register};
 use crate::cpu::{self, ThisCpu};
 use crate::entry::raise;
 use crate::memory::filled_heap;
@@ -108,9 +108,5 @@ fn send(cpu: &ThisCpu, command: Command, target: u64) -> Result<(), Error> {
 /// The exception that an argument names, or the spurious interrupt, which needs no end as other interrupts do.
 fn exception(argument: u64) -> Result<u8, Error> {
     let vector = (argument & 0xffff_ffff).try_into().map_err(|_| Error::InvalidArgument)?;
-    if vector < vectors::FIRST_INTERRUPT || vector == vectors::SPURIOUS {
-        Ok(vector)
-    } else {
-        Err(Error::InvalidArgument)
-    }
+    if ends_by_itself(vector) { Ok(vector) } else { Err(Error::InvalidArgument) }
 }

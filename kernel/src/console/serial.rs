@@ -7,7 +7,7 @@ use percpu::CpuIndex;
 use smp::icr::{Command, Destination};
 
 use super::uart::Serial;
-use crate::arch::vectors;
+use crate::arch::KernelInterrupt;
 use crate::cpu;
 use crate::sync::{Mutex, MutexGuard, rank, steal};
 
@@ -66,7 +66,10 @@ fn interrupt_again() {
 fn send_interrupt() {
     if let (Some(this), Some(first)) = (cpu::try_this(), cpu::by_index(CpuIndex::BOOT)) {
         // What cannot be sent is made up for by the next one who writes.
-        let _ = this.kernel().apic().send(Command::Fixed(vectors::SERIAL), Destination::Physical(first.apic_id()));
+        let _ = this
+            .kernel()
+            .apic()
+            .send(Command::Fixed(KernelInterrupt::Serial.number()), Destination::Physical(first.apic_id()));
     }
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::Block;
-use crate::arch::{Frame, SYSCALL_VECTOR, TrapFrame as _, vector};
+use crate::arch::{Frame, TrapFrame as _};
 
 /// How a CPU last came into the kernel from ring 3: by what lies in its running thread's frame. For reports about CPUs that
 /// are stuck; of one that goes on, the numbers need not belong together.
@@ -19,10 +19,6 @@ impl fmt::Display for LastEntry<'_> {
         // SAFETY: the CPU's TSS names the end of its thread's save area, which ends with a frame of plain numbers, in kernel
         // memory that stays mapped. The CPU may write to it at this moment: any bits are a frame.
         let frame = unsafe { frame.read_volatile() };
-        let name = match frame.vector() {
-            SYSCALL_VECTOR => "SYSCALL",
-            number => u8::try_from(number).map_or("nothing yet", |number| vector(number).name),
-        };
-        write!(out, "last entered the kernel by {name} from RIP {:#x}", frame.instruction_pointer())
+        write!(out, "last entered the kernel by {} from RIP {:#x}", frame.entry_name(), frame.instruction_pointer())
     }
 }

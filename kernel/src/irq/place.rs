@@ -8,18 +8,15 @@ use percpu::{ApicId, CpuIndex};
 use super::Interrupt;
 use super::call::{Operation, call_or_report};
 use super::vector_table::{Arrival, VectorTable};
-use crate::arch::vectors;
+use crate::arch::{DEVICE_INTERRUPTS, FIRST_DEVICE_INTERRUPT};
 use crate::cpu::{self, Block, ThisCpu};
 use crate::sync::{Mutex, rank};
 
 /// I/O APICs and messages reach the CPUs whose ids are below this.
 const REACHABLE: u32 = 255;
-/// Vectors that each CPU has for them: device vectors, but for the kernel's own at the end.
-const COUNT: usize = (vectors::SERIAL - vectors::FIRST_DEVICE) as usize;
-
 /// A CPU's device vectors. Other CPUs use it to bind, move and unbind what comes here.
 pub type DeviceVectors =
-    Mutex<VectorTable<Arc<Interrupt>, Weak<Interrupt>, { vectors::FIRST_DEVICE }, COUNT>, rank::Vectors>;
+    Mutex<VectorTable<Arc<Interrupt>, Weak<Interrupt>, FIRST_DEVICE_INTERRUPT, DEVICE_INTERRUPTS>, rank::Vectors>;
 
 /// A vector of a CPU, which an interrupt has. It is given back by [`Self::leave`] or [`Self::take_back`].
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use percpu::CpuIndex;
 use spin::Once;
 
 use super::io_apics::Connection;
-use crate::arch::vectors;
+use crate::arch::KernelInterrupt;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::sched::Next;
@@ -38,7 +38,7 @@ pub fn initialize(cpu: &ThisCpu) {
 fn connect() -> bool {
     let Some(connection) = Connection::find(LINE) else { return false };
     let Some(first) = cpu::by_index(CpuIndex::BOOT) else { return false };
-    let connected = connection.open(vectors::SERIAL, first.apic_id()) && console::enable_interrupts();
+    let connected = connection.open(KernelInterrupt::Serial.number(), first.apic_id()) && console::enable_interrupts();
     if connected {
         CONNECTION.call_once(|| connection);
     } else {
@@ -63,7 +63,7 @@ pub(super) fn has(connection: &Connection) -> bool {
 
 /// Handles the interrupt, if the vector is the line's.
 pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
-    if vector != u64::from(vectors::SERIAL) {
+    if vector != u64::from(KernelInterrupt::Serial.number()) {
         return None;
     }
     // Before the handler looks: an edge that comes afterwards is a new interrupt.

@@ -16,7 +16,7 @@ use percpu::CpuIndex;
 use smp::ipi::Kind;
 use spin::Once;
 
-use crate::arch::{Arch, ArchTrap as _, vectors};
+use crate::arch::{Arch, ArchTrap as _, KernelInterrupt};
 use crate::console;
 use crate::cpu::{self, Block, LastEntry, ThisCpu};
 use crate::lockdown::{self, DumpError};
@@ -125,7 +125,10 @@ fn new_timer(cpu: &ThisCpu, limit: u64) -> Arc<Timer> {
 
 /// Interrupts that a CPU has taken.
 fn interrupts(block: &Block) -> u64 {
-    [vectors::TIMER, vectors::IPI].into_iter().map(|vector| block.entries().entries(usize::from(vector))).sum()
+    [KernelInterrupt::Timer, KernelInterrupt::OtherCpu]
+        .into_iter()
+        .map(|interrupt| block.entries().entries(usize::from(interrupt.number())))
+        .sum()
 }
 
 /// The timer's action.

@@ -5,7 +5,7 @@ use smp::ipi::Kind;
 
 use super::record::{Cause, Stopped};
 use super::waiting::wait;
-use crate::arch::{Frame, stop_cpu, vectors};
+use crate::arch::{Frame, KernelInterrupt, stop_cpu};
 use crate::cpu::{self, Block, NMI_STOP, ThisCpu};
 
 /// How long the CPUs have to answer the interrupt: one in the middle of something (a system call of 128 MiB) goes on
@@ -34,7 +34,7 @@ pub(super) fn stop_others(this: &ThisCpu) {
     };
     for block in others(this) {
         if block.kernel().remote().pending().post(Kind::Stop) {
-            send(block, Command::Fixed(vectors::IPI));
+            send(block, Command::Fixed(KernelInterrupt::OtherCpu.number()));
         }
     }
     if wait(INTERRUPT_DEADLINE, || !others(this).any(running)) {

@@ -4,7 +4,7 @@ use smp::icr::{Command, Destination};
 use smp::ipi::Kind;
 use smp::local_apic::SendError;
 
-use crate::arch::vectors;
+use crate::arch::KernelInterrupt;
 use crate::cpu::{Block, ThisCpu};
 use crate::lockdown;
 
@@ -14,7 +14,10 @@ pub fn poke(cpu: &ThisCpu, target: &Block, kind: Kind) {
     if !target.kernel().remote().pending().post(kind) {
         return;
     }
-    let sent = cpu.kernel().apic().send(Command::Fixed(vectors::IPI), Destination::Physical(target.apic_id()));
+    let sent = cpu
+        .kernel()
+        .apic()
+        .send(Command::Fixed(KernelInterrupt::OtherCpu.number()), Destination::Physical(target.apic_id()));
     if let Err(error) = sent {
         refused(target, error);
     }

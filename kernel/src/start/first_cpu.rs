@@ -8,7 +8,7 @@ use x86_64::instructions::port::PortWriteOnly;
 
 use super::silent_cpus::SilentCpus;
 use super::{acpi_tables, cpus, facts, first_program, other_cpus, timer};
-use crate::arch::{Idle, IdleFeatures, TscClock, initialise_cpu, prepare_decoder, vectors};
+use crate::arch::{Idle, IdleFeatures, KernelInterrupt, TscClock, initialise_cpu, prepare_decoder};
 use crate::entry::{patch_entries, patch_lock_sites, syscall_entry, vectors_table};
 use crate::memory::boot_info::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
@@ -78,7 +78,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
 
     // Interrupts: the legacy controllers are silenced, the local APIC takes over. And what time it is.
     mask_legacy_controllers();
-    apic.enable(vectors::APIC_ERROR_VECTOR, this.kernel().pins());
+    apic.enable(KernelInterrupt::ControllerError.vector(), this.kernel().pins());
     irq::io_apics::initialize(&machine.topology);
     let (calibration, hardware_timer) = timer::measure(&apic, machine.power_management_timer);
     let clock = time::install_clock(TscClock::new(calibration.hertz));

@@ -13,7 +13,7 @@ use spin::Once;
 
 use super::facts::facts;
 use super::silent_cpus::SilentCpus;
-use crate::arch::{CpuFeatures, control_registers, initialise_cpu, stop_cpu, vectors};
+use crate::arch::{CpuFeatures, KernelInterrupt, control_registers, initialise_cpu, stop_cpu};
 use crate::cpu::{self, Block, ThisCpu};
 use crate::entry::{syscall_entry, vectors_table};
 use crate::irq::watchdog;
@@ -125,7 +125,7 @@ extern "C" fn other_main(index: u64) -> ! {
     if !agrees {
         console::line(format_args!("CPU {index}: the firmware set other memory types (MTRR) than on CPU 0"));
     }
-    this.kernel().apic().enable(vectors::APIC_ERROR_VECTOR, this.kernel().pins());
+    this.kernel().apic().enable(KernelInterrupt::ControllerError.vector(), this.kernel().pins());
     let Some(shared) = SHARED.get() else { unreachable!("set before any CPU is started") };
     time::install_timer(&this, shared.timer);
     test_overflow::overflow_if_wanted_at("start-stack");

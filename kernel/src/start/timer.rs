@@ -2,7 +2,7 @@
 
 use smp::local_apic::{LocalApic, TimerMode, Vector, has_tsc_deadline};
 
-use crate::arch::{Calibration, Comparison, GOOD_PPM, calibrate, is_emulator, ticks, vectors};
+use crate::arch::{Calibration, Comparison, GOOD_PPM, KernelInterrupt, calibrate, is_emulator, ticks};
 use crate::time::{HardwareTimer, Rate};
 
 /// What the measurement counts down from: 10 ms at 1 GHz, 100 ms at 100 MHz.
@@ -21,7 +21,7 @@ const EMULATED_HERTZ: u64 = 1_000_000_000;
 /// If the machine has nothing to compare the counter with, the comparisons leave its rate open, or the local APIC's timer does not
 /// fire.
 pub(super) fn measure(apic: &LocalApic, power_management_timer: u16) -> (Calibration, HardwareTimer) {
-    let first = count_down(apic, vectors::TIMER_VECTOR);
+    let first = count_down(apic, KernelInterrupt::Timer.vector());
     let is_good = first.range().is_some_and(|range| range.width_ppm() <= GOOD_PPM);
     let elapsed = (first.end.1 - first.begin.0).max(1);
     // A vector that has become pending tells nothing a second time. An interrupt of the other CPUs with nothing to do is one that
@@ -32,7 +32,7 @@ pub(super) fn measure(apic: &LocalApic, power_management_timer: u16) -> (Calibra
         match tries {
             _ if !is_emulator() => None,
             1 => Some(first),
-            2 if !is_good => Some(count_down(apic, vectors::IPI_VECTOR)),
+            2 if !is_good => Some(count_down(apic, KernelInterrupt::OtherCpu.vector())),
             _ => None,
         }
     };

@@ -9,7 +9,7 @@ use spin::Once;
 use super::clock;
 use super::timer::{changed_elsewhere, expire};
 use super::timer_list::Due;
-use crate::arch::{ticks, vectors};
+use crate::arch::{KernelInterrupt, ticks};
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next, Worker};
 use crate::thread::Thread;
@@ -68,8 +68,8 @@ pub fn install_timer(cpu: &ThisCpu, timer: HardwareTimer) {
     let timer = TIMER.call_once(|| timer);
     SLICE_TICKS.store(clock().ticks_in(SLICE_NANOSECONDS), Ordering::Relaxed);
     cpu.kernel().apic().set_timer(match timer {
-        HardwareTimer::Deadline => TimerMode::TscDeadline { vector: vectors::TIMER_VECTOR },
-        HardwareTimer::CountDown(_) => TimerMode::OneShot { vector: vectors::TIMER_VECTOR },
+        HardwareTimer::Deadline => TimerMode::TscDeadline { vector: KernelInterrupt::Timer.vector() },
+        HardwareTimer::CountDown(_) => TimerMode::OneShot { vector: KernelInterrupt::Timer.vector() },
     });
 }
 

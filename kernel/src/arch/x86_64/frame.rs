@@ -146,6 +146,15 @@ impl TrapFrame {
         self.vector
     }
 
+    /// By what the trap came in, as counters and reports call it; "nothing yet" for a frame that no trap made.
+    #[must_use]
+    pub fn entry_name(&self) -> &'static str {
+        match self.vector {
+            SYSCALL_VECTOR => "SYSCALL",
+            number => u8::try_from(number).map_or("nothing yet", |number| vectors::vector(number).name),
+        }
+    }
+
     /// The processor's error code; 0 when the vector has none. Behind SYSCALL, whatever the trap before left.
     #[must_use]
     #[inline(always)]

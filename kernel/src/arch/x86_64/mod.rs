@@ -20,6 +20,7 @@ mod fpu;
 mod frame;
 mod general_registers;
 mod idle;
+mod kernel_interrupt;
 mod leave;
 pub mod machine_check;
 mod msr;
@@ -58,6 +59,7 @@ pub use frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame as Frame, USER_END, offsets
 pub use general_registers::GeneralRegisters;
 pub use iced_x86::InstructionInfoFactory as InstructionInfo;
 pub use idle::{Idle, IdleError, IdleFeatures};
+pub use kernel_interrupt::{DEVICE_INTERRUPTS, FIRST_DEVICE_INTERRUPT, KernelInterrupt, ends_by_itself};
 pub use leave::{leave, leave_from_handler, leave_through};
 pub use machine_check::MachineCheckState;
 pub use msr::answer_refusal;
@@ -72,7 +74,6 @@ pub use restart::{ist_frame, restart};
 pub use selectors::{are_any_loaded as are_selectors_loaded, clear as clear_selectors};
 pub use system_call_registers::SyscallEntry;
 pub use trap_counts::TrapCounts;
-pub use vectors::vector;
 
 /// Bytes in a page and in a frame.
 pub const PAGE_SIZE: u64 = 4096;

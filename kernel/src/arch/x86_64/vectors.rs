@@ -81,12 +81,6 @@ pub const TIMER: u8 = 0xF0;
 pub const IPI: u8 = 0xF8;
 /// The local APIC reports an error of its own.
 pub const APIC_ERROR: u8 = 0xFE;
-/// The same, as the local APIC takes it.
-pub const APIC_ERROR_VECTOR: smp::local_apic::Vector = smp::local_apic::Vector::new(APIC_ERROR).unwrap();
-/// The timer's, as the local APIC takes it.
-pub const TIMER_VECTOR: smp::local_apic::Vector = smp::local_apic::Vector::new(TIMER).unwrap();
-/// That of inter-processor interrupts, as the local APIC takes it.
-pub const IPI_VECTOR: smp::local_apic::Vector = smp::local_apic::Vector::new(IPI).unwrap();
 /// The local APIC's spurious vector; the low four bits are ones, as old models demand.
 pub const SPURIOUS: u8 = 0xFF;
 

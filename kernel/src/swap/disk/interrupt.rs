@@ -4,13 +4,13 @@
 
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction, PCI_CAP_ID_VNDR, PciRoot};
 
-use crate::arch::vectors;
+use crate::arch::KernelInterrupt;
 use crate::cpu;
 use crate::memory::kernel_space::map_mmio;
 use crate::pci::{Ports, Regions, address_and_value, msi_x};
 
 /// The vector of the interrupt.
-pub const VECTOR: u8 = vectors::SWAP_DISK;
+pub const VECTOR: u8 = KernelInterrupt::SwapDisk.number();
 
 /// Of a virtio capability: the type of structure that it points to.
 const COMMON_CONFIGURATION: u16 = 1;
