@@ -19,6 +19,7 @@ pub mod console;
 pub mod containment;
 pub mod cpu;
 pub mod entry;
+pub mod facts;
 pub mod firmware;
 mod invariant;
 pub mod ipc;

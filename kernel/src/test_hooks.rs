@@ -9,14 +9,15 @@ use smp::icr::{Command, Destination};
 use crate::arch::{Frame, Shown, TrapFrame as _, ends_by_itself, show_register};
 use crate::cpu::{self, ThisCpu};
 use crate::entry::raise;
+use crate::facts::facts;
 use crate::memory::filled_heap;
 use crate::sched::Next;
 use crate::time;
-use crate::{lockdown, start, test_overflow};
+use crate::{lockdown, test_overflow};
 
 /// Whether the command line opens the door.
 fn allowed() -> bool {
-    start::facts().command_line.split_whitespace().any(|word| word == TestHook::WORD)
+    facts().command_line.split_whitespace().any(|word| word == TestHook::WORD)
 }
 
 /// Handles the system call in the frame of the running thread. Most hooks never come back: the machine is in lockdown then.

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use gatehouse_abi::{Error, TestHook};
 
 use crate::cpu::ThisCpu;
-use crate::start;
+use crate::facts::facts;
 use crate::sync::{Mutex, rank};
 
 /// Vectors whose next handler is to overflow its stack, one bit each. Only read while no test asks for it.
@@ -35,7 +35,7 @@ pub fn overflow_next_handler(vector: u64) -> Result<(), Error> {
 /// Overflows the stack in use if the command line has [`TestHook::WORD`] and `overflow=` with this place: the stacks on
 /// which CPUs start, which no program runs on.
 pub fn overflow_if_wanted_at(place: &str) {
-    let mut words = start::facts().command_line.split_whitespace();
+    let mut words = facts().command_line.split_whitespace();
     let wanted = words.clone().any(|word| word.strip_prefix("overflow=") == Some(place));
     if wanted && words.any(|word| word == TestHook::WORD) {
         let _sum = overflow(0);

@@ -7,9 +7,9 @@ use percpu::{ApicId, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, IstStacks, Pro
 use smp::call::Exchange;
 use smp::local_apic::{LocalApic, Pins};
 
-use super::facts::facts;
 use crate::arch::Idle;
 use crate::cpu::{Block, KernelCpu, Local};
+use crate::facts::facts;
 use crate::irq::{CallPort, Operation};
 use crate::memory::kernel_space::{allocate_stack, kernel_root};
 use crate::memory::layout::PAGE_SIZE;

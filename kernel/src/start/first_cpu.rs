@@ -7,9 +7,10 @@ use x86_64::PhysAddr;
 use x86_64::instructions::port::PortWriteOnly;
 
 use super::silent_cpus::SilentCpus;
-use super::{acpi_tables, cpus, facts, first_program, other_cpus, timer};
+use super::{acpi_tables, cpus, first_program, other_cpus, timer};
 use crate::arch::{Idle, IdleFeatures, KernelInterrupt, TscClock, initialise_cpu, prepare_decoder};
 use crate::entry::{patch_entries, patch_lock_sites, syscall_entry, vectors_table};
+use crate::facts;
 use crate::memory::boot_info::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};

@@ -2,13 +2,11 @@
 
 mod acpi_tables;
 mod cpus;
-mod facts;
 mod first_cpu;
 mod first_program;
 mod other_cpus;
 mod silent_cpus;
 mod timer;
 
-pub use facts::{Facts, facts};
 pub use first_cpu::kernel_main;
 pub use first_program::first_program_ended;

@@ -11,11 +11,11 @@ use smp::trampoline::{Parameters, TrampolinePage};
 use smp::{ApicId, Clock};
 use spin::Once;
 
-use super::facts::facts;
 use super::silent_cpus::SilentCpus;
 use crate::arch::{CpuFeatures, KernelInterrupt, control_registers, initialise_cpu, stop_cpu};
 use crate::cpu::{self, Block, ThisCpu};
 use crate::entry::{syscall_entry, vectors_table};
+use crate::facts::facts;
 use crate::irq::watchdog;
 use crate::memory::kernel_space::{kernel_root, trampoline_root};
 use crate::memory::{direct_map, frame};

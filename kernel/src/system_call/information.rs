@@ -8,10 +8,11 @@ use percpu::CpuIndex;
 
 use crate::arch::TrapCounts;
 use crate::cpu::{self, Block};
+use crate::facts::facts;
 use crate::memory::{frame, heap};
 use crate::program::{self, archive};
 use crate::thread::Thread;
-use crate::{console, irq, start, swap, thread, user_copy};
+use crate::{console, irq, swap, thread, user_copy};
 
 pub(super) fn information(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [kind, index, buffer, length, ..] = *arguments;
@@ -30,7 +31,7 @@ pub(super) fn information(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, 
             let name = archive::name(index).ok_or(Error::NotFound)?;
             give(thread, buffer, length, name.as_bytes())
         }
-        INFORMATION_COMMAND_LINE => give(thread, buffer, length, start::facts().command_line.as_bytes()),
+        INFORMATION_COMMAND_LINE => give(thread, buffer, length, facts().command_line.as_bytes()),
         INFORMATION_SWAP => give(thread, buffer, length, user_copy::bytes_of(&swap::information())),
         _ => Err(Error::InvalidArgument),
     }
@@ -45,7 +46,7 @@ fn give(thread: &Thread, buffer: u64, length: u64, bytes: &[u8]) -> Result<u64, 
 }
 
 fn system() -> SystemInformation {
-    let facts = start::facts();
+    let facts = facts();
     let frames = frame::counters();
     let heap = heap::counters();
     let cached: u64 = cpu::all().iter().map(|block| block.kernel().remote().frame_cache().count() as u64).sum();

@@ -32,16 +32,19 @@ impl Facts {
         self.bytes_per_cpu.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_bytes_per_cpu(&self, bytes: u64) {
+    /// Notes them, once they are known.
+    pub fn set_bytes_per_cpu(&self, bytes: u64) {
         self.bytes_per_cpu.store(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn set_bring_up_ns(&self, nanoseconds: u64) {
+    /// Notes them, once they are known.
+    pub fn set_bring_up_ns(&self, nanoseconds: u64) {
         self.bring_up_ns.store(nanoseconds, Ordering::Relaxed);
     }
 }
 
-pub(super) fn install(door: BootDoor, command_line: &str) {
+/// Takes in what is known from the start: once, on the first CPU.
+pub fn install(door: BootDoor, command_line: &str) {
     FACTS.call_once(|| Facts {
         door,
         command_line: String::from(command_line),
