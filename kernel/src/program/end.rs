@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{EndCause, PageLoss, ProgramEnd, TrapNumber};
+use spin::Once;
 
 use super::Program;
 use crate::cpu::ThisCpu;
 use crate::object::{FOREST, drop_removed};
 use crate::sched::{self, End, Next, Stage};
-use crate::start;
 use crate::thread::{OffCpu, Thread};
 use crate::{console, ipc, irq, swap};
 
@@ -239,6 +239,22 @@ fn free_thread(cpu: &ThisCpu, thread: Arc<Thread>) {
     }
 }
 
+/// What is done when the first program has ended.
+static FIRST_ENDED: Once<fn(&ProgramEnd) -> !> = Once::new();
+
+/// Says what is done when the first program has ended; once, before it is started.
+pub fn when_first_ends(then: fn(&ProgramEnd) -> !) {
+    FIRST_ENDED.call_once(|| then);
+}
+
+#[cold]
+fn first_ended(end: &ProgramEnd) -> ! {
+    match FIRST_ENDED.get() {
+        Some(then) => then(end),
+        None => unreachable!("said before the first program is started"),
+    }
+}
+
 /// A program has no threads and no capabilities any more: gives the memory back, then tells whoever started it.
 fn report(cpu: &ThisCpu, program: Arc<Program>) {
     let space = program.space().take();
@@ -257,7 +273,7 @@ fn report(cpu: &ThisCpu, program: Arc<Program>) {
     let is_first = program.is_first();
     drop(program);
     if is_first {
-        start::first_program_ended(&end);
+        first_ended(&end);
     }
     let Some(parent) = parent else { return };
     let mut life = parent.life();

@@ -13,7 +13,7 @@ mod wait;
 
 pub use end::{
     end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, lose_page,
-    thread_gone,
+    thread_gone, when_first_ends,
 };
 pub use paused::{pause, pause_current, unpause};
 pub use program::{EndingAdapter, Life, NoThread, Program, THREAD_QUOTA, count};

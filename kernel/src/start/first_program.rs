@@ -9,13 +9,14 @@ use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::lockdown;
 use crate::object::{AnyObject, DeviceControl, FOREST};
-use crate::program::{Start, spawn_program};
+use crate::program::{Start, spawn_program, when_first_ends};
 
 /// Starts the program of this name on the first CPU.
 ///
 /// # Panics
 /// If there is no such program, or it is broken: there is nothing else to do.
 pub(super) fn start(cpu: &ThisCpu, name: &str) {
+    when_first_ends(first_program_ended);
     let first = Start { name, argument: 0, cpu: CpuIndex::BOOT, roams: false, quiet: false, suspended: false };
     match spawn_program(cpu, None, &first) {
         // The boot path enters the scheduler next, whatever the answer.
@@ -31,7 +32,7 @@ pub(super) fn start(cpu: &ThisCpu, name: &str) {
 }
 
 /// The first program has ended: so does the machine.
-pub fn first_program_ended(end: &ProgramEnd) -> ! {
+fn first_program_ended(end: &ProgramEnd) -> ! {
     let passed = end.cause == EndCause::Exited as u64 && end.status == 0;
     if !passed {
         console::line(format_args!("the first program failed: {end}"));

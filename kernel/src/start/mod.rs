@@ -9,4 +9,3 @@ mod silent_cpus;
 mod timer;
 
 pub use first_cpu::kernel_main;
-pub use first_program::first_program_ended;
