@@ -1,30 +1,11 @@
-//! What comes by the serial line, for whoever wants to read it.
+//! What comes by the serial line. Who is told that something has is `irq`'s to know.
 
 use super::serial;
 use super::uart::Serial;
-use crate::cpu::ThisCpu;
-use crate::ipc::{Notification, Signalled};
-use crate::object::Counted;
-use crate::sched::Next;
-use crate::sync::{Mutex, rank};
 
-/// Who is told that bytes have come, and by which badge.
-static READER: Mutex<Option<(Counted<Notification>, u64)>, rank::Reader> = Mutex::new(None);
-
-/// From now on the notification is signalled when bytes have come; at once if some have come already. Answers who was told
-/// before, to be dropped with no lock held.
-pub fn bind(cpu: &ThisCpu, reader: Option<(Counted<Notification>, u64)>) -> (Option<Counted<Notification>>, Next) {
-    let before = core::mem::replace(&mut *READER.lock(), reader);
-    // In this order: an interrupt that has told the reader before has put the bytes there before.
-    let next = if serial::with(|serial| serial.has_received()) { tell_reader(cpu) } else { Next::Stay };
-    (before.map(|(notification, _)| notification), next)
-}
-
-/// Signals whoever wants to know, and wakes who waits with no lock held.
-fn tell_reader(cpu: &ThisCpu) -> Next {
-    let signalled =
-        READER.lock().as_ref().map_or(Signalled::NOBODY, |(notification, badge)| notification.object().set(*badge));
-    signalled.wake(cpu)
+/// Whether bytes have come that nobody has taken.
+pub fn has_received() -> bool {
+    serial::with(|serial| serial.has_received())
 }
 
 /// Moves bytes that have come to `target`; answers how many.
@@ -37,10 +18,10 @@ pub fn enable_interrupts() -> bool {
     serial::with(Serial::enable_interrupts)
 }
 
-/// The line interrupts. The caller ends the interrupt.
-pub fn interrupt(cpu: &ThisCpu) -> Next {
-    let has_come = serial::with_in_interrupt(Serial::interrupt);
-    if has_come == Some(true) { tell_reader(cpu) } else { Next::Stay }
+/// The line interrupts. The caller ends the interrupt. Answers whether bytes have come; if somebody else has the line, the
+/// interrupt is sent again, and the answer is no.
+pub fn interrupt() -> bool {
+    serial::with_in_interrupt(Serial::interrupt) == Some(true)
 }
 
 /// Gives the line what it takes of what waits, where nothing interrupts.

@@ -9,5 +9,5 @@ mod transmitter;
 mod uart;
 
 pub use debug_port::{EmergencyRecord, record};
-pub use input::{bind, counts, enable_interrupts, interrupt, poll, take};
+pub use input::{counts, enable_interrupts, has_received, interrupt, poll, take};
 pub use serial::{Emergency, block, line, line_if_free, text};

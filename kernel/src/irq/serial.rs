@@ -6,6 +6,7 @@ use percpu::CpuIndex;
 use spin::Once;
 
 use super::io_apics::Connection;
+use super::serial_input;
 use crate::arch::KernelInterrupt;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
@@ -68,5 +69,5 @@ pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
     }
     // Before the handler looks: an edge that comes afterwards is a new interrupt.
     cpu.kernel().apic().end_of_interrupt();
-    Some(console::interrupt(cpu))
+    Some(serial_input::interrupt(cpu))
 }

@@ -10,7 +10,7 @@ use crate::arch::{Frame, TrapFrame as _, harmless_port_value, read_port, write_p
 use crate::capability::Rights;
 use crate::console;
 use crate::cpu::ThisCpu;
-use crate::irq::Interrupt;
+use crate::irq::{self, Interrupt};
 use crate::object::{Counted, DeviceControl, Ports};
 use crate::sched::Next;
 use crate::thread::Thread;
@@ -106,7 +106,7 @@ pub(super) fn bind_console(cpu: &ThisCpu, thread: &Thread, control: u64, target:
         SLOT_NONE => None,
         target => Some(notifications::find_counted(thread, target, Rights::SEND)?),
     };
-    let (before, next) = console::bind(cpu, reader);
+    let (before, next) = irq::bind_console(cpu, reader);
     drop(before);
     Ok(next)
 }
