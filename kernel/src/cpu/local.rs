@@ -12,7 +12,7 @@ use super::{Allowance, ThisCpu};
 use crate::arch::{self, Frame, InstructionInfo};
 use crate::invariant::invariant;
 use crate::irq::Rate;
-use crate::irq::watchdog::Watchdog;
+use crate::lockdown::watchdog::Watchdog;
 use crate::memory::set_aside::SetAside;
 use crate::sched::{Audit, ExitQueue, RunQueue};
 use crate::swap::Trouble;

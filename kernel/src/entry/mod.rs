@@ -20,6 +20,7 @@ mod fault;
 mod handlers;
 mod idt;
 mod interrupted_stack;
+mod ipi;
 mod ist_return;
 mod machine_check;
 mod nmi;

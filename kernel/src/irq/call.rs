@@ -198,7 +198,7 @@ pub fn answer_calls(cpu: &ThisCpu) {
 
 /// The same in an interrupt that has just taken what is pending, the short way. What it leaves is for [`answer_other_calls`].
 #[inline(always)]
-pub(super) fn answer_one_call(cpu: &ThisCpu) -> Waiting<'static, Operation> {
+pub fn answer_one_call(cpu: &ThisCpu) -> Waiting<'static, Operation> {
     match cpu.call_port().take_only() {
         Waiting::One(request) if request.operation().run_if_short(cpu) => {
             request.done();

@@ -1,4 +1,4 @@
-//! What comes from outside the instruction stream: other CPUs, the timer, devices.
+//! What comes from outside the instruction stream: calls of other CPUs, devices.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -8,7 +8,6 @@ mod claim;
 mod device;
 mod interrupt;
 pub mod io_apics;
-mod ipi;
 mod line_state;
 mod ping;
 mod place;
@@ -18,15 +17,13 @@ mod shootdown;
 mod source;
 mod storm;
 mod vector_table;
-pub mod watchdog;
 
 pub use call::{
-    CallPort, CallRequest, DEFAULT_LIMIT_SECONDS, Operation, all_others, answer_calls, answer_other_calls, call,
-    flush_owed, limit, set_limit,
+    CallPort, CallRequest, DEFAULT_LIMIT_SECONDS, Operation, all_others, answer_calls, answer_one_call,
+    answer_other_calls, call, flush_owed, limit, set_limit,
 };
 pub use device::{controller_error, device, device_here};
 pub use interrupt::Interrupt;
-pub use ipi::{ipi, ipi_of_calls, timer, timer_with_nothing_due};
 pub use ping::{Ping, ping, ping_all};
 pub use place::DeviceVectors;
 pub use serial_input::bind_console;

@@ -40,11 +40,6 @@ pub fn panicked(info: &PanicInfo<'_>, point: CodePoint) -> ! {
     end(cpu.as_ref(), Verdict::Panic, info, stopped)
 }
 
-/// Something that the kernel cannot work without does not work.
-pub fn broken(what: fmt::Arguments<'_>) -> ! {
-    panic!("{what}")
-}
-
 fn end(cpu: Option<&ThisCpu>, verdict: Verdict, what: &dyn fmt::Display, stopped: impl FnOnce() -> Stopped) -> ! {
     let this = cpu.map_or(0, |cpu| cpu.index().get());
     match REPORTER.compare_exchange(NOBODY, this, Ordering::AcqRel, Ordering::Acquire) {

@@ -21,9 +21,10 @@ mod stop;
 mod symbols;
 mod threads;
 mod waiting;
+pub mod watchdog;
 
 pub use dump::{DumpError, answer_by_nmi, dump, dump_if};
-pub use enter::{broken, enter, enter_uncontained, panicked};
+pub use enter::{enter, enter_uncontained, panicked};
 pub use finish::finish;
 pub use guard::{DOUBLE_FAULT_STACK, GuardTouch, INTERRUPT_STACK, find_guard};
 pub use record::{StopRecord, backtrace};

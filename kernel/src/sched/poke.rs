@@ -6,7 +6,6 @@ use smp::local_apic::SendError;
 
 use crate::arch::KernelInterrupt;
 use crate::cpu::{Block, ThisCpu};
-use crate::lockdown;
 
 /// Tells `target` why it is wanted, by an interrupt unless one is under way already.
 #[inline]
@@ -25,5 +24,5 @@ pub fn poke(cpu: &ThisCpu, target: &Block, kind: Kind) {
 
 #[cold]
 fn refused(target: &Block, error: SendError) -> ! {
-    lockdown::broken(format_args!("no interrupt can be sent to CPU {}: {error}", target.index()))
+    panic!("no interrupt can be sent to CPU {}: {error}", target.index())
 }

@@ -11,6 +11,7 @@ use super::{acpi_tables, cpus, first_program, other_cpus, timer};
 use crate::arch::{Idle, IdleFeatures, KernelInterrupt, TscClock, initialise_cpu, prepare_decoder};
 use crate::entry::{patch_entries, patch_lock_sites, syscall_entry, vectors_table};
 use crate::facts;
+use crate::lockdown::watchdog;
 use crate::memory::boot_info::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
@@ -102,7 +103,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
         panic!("cannot start: no memory for capabilities");
     }
 
-    irq::watchdog::set_limit(watchdog_limit(&boot));
+    watchdog::set_limit(watchdog_limit(&boot));
     irq::set_limit(answer_limit(&boot));
     test_overflow::overflow_if_wanted_at("boot-stack");
 
@@ -155,7 +156,7 @@ fn idle(boot: &BootInfo) -> Idle {
 /// How long a CPU may take no interrupts, in seconds: `watchdog=N`, 0 for ever.
 fn watchdog_limit(boot: &BootInfo) -> u64 {
     let limit = boot.command_line.parse("watchdog").unwrap_or_else(|error| panic!("cannot start: {error}"));
-    limit.unwrap_or(irq::watchdog::DEFAULT_LIMIT_SECONDS)
+    limit.unwrap_or(watchdog::DEFAULT_LIMIT_SECONDS)
 }
 
 /// Seconds that a CPU may take to answer another: `answer=N`.

@@ -16,7 +16,7 @@ use crate::arch::{CpuFeatures, KernelInterrupt, control_registers, initialise_cp
 use crate::cpu::{self, Block, ThisCpu};
 use crate::entry::{syscall_entry, vectors_table};
 use crate::facts::facts;
-use crate::irq::watchdog;
+use crate::lockdown::watchdog;
 use crate::memory::kernel_space::{kernel_root, trampoline_root};
 use crate::memory::{direct_map, frame};
 use crate::time::{HardwareTimer, clock};

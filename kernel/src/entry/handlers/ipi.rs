@@ -6,6 +6,7 @@ use smp::ipi::Kinds;
 
 use super::road::handle;
 use crate::arch::{Frame as TrapFrame, vectors};
+use crate::entry::ipi;
 use crate::entry::trap_main::{go_on, look_when_idle};
 use crate::sched::Next;
 use crate::{cpu, irq};
@@ -13,7 +14,7 @@ use crate::{cpu, irq};
 pub(super) extern "C" fn ipi_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     let cpu = cpu::this();
     cpu.entries().count(usize::from(vectors::IPI));
-    match irq::ipi_of_calls(&cpu) {
+    match ipi::ipi_of_calls(&cpu) {
         Ok(Waiting::Nothing) => go_on(&cpu, frame).unwrap_or_else(|| choose(frame)),
         Ok(Waiting::More) => calls_the_long_way(frame, None),
         Ok(Waiting::One(request)) => calls_the_long_way(frame, Some(request)),
@@ -39,5 +40,5 @@ fn calls_the_long_way(frame: *mut TrapFrame, refused: Option<irq::CallRequest<'s
 /// An interrupt of another CPU that has been counted and ended, and wants something else than answers to calls.
 #[inline(never)]
 fn ipi_the_long_way(frame: *mut TrapFrame, kinds: Kinds) -> *const TrapFrame {
-    handle(frame, |cpu, frame| look_when_idle(cpu, irq::ipi(cpu, kinds, frame)))
+    handle(frame, |cpu, frame| look_when_idle(cpu, ipi::ipi(cpu, kinds, frame)))
 }

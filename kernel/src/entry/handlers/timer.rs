@@ -3,13 +3,14 @@
 
 use super::road::handle;
 use crate::arch::{Frame as TrapFrame, vectors};
+use crate::cpu;
+use crate::entry::ipi;
 use crate::entry::trap_main::look_when_idle;
-use crate::{cpu, irq};
 
 pub(super) extern "C" fn timer_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     let cpu = cpu::this();
     cpu.entries().count(usize::from(vectors::TIMER));
-    if irq::timer_with_nothing_due(&cpu) {
+    if ipi::timer_with_nothing_due(&cpu) {
         return frame;
     }
     timer_the_long_way(frame)
@@ -18,5 +19,5 @@ pub(super) extern "C" fn timer_handler(frame: *mut TrapFrame) -> *const TrapFram
 /// A timer's interrupt that has been counted and ended.
 #[inline(never)]
 extern "C" fn timer_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, |cpu, _| look_when_idle(cpu, irq::timer(cpu)))
+    handle(frame, |cpu, _| look_when_idle(cpu, ipi::timer(cpu)))
 }

@@ -16,10 +16,10 @@ use percpu::CpuIndex;
 use smp::ipi::Kind;
 use spin::Once;
 
+use super::{DumpError, dump_if};
 use crate::arch::{Arch, ArchTrap as _, KernelInterrupt};
 use crate::console;
 use crate::cpu::{self, Block, LastEntry, ThisCpu};
-use crate::lockdown::{self, DumpError};
 use crate::sched::{Next, poke};
 use crate::time::{Action, Timer, moment_after};
 
@@ -161,7 +161,7 @@ fn next_online(index: CpuIndex) -> Option<&'static Block> {
 #[cold]
 fn ask(cpu: &ThisCpu, target: &'static Block, limit: u64) -> Verdict {
     let stuck = StuckCpu { block: target, limit };
-    match lockdown::dump_if(cpu, target, format_args!("{stuck}\n"), |frame| !Arch::takes_interrupts(frame)) {
+    match dump_if(cpu, target, format_args!("{stuck}\n"), |frame| !Arch::takes_interrupts(frame)) {
         Ok(true) => Verdict::Stuck,
         Ok(false) => Verdict::Well,
         Err(DumpError::Busy) => Verdict::NotAsked,
