@@ -6,4 +6,4 @@
 
 mod overflow;
 
-pub use overflow::{OverflowState, Refusal, contain_overflow};
+pub use overflow::{OverflowState, contain_overflow};

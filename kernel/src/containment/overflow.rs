@@ -8,7 +8,7 @@ use gatehouse_abi::{EndCause, ProgramEnd};
 use crate::arch::{self, Arch, ArchTrap, Frame, Origin, Step, TrapFrame, TrapInfo};
 use crate::console;
 use crate::cpu::ThisCpu;
-use crate::lockdown::{DOUBLE_FAULT_STACK, GuardTouch, INTERRUPT_STACK, backtrace, find_guard, function_at};
+use crate::lockdown::{DOUBLE_FAULT_STACK, GuardTouch, INTERRUPT_STACK, Refusal, backtrace, find_guard, function_at};
 use crate::memory::layout::PAGE_SIZE;
 
 /// Whether this CPU is between an overflow and its new start.
@@ -21,42 +21,6 @@ impl OverflowState {
     /// The CPU has started again.
     pub fn is_over(&self) {
         self.active.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Why an overflow is not contained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The guard page belongs to another CPU's stack.
-    OtherCpu,
-    /// It happened while another overflow was being handled: on the double fault stack, for instance.
-    Nested,
-    /// The CPU was not running on the stack that overflowed.
-    NotOnStack,
-    /// It was, and the stack had room: the access was a wild one.
-    NotFull,
-    /// The CPU starts, or is idle.
-    NoThread,
-    /// Nobody would ever release the lock.
-    LockHeld,
-    /// The CPU's own run queue, timer list or decoder was being changed.
-    LocalInUse,
-    /// The handler whose stack overflowed had interrupted the kernel, which may have been in the middle of anything.
-    KernelInterrupted,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::OtherCpu => "the stack is another CPU's",
-            Self::Nested => "this CPU was handling an overflow already",
-            Self::NotOnStack => "the CPU did not run on that stack",
-            Self::NotFull => "the stack was not full",
-            Self::NoThread => "no thread runs on this CPU",
-            Self::LockHeld => "this CPU holds a lock",
-            Self::LocalInUse => "this CPU's own lists were being changed",
-            Self::KernelInterrupted => "the handler had interrupted the kernel",
-        })
     }
 }
 

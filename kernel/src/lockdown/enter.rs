@@ -6,10 +6,10 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::finish::end_machine;
 use super::record::{Cause, StopRecord, Stopped, cut};
+use super::refusal::Refusal;
 use super::{json, report, stop};
 use crate::arch::{CodePoint, Frame, TrapInfo, Verdict, stop_cpu};
 use crate::console::Emergency;
-use crate::containment::Refusal;
 use crate::cpu::{self, ThisCpu};
 
 /// The index of the CPU that reports; [`NOBODY`] while all is well.

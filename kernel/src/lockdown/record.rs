@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use heapless::String;
 
+use super::refusal::Refusal;
 use crate::arch::{self, Backtrace, CodePoint, Frame, TrapInfo};
-use crate::containment::Refusal;
 use crate::cpu::ThisCpu;
 
 use super::readable;
