@@ -22,8 +22,8 @@ pub use x86_64::{
     dirty_processor_state, ends_by_itself, fpu_allow, fpu_forbid, frame_offsets, harmless_port_value, initialise_cpu,
     instruction_info, is_emulator, ist_frame, keep_ports, leave, leave_emulator, leave_from_handler, leave_through,
     load_address_space, load_debug_registers, load_initial_fpu_state, machine_check, owner_of_ports, page_fault_number,
-    prepare_decoder, read_port, restart, show_register, stop_cpu, stop_here, take_debug_status, ticks, trap_number,
-    vectors, walk, write_port,
+    prepare_decoder, read_port, restart, show_register, stop_cpu, take_debug_status, ticks, trap_number, vectors, walk,
+    write_port,
 };
 pub(crate) use x86_64::{
     naked_frame_asm, push_general_registers, restore_general_registers, restore_rest_and_point_at_interrupt_frame,

@@ -1,7 +1,5 @@
 //! Stopping a CPU, and ending the machine: QEMU's `isa-debug-exit` device, whose exit status is `value << 1 | 1`.
 
-use core::arch::asm;
-
 use x86_64::instructions::port::PortWriteOnly;
 
 /// Where `cargo xtask` puts the device.
@@ -34,11 +32,4 @@ pub fn stop_cpu() -> ! {
         x86_64::instructions::interrupts::disable();
         x86_64::instructions::hlt();
     }
-}
-
-/// Executes `ud2`, for ever if it must.
-#[inline(always)]
-pub fn stop_here() -> ! {
-    // SAFETY: the trap is the kernel's own and leads to lockdown, which does not come back; nothing is changed.
-    unsafe { asm!("ud2", options(noreturn, nomem, nostack)) };
 }

@@ -45,7 +45,7 @@ pub use clock_rate::{Comparison, GOOD_PPM, RateRange};
 pub use clock_reference::{Calibration, Reference, calibrate, is_emulator};
 pub use control::{initialise_cpu, load_address_space};
 pub use control_registers::{ControlRegisters, CpuFeatures, control_registers};
-pub use debug_exit::{Verdict, leave_emulator, stop_cpu, stop_here};
+pub use debug_exit::{Verdict, leave_emulator, stop_cpu};
 pub use debug_registers::{
     BreakpointAccess, DebugRegisters, HardwareBreakpoint, RefusedBreakpoint, load as load_debug_registers,
     take_debug_status,
