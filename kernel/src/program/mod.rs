@@ -20,4 +20,4 @@ pub use program::{EndingAdapter, Life, NoThread, Program, THREAD_QUOTA, count};
 pub use spawn::{SpawnError, Start, spawn_program, spawn_thread, spawn_thread_among};
 pub use stopped::with_stopped;
 pub use utcbs::{UTCB_END, UtcbSlot};
-pub use wait::{Waited, not_told, stop_waiting, told, wait_for_child};
+pub use wait::{Waited, not_told, stop_waiting, time_out, told, wait_for_child};

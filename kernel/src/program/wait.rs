@@ -3,9 +3,10 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
-use gatehouse_abi::ProgramEnd;
+use gatehouse_abi::{Error, ProgramEnd};
 
 use super::Program;
+use crate::arch::TrapFrame as _;
 use crate::cpu::ThisCpu;
 use crate::sched;
 use crate::thread::Thread;
@@ -69,4 +70,18 @@ pub fn stop_waiting(thread: &Thread) -> bool {
         return true;
     }
     false
+}
+
+/// Ends the wait of a thread whose time is over, and with it the call that the thread was going to make again: it has no result.
+/// `false` if somebody else has the thread by now and is waking it.
+#[must_use]
+pub fn time_out(thread: &Thread) -> bool {
+    if !stop_waiting(thread) {
+        return false;
+    }
+    // SAFETY: the thread is off every CPU, and the caller has just become its owner.
+    let frame = unsafe { &mut *thread.frame_pointer() };
+    frame.finish_system_call();
+    frame.set_system_call_result(Error::NothingToWaitFor.to_register());
+    true
 }

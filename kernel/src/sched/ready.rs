@@ -12,7 +12,6 @@ use crate::cpu::{self, ATTEND, FLUSH, GIVE, REAP, ThisCpu};
 use crate::ipc;
 use crate::irq;
 use crate::program;
-use crate::system_call;
 use crate::thread::Thread;
 use crate::time;
 
@@ -134,15 +133,8 @@ fn run(cpu: &ThisCpu, errands: u64) -> Next {
 /// A moment has come that a thread waited for; it has just left the timer list.
 pub fn deadline_reached(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     if thread.waits_for_program().get() {
-        return match program::stop_waiting(&thread) {
-            // It still waited: the call is over, without a result.
-            true => {
-                system_call::time_out(&thread);
-                made_ready(cpu, thread)
-            }
-            // Somebody else is waking it at this very moment and hands it over.
-            false => Next::Stay,
-        };
+        // Else somebody is waking it at this very moment and hands it over.
+        return if program::time_out(&thread) { made_ready(cpu, thread) } else { Next::Stay };
     }
     if thread.attention().is_wait_limited() {
         return ipc::time_out(cpu, thread);

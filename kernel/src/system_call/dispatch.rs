@@ -143,11 +143,3 @@ pub(super) fn then(frame: &mut Frame, result: Result<Next, Error>) -> Outcome {
         Outcome::Then(next)
     })
 }
-
-/// Ends the call that a thread was going to make again, since its time is over.
-pub fn time_out(thread: &Thread) {
-    // SAFETY: the thread is off every CPU, and the caller has just become its owner.
-    let frame = unsafe { &mut *thread.frame_pointer() };
-    frame.finish_system_call();
-    frame.set_system_call_result(Error::NothingToWaitFor.to_register());
-}

@@ -21,8 +21,10 @@ mod programs;
 mod progress;
 mod saved_replies;
 mod table;
+mod test_hook;
 mod timers;
 
 pub use devices::try_acknowledge;
-pub use dispatch::{call, dispatch, null, own, reply_receive, reply_receive_to, time_out};
+pub use dispatch::{call, dispatch, null, own, reply_receive, reply_receive_to};
 pub(crate) use table::system_calls;
+pub use test_hook::{TestHooks, set_test_hooks};

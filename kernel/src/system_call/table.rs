@@ -23,11 +23,11 @@ use super::pci;
 use super::programs;
 use super::progress::Progress;
 use super::saved_replies;
+use super::test_hook;
 use super::timers;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::sched;
-use crate::test_hooks;
 use crate::thread::Thread;
 use crate::time;
 
@@ -90,7 +90,7 @@ macro_rules! system_calls {
             MoveCapability => capabilities::transfer(thread(), &arguments).into(),
             SaveReply => saved_replies::save(cpu, thread()).into(),
             ReplyTo => saved_replies::reply_to(cpu, thread(), frame, first),
-            TestHook => Outcome::Then(test_hooks::run(cpu, frame)),
+            TestHook => Outcome::Then(test_hook::run(cpu, frame)),
             ClearBreakpoint => then(frame, debugging::clear_breakpoint(cpu, thread(), first)),
             ReadRegisters => debugging::read_registers(thread(), first).into(),
             WriteRegisters => debugging::write_registers(thread(), first).into(),
