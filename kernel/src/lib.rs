@@ -15,6 +15,7 @@ pub mod arch;
 mod atomic;
 pub mod boot;
 pub mod capability;
+pub mod clock;
 pub mod console;
 pub mod containment;
 pub mod cpu;

@@ -7,12 +7,12 @@ use percpu::CpuIndex;
 use smp::icr::{Command, Destination};
 
 use crate::arch::{Frame, Shown, TrapFrame as _, ends_by_itself, show_register};
+use crate::clock;
 use crate::cpu::{self, ThisCpu};
 use crate::entry::raise;
 use crate::facts::facts;
 use crate::memory::filled_heap;
 use crate::sched::Next;
-use crate::time;
 use crate::{lockdown, test_overflow};
 
 /// Whether the command line opens the door.
@@ -91,8 +91,8 @@ fn hold(nanoseconds: u64) -> Result<(), Error> {
     if nanoseconds > LONGEST_HOLD {
         return Err(Error::InvalidArgument);
     }
-    let end = time::nanoseconds_since_start() + nanoseconds;
-    while time::nanoseconds_since_start() < end {
+    let end = clock::nanoseconds_since_start() + nanoseconds;
+    while clock::nanoseconds_since_start() < end {
         core::hint::spin_loop();
     }
     Ok(())

@@ -11,11 +11,12 @@ use gatehouse_abi::Error;
 
 use super::cancel::{take_out, take_out_overdue};
 use crate::arch::{TrapFrame as _, ticks};
+use crate::clock::clock;
 use crate::cpu::ThisCpu;
 use crate::program;
 use crate::sched::{self, Next};
 use crate::thread::{OffCpu, Thread, Wait};
-use crate::time::{self, clock};
+use crate::time;
 
 /// Limits the wait that the running thread, or one that has just left this CPU, is about to begin.
 pub(super) fn limit_wait(cpu: &ThisCpu, thread: &Arc<Thread>, nanoseconds: u64) {

@@ -10,11 +10,11 @@ use smp::ipi::Kind;
 use smp::tlb::Flush;
 
 use crate::arch::ticks;
+use crate::clock::clock;
 use crate::console;
 use crate::cpu::{self, Block, LastEntry, ThisCpu};
 use crate::sched::poke;
 use crate::sync::assert_no_locks_held;
-use crate::time::clock;
 
 /// How long a CPU may take unless the command line says otherwise, in seconds: it answers with interrupts off for at most a system call, but its
 /// host may have other plans.

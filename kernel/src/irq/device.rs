@@ -2,11 +2,11 @@
 
 use super::{arrival, serial};
 use crate::arch::Frame;
+use crate::clock;
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
 use crate::swap;
-use crate::time;
 
 /// A device interrupt. One that nobody asked for is counted, told once a power of two, and ended.
 pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
@@ -29,7 +29,7 @@ pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
 fn unexpected(cpu: &ThisCpu, vector: u64) {
     let count = cpu.kernel().remote().count_unexpected_interrupt();
     let mut rate = cpu.local().unexpected_rate.get();
-    let storm = rate.count(time::nanoseconds_since_start);
+    let storm = rate.count(clock::nanoseconds_since_start);
     cpu.local().unexpected_rate.set(rate);
     if let Some(storm) = storm {
         storm.count();

@@ -16,6 +16,7 @@ use super::line_state::{LineState, Reaction, Refusal};
 use super::place::{Place, reachable, settle};
 use super::source::Source;
 use super::storm::{Rate, Storm};
+use crate::clock;
 use crate::cpu::{Block, ThisCpu};
 use crate::ipc::{self, Notification, Signalled};
 use crate::object::{Close, Counted, register_object};
@@ -24,7 +25,6 @@ use crate::program::Program;
 use crate::sched::{ExitLink, Next};
 use crate::sync::{Mutex, rank, try_lock_briefly};
 use crate::thread::Thread;
-use crate::time;
 
 /// An interrupt line or message. It interrupts while it is bound, and is masked and free again when its last capability goes.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Interrupt {
     ) -> Result<Option<Counted<Notification>>, Error> {
         let block = reachable(cpu.index()).or_else(|| reachable(CpuIndex::BOOT)).ok_or(Error::NoSuchCpu)?;
         let spare = Place::take(cpu, block, self);
-        let rate = Rate::new(time::nanoseconds_since_start());
+        let rate = Rate::new(clock::nanoseconds_since_start());
         let program = Arc::downgrade(program);
         let mut driver = self.driver.lock();
         let Some(bound) = driver.as_mut() else {
@@ -246,7 +246,7 @@ impl Interrupt {
         let mut driver = self.driver.lock();
         // One that was under way when it was unbound is nobody's.
         let signalled = driver.as_mut().map_or(Signalled::NOBODY, |driver| {
-            let reaction = match driver.rate.count(time::nanoseconds_since_start) {
+            let reaction = match driver.rate.count(clock::nanoseconds_since_start) {
                 None => driver.line_state.arrived(),
                 Some(storm) => {
                     storm.count();

@@ -8,10 +8,11 @@ use spin::Once;
 use super::io_apics::Connection;
 use super::serial_input;
 use crate::arch::KernelInterrupt;
+use crate::clock::moment_after;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::sched::Next;
-use crate::time::{Action, Timer, moment_after};
+use crate::time::{Action, Timer};
 
 /// COM1's interrupt on the ISA bus.
 const LINE: u64 = 4;

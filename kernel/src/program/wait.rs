@@ -7,6 +7,7 @@ use gatehouse_abi::{Error, ProgramEnd};
 
 use super::Program;
 use crate::arch::TrapFrame as _;
+use crate::clock;
 use crate::cpu::ThisCpu;
 use crate::sched;
 use crate::thread::Thread;
@@ -36,7 +37,7 @@ pub fn wait_for_child(cpu: &ThisCpu, program: &Arc<Program>, nanoseconds: u64) -
     }
     let thread = match nanoseconds {
         u64::MAX => sched::detach_current(cpu),
-        _ => time::wait_until(cpu, time::moment_after(nanoseconds)),
+        _ => time::wait_until(cpu, clock::moment_after(nanoseconds)),
     };
     let Some(thread) = thread else { return Waited::Nothing };
     thread.waits_for_program().set(true);

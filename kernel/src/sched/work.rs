@@ -3,9 +3,10 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arch::ticks;
+use crate::clock::clock;
 use crate::cpu::{MOST_AT_ONCE, PERIOD_NANOSECONDS, ThisCpu};
 use crate::thread::PRIORITIES;
-use crate::time::{self, clock};
+use crate::time;
 
 /// A period of the allowance in clock ticks, once it was worked out.
 static PERIOD: AtomicU64 = AtomicU64::new(0);

@@ -9,6 +9,7 @@ use x86_64::instructions::port::PortWriteOnly;
 use super::silent_cpus::SilentCpus;
 use super::{acpi_tables, cpus, first_program, other_cpus, timer};
 use crate::arch::{Idle, IdleFeatures, KernelInterrupt, TscClock, initialise_cpu, prepare_decoder};
+use crate::clock;
 use crate::entry::{patch_entries, patch_lock_sites, syscall_entry, vectors_table};
 use crate::facts;
 use crate::lockdown::watchdog;
@@ -83,7 +84,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     apic.enable(KernelInterrupt::ControllerError.vector(), this.kernel().pins());
     irq::io_apics::initialize(&machine.topology);
     let (calibration, hardware_timer) = timer::measure(&apic, machine.power_management_timer);
-    let clock = time::install_clock(TscClock::new(calibration.hertz));
+    let clock = clock::install_clock(TscClock::new(calibration.hertz));
     time::install_timer(&this, hardware_timer);
     first.kernel().remote().set_online(0);
     console::line(format_args!(

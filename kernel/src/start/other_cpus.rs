@@ -13,13 +13,14 @@ use spin::Once;
 
 use super::silent_cpus::SilentCpus;
 use crate::arch::{CpuFeatures, KernelInterrupt, control_registers, initialise_cpu, stop_cpu};
+use crate::clock::clock;
 use crate::cpu::{self, Block, ThisCpu};
 use crate::entry::{syscall_entry, vectors_table};
 use crate::facts::facts;
 use crate::lockdown::watchdog;
 use crate::memory::kernel_space::{kernel_root, trampoline_root};
 use crate::memory::{direct_map, frame};
-use crate::time::{HardwareTimer, clock};
+use crate::time::HardwareTimer;
 use crate::{arch, console, sched, test_overflow, test_state, time};
 
 /// What every starting CPU needs to know.

@@ -13,6 +13,7 @@ use super::page_codec::checksum;
 use super::send_away::{put_back, return_page};
 use super::store::{Store, store};
 use crate::arch::ticks;
+use crate::clock::clock;
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::memory::Frame;
@@ -21,7 +22,7 @@ use crate::program::{self, Program};
 use crate::sched::{self, Next};
 use crate::sync::{Mutex, rank};
 use crate::thread::{QueueAdapter, Wait};
-use crate::time::{Action, Timer, clock};
+use crate::time::{Action, Timer};
 
 /// How long the disk may take for a page unless the command line says otherwise. Seconds; its host may have other plans.
 pub(super) const DEADLINE: u64 = 30;

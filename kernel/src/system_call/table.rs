@@ -26,10 +26,10 @@ use super::saved_replies;
 use super::test_hook;
 use super::timers;
 use crate::arch::{Frame, TrapFrame as _};
+use crate::clock;
 use crate::cpu::ThisCpu;
 use crate::sched;
 use crate::thread::Thread;
-use crate::time;
 
 /// Hands the rows to the macro `$reader`: first the names by which they know what a call is made with, then
 /// `Call (marks) => outcome,` for each. The outcome is an [`Outcome`].
@@ -48,10 +48,10 @@ macro_rules! system_calls {
                 Outcome::Then(sched::yield_now(cpu))
             },
             DebugWrite => calls::debug_write(thread(), first, second).into(),
-            Clock => Outcome::Value(time::nanoseconds_since_start()),
+            Clock => Outcome::Value(clock::nanoseconds_since_start()),
             CpuNumber => Outcome::Value(u64::from(cpu.index().get())),
             SpawnThread (own) => programs::spawn_thread(cpu, thread(), frame),
-            Sleep => Outcome::Then(calls::sleep(cpu, frame, time::moment_after(first))),
+            Sleep => Outcome::Then(calls::sleep(cpu, frame, clock::moment_after(first))),
             SpawnProgram => programs::spawn_program(cpu, thread(), frame),
             WaitProgram => programs::wait_program(cpu, thread(), first, second),
             Record => calls::record(thread(), first, second).into(),
@@ -81,7 +81,7 @@ macro_rules! system_calls {
             Wait (own) => notifications::wait(cpu, thread(), frame, first, second),
             KillProgram => control::kill_program(cpu, thread(), first).into(),
             SuspendThread => control::suspend_thread(cpu, thread(), frame, first),
-            SleepUntil => Outcome::Then(calls::sleep(cpu, frame, time::moment_at(first))),
+            SleepUntil => Outcome::Then(calls::sleep(cpu, frame, clock::moment_at(first))),
             CreateTimer => timers::create(cpu, thread(), first, second).into(),
             SetTimer (own) => timers::set(cpu, thread(), first, second, third).into(),
             CancelTimer (own) => timers::cancel(cpu, thread(), first).into(),

@@ -8,10 +8,11 @@ use percpu::CpuIndex;
 use super::capabilities::insert;
 use super::{look_up, notifications};
 use crate::capability::Rights;
+use crate::clock::{self, clock};
 use crate::cpu::{self, ThisCpu};
 use crate::object::TimerCapability;
 use crate::thread::Thread;
-use crate::time::{self, Action, Timer, clock};
+use crate::time::{Action, Timer};
 
 /// The timer behind a slot.
 fn timer(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Timer>, Error> {
@@ -38,8 +39,8 @@ pub(super) fn create(cpu: &ThisCpu, thread: &Thread, home: u64, notification: u6
 
 pub(super) fn set(cpu: &ThisCpu, thread: &Thread, number: u64, nanoseconds: u64, flags: u64) -> Result<u64, Error> {
     let moment = match flags {
-        0 => time::moment_at(nanoseconds),
-        TIMER_RELATIVE => time::moment_after(nanoseconds),
+        0 => clock::moment_at(nanoseconds),
+        TIMER_RELATIVE => clock::moment_after(nanoseconds),
         _ => return Err(Error::InvalidArgument),
     };
     Ok(u64::from(timer(thread, number, Rights::WRITE)?.set(cpu, moment)))

@@ -6,10 +6,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use smp::local_apic::TimerMode;
 use spin::Once;
 
-use super::clock;
 use super::timer::{changed_elsewhere, expire};
 use super::timer_list::Due;
 use crate::arch::{KernelInterrupt, ticks};
+use crate::clock::clock;
 use crate::cpu::ThisCpu;
 use crate::sched::{self, Next, Worker};
 use crate::thread::Thread;

@@ -9,7 +9,6 @@
 mod deadline_tree;
 mod hardware_timer;
 mod lanes;
-mod machine_clock;
 mod setting;
 mod timer;
 mod timer_list;
@@ -20,7 +19,6 @@ pub use hardware_timer::{
     wait_until,
 };
 pub use lanes::Lanes;
-pub use machine_clock::{clock, install_clock, nanoseconds_since_start, try_clock};
 pub use setting::Setting;
-pub use timer::{Action, Firings, Timer, TimerAdapter, changed_elsewhere, moment_after, moment_at};
+pub use timer::{Action, Firings, Timer, TimerAdapter, changed_elsewhere};
 pub use timer_list::{Due, TimerList};

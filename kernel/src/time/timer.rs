@@ -9,9 +9,9 @@ use intrusive_collections::{KeyAdapter, RBTreeAtomicLink};
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
+use super::arm;
 use super::deadline_tree::{Key, Timed};
 use super::setting::{OFF, Setting};
-use super::{arm, clock};
 use crate::arch::ticks;
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::Notification;
@@ -267,16 +267,4 @@ pub fn changed_elsewhere(cpu: &ThisCpu) {
     }
     // The rest comes in the next interrupt.
     poke(cpu, cpu, Kind::Timer);
-}
-
-/// The moment so many nanoseconds after the clock's start, in clock ticks; saturates below [`OFF`].
-#[must_use]
-pub fn moment_at(nanoseconds: u64) -> u64 {
-    clock().moment_at(nanoseconds).min(OFF - 1)
-}
-
-/// The moment so many nanoseconds from now, in clock ticks; saturates below [`OFF`].
-#[must_use]
-pub fn moment_after(nanoseconds: u64) -> u64 {
-    ticks().saturating_add(clock().ticks_in(nanoseconds)).min(OFF - 1)
 }

@@ -6,9 +6,9 @@ use crate::arch::machine_check::{
     Action, BankStatus, Banks, MachineCheckEvent, Severity, action, are_broadcast, meet, physical_address,
 };
 use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _};
+use crate::clock;
 use crate::cpu::{self, Block};
 use crate::memory::frame;
-use crate::time;
 
 /// What becomes of the interrupted context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(in crate::entry) fn handle(block: &Block, frame: &mut TrapFrame) -> Outcome 
 
 /// Whether the time for a wait that begins now is over. Without a clock it is at once: then only one CPU runs.
 fn deadline() -> impl Fn() -> bool {
-    let clock = time::try_clock();
+    let clock = clock::try_clock();
     let end = clock.map(|clock| clock.now() + MEETING_DEADLINE);
     move || clock.zip(end).is_none_or(|(clock, end)| clock.now() > end)
 }

@@ -2,7 +2,7 @@
 
 use spin::Once;
 
-use crate::arch::TscClock;
+use crate::arch::{TscClock, ticks};
 
 static CLOCK: Once<TscClock> = Once::new();
 
@@ -30,4 +30,16 @@ pub fn try_clock() -> Option<&'static TscClock> {
 #[must_use]
 pub fn nanoseconds_since_start() -> u64 {
     clock().now()
+}
+
+/// The moment so many nanoseconds after the clock's start, in clock ticks; saturates below `u64::MAX`.
+#[must_use]
+pub fn moment_at(nanoseconds: u64) -> u64 {
+    clock().moment_at(nanoseconds).min(u64::MAX - 1)
+}
+
+/// The moment so many nanoseconds from now, in clock ticks; saturates below `u64::MAX`.
+#[must_use]
+pub fn moment_after(nanoseconds: u64) -> u64 {
+    ticks().saturating_add(clock().ticks_in(nanoseconds)).min(u64::MAX - 1)
 }
