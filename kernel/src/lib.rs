@@ -24,6 +24,7 @@ pub mod facts;
 pub mod firmware;
 mod invariant;
 pub mod ipc;
+pub mod ipi;
 pub mod irq;
 pub mod lockdown;
 pub mod memory;

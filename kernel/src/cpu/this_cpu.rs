@@ -12,7 +12,8 @@ use super::nmi_state::NmiState;
 use super::{Local, Remote};
 use crate::arch::MachineCheckState;
 use crate::containment::OverflowState;
-use crate::irq::{CallPort, DeviceVectors};
+use crate::ipi::CallPort;
+use crate::irq::DeviceVectors;
 use crate::lockdown::StopRecord;
 
 /// A CPU's block with the kernel's record in it.

@@ -3,7 +3,7 @@
 use super::trap_main::conclude;
 use crate::arch::Frame;
 use crate::cpu::{self, ThisCpu};
-use crate::irq;
+use crate::ipi;
 use crate::program;
 use crate::sched;
 use crate::time;
@@ -25,7 +25,7 @@ pub(super) extern "C" fn begin_again() -> *const Frame {
 
 /// Does what others asked of this CPU: what was taken out of a set and not done is not known, so all of it.
 fn serve_others(cpu: &ThisCpu) {
-    irq::answer_calls(cpu);
+    ipi::answer_calls(cpu);
     let _next = sched::drain_inbox(cpu);
     let _next = time::timer_interrupt(cpu);
 }

@@ -5,7 +5,7 @@ use smp::ipi::{Kind, Kinds};
 
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
-use crate::irq::{Operation, answer_calls, answer_one_call};
+use crate::ipi::{Operation, answer_calls, answer_one_call};
 use crate::lockdown;
 use crate::sched::{self, Next};
 use crate::time;
@@ -29,7 +29,7 @@ pub fn timer(cpu: &ThisCpu) -> Next {
 }
 
 /// Another CPU wants something: if it is an answer to a call and nothing else, it is given. What is left of the calls is for
-/// [`answer_other_calls`](crate::irq::answer_other_calls). The interrupt is ended first: what is posted from here on raises another.
+/// [`answer_other_calls`](crate::ipi::answer_other_calls). The interrupt is ended first: what is posted from here on raises another.
 ///
 /// # Errors
 /// What is wanted, if it is anything else; nothing of it has been done.

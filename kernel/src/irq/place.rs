@@ -6,10 +6,10 @@ use gatehouse_abi::Error;
 use percpu::{ApicId, CpuIndex};
 
 use super::Interrupt;
-use super::call::{Operation, call_or_report};
 use super::vector_table::{Arrival, VectorTable};
 use crate::arch::{DEVICE_INTERRUPTS, FIRST_DEVICE_INTERRUPT};
 use crate::cpu::{self, Block, ThisCpu};
+use crate::ipi::{Operation, call_or_report};
 use crate::sync::{Mutex, rank};
 
 /// I/O APICs and messages reach the CPUs whose ids are below this.

@@ -11,7 +11,7 @@ use super::waiting::wait;
 use crate::arch::Frame;
 use crate::console;
 use crate::cpu::{Block, NMI_DUMP, ThisCpu};
-use crate::irq;
+use crate::ipi;
 use crate::sync::assert_no_locks_held;
 
 /// How long a CPU has to answer. Nanoseconds.
@@ -73,7 +73,7 @@ fn ask(
     }
     wait(DEADLINE, || {
         // That CPU may be waiting for this one.
-        irq::answer_calls(this);
+        ipi::answer_calls(this);
         record.read().is_some()
     });
     let stopped = record.read().ok_or(DumpError::Silent)?;

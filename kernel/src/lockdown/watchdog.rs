@@ -21,7 +21,8 @@ use crate::arch::{Arch, ArchTrap as _, KernelInterrupt};
 use crate::clock::moment_after;
 use crate::console;
 use crate::cpu::{self, Block, LastEntry, ThisCpu};
-use crate::sched::{Next, poke};
+use crate::ipi::poke;
+use crate::sched::Next;
 use crate::time::{Action, Timer};
 
 /// Looks at another CPU within the limit: the first finds that it takes no interrupts and sends one, the others that it did

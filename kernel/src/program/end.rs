@@ -7,10 +7,11 @@ use spin::Once;
 
 use super::Program;
 use crate::cpu::ThisCpu;
+use crate::ipi;
 use crate::object::{FOREST, drop_removed};
 use crate::sched::{self, End, Next, Stage};
 use crate::thread::{OffCpu, Thread};
-use crate::{console, ipc, irq, swap};
+use crate::{console, ipc, swap};
 
 /// Ends the program of the running thread, all its threads with it. The thread leaves the CPU at once.
 pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
@@ -260,7 +261,7 @@ fn report(cpu: &ThisCpu, program: Arc<Program>) {
     let space = program.space().take();
     let is_left = sched::wait_until_left(cpu, program.root());
     if !is_left {
-        irq::keep_back(space.as_ref().map_or(0, |space| space.size()));
+        ipi::keep_back(space.as_ref().map_or(0, |space| space.size()));
         core::mem::forget(space);
     } else if let Some(mut space) = space {
         // SAFETY: no CPU has the tables loaded any more, and loading others forgets their translations.

@@ -7,7 +7,6 @@ mod exit_queue;
 mod inbox;
 mod next;
 mod placement;
-mod poke;
 mod priority_inbox;
 mod ready;
 mod reap;
@@ -20,7 +19,6 @@ pub use exit_queue::{End, ExitLink, ExitQueue, Stage};
 pub use inbox::{Inbox, InboxEntry};
 pub use next::Next;
 pub use placement::{Audit, install_board, is_anybody_roaming, roaming_begins, roaming_ends};
-pub use poke::poke;
 pub use priority_inbox::PriorityInbox;
 pub use ready::{
     deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, queue_preempted,

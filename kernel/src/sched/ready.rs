@@ -7,10 +7,11 @@ use smp::ipi::Kind;
 use super::placement::{audit, give, leave_or_stay, place};
 use super::suspend::{attend_others, park};
 use super::work::note_work;
-use super::{Next, detach_current, poke, reap, run_now};
+use super::{Next, detach_current, reap, run_now};
 use crate::cpu::{self, ATTEND, FLUSH, GIVE, REAP, ThisCpu};
 use crate::ipc;
-use crate::irq;
+use crate::ipi;
+use crate::ipi::poke;
 use crate::program;
 use crate::thread::Thread;
 use crate::time;
@@ -118,7 +119,7 @@ pub fn drain_inbox(cpu: &ThisCpu) -> Next {
 #[cold]
 fn run(cpu: &ThisCpu, errands: u64) -> Next {
     if errands & FLUSH != 0 {
-        irq::flush_owed(cpu);
+        ipi::flush_owed(cpu);
     }
     let mut next = if errands & REAP != 0 { reap(cpu) } else { Next::Stay };
     if errands & ATTEND != 0 {

@@ -3,14 +3,16 @@
 use smp::ipi::Kind;
 
 use super::switch::leave_address_space;
-use super::{Next, forget_current, poke};
+use super::{Next, forget_current};
 use crate::clock;
 use crate::cpu::{self, ThisCpu};
+use crate::ipi;
+use crate::ipi::poke;
 use crate::program::{self, Program};
 use crate::sync::assert_no_locks_held;
 use crate::thread::{Thread, ThreadList, ThreadTimerAdapter};
 use crate::time::DeadlineTree;
-use crate::{console, ipc, irq};
+use crate::{console, ipc};
 
 /// Ends every thread of an ending program that this CPU holds.
 pub fn reap(cpu: &ThisCpu) -> Next {
@@ -68,11 +70,11 @@ pub fn wait_until_left(cpu: &ThisCpu, root: u64) -> bool {
         // This CPU may be on its way out of a program, too: nobody must wait for it meanwhile.
         leave_address_space(cpu);
     }
-    let deadline = clock::nanoseconds_since_start().saturating_add(irq::limit());
+    let deadline = clock::nanoseconds_since_start().saturating_add(ipi::limit());
     for block in cpu::all().iter().filter(|block| block.index() != cpu.index()) {
         while block.kernel().remote().may_use_root(root) {
             // That CPU may be waiting for this one.
-            irq::answer_calls(cpu);
+            ipi::answer_calls(cpu);
             if clock::nanoseconds_since_start() > deadline {
                 console::line(format_args!("CPU {} does not leave the page tables of a program", block.index()));
                 return false;

@@ -12,8 +12,9 @@ use smp::ipi::Kind;
 
 use super::placement::let_leave;
 use super::work::Worker;
-use super::{Next, detach_current, poke, start};
+use super::{Next, detach_current, start};
 use crate::cpu::{self, ThisCpu};
+use crate::ipi::poke;
 use crate::program;
 use crate::thread::{Affinity, Thread};
 

@@ -10,7 +10,7 @@ use smp::local_apic::{LocalApic, Pins};
 use crate::arch::Idle;
 use crate::cpu::{Block, KernelCpu, Local};
 use crate::facts::facts;
-use crate::irq::{CallPort, Operation};
+use crate::ipi::{CallPort, Operation};
 use crate::memory::kernel_space::{allocate_stack, kernel_root};
 use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{frame, heap};

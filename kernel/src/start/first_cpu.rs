@@ -12,6 +12,7 @@ use crate::arch::{Idle, IdleFeatures, KernelInterrupt, TscClock, initialise_cpu,
 use crate::clock;
 use crate::entry::{patch_entries, patch_lock_sites, syscall_entry, vectors_table};
 use crate::facts;
+use crate::ipi;
 use crate::lockdown::watchdog;
 use crate::memory::boot_info::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
@@ -76,7 +77,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     sched::install_board(blocks.len());
     cpu::install(blocks);
     frame::set_cache_locator(cpu::find_frame_cache);
-    set_shootdown(irq::flush_kernel_pages);
+    set_shootdown(ipi::flush_kernel_pages);
     let this = cpu::this();
 
     // Interrupts: the legacy controllers are silenced, the local APIC takes over. And what time it is.
@@ -105,7 +106,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     }
 
     watchdog::set_limit(watchdog_limit(&boot));
-    irq::set_limit(answer_limit(&boot));
+    ipi::set_limit(answer_limit(&boot));
     test_overflow::overflow_if_wanted_at("boot-stack");
     system_call::set_test_hooks(test_hooks::run);
 
@@ -164,7 +165,7 @@ fn watchdog_limit(boot: &BootInfo) -> u64 {
 /// Seconds that a CPU may take to answer another: `answer=N`.
 fn answer_limit(boot: &BootInfo) -> u64 {
     let limit = boot.command_line.parse("answer").unwrap_or_else(|error| panic!("cannot start: {error}"));
-    limit.unwrap_or(irq::DEFAULT_LIMIT_SECONDS)
+    limit.unwrap_or(ipi::DEFAULT_LIMIT_SECONDS)
 }
 
 /// The driver in the mode that fits the machine, or that the command line forces: `apic=xapic` or `apic=x2apic`.

@@ -9,7 +9,7 @@ use super::clock::BATCH;
 use super::slot_table::Contents;
 use super::store::{OwnedPage, Put, Store, put};
 use crate::cpu::ThisCpu;
-use crate::irq::flush_program;
+use crate::ipi::flush_program;
 use crate::memory::address_space::{PageState, StaleFrame};
 use crate::memory::{AddressSpace, Frame};
 use crate::program::Program;
@@ -28,7 +28,7 @@ pub fn send_away(
     if leaving.is_empty() {
         return 0;
     }
-    let flushed = flush_program(cpu, program);
+    let flushed = flush_program(cpu, program.root());
     let mut gone = 0;
     for (slot, stale) in leaving {
         let page = stale.page();

@@ -8,7 +8,7 @@ use x86_64::VirtAddr;
 
 use super::progress::{Piece, PieceResult, Progress, Stage};
 use crate::cpu::ThisCpu;
-use crate::irq::{flush_program_page, flush_program_range, keep_back};
+use crate::ipi::{flush_program_page, flush_program_range, keep_back};
 use crate::memory::address_space::{MapError, QUOTA, Removed, Unmapped};
 use crate::memory::layout::{LARGE_PAGE_SIZE, PAGE_SIZE};
 use crate::memory::{AddressSpace, Frame, Rights, UserRange};
@@ -98,7 +98,7 @@ fn free(cpu: &ThisCpu, program: &Program, start: u64, taken: Taken) {
     if taken.removed.is_empty() {
         return;
     }
-    if !flush_program_range(cpu, program, VirtAddr::new(start), taken.end.saturating_sub(start)) {
+    if !flush_program_range(cpu, program.root(), VirtAddr::new(start), taken.end.saturating_sub(start)) {
         keep_back(taken.removed.len() as u64);
         return core::mem::forget(taken);
     }
@@ -290,7 +290,7 @@ pub(super) fn unmap_in(cpu: &ThisCpu, program: &Program, address: u64, length: u
 fn unmap_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) -> Result<u64, Error> {
     let removed = program.space().as_mut().ok_or(Error::NotPermitted)?.remove(page);
     let removed = removed.ok_or(Error::NotFound)?;
-    if !flush_program_page(cpu, program, page) {
+    if !flush_program_page(cpu, program.root(), page) {
         keep_page_back(removed);
         return Ok(PAGE_SIZE);
     }

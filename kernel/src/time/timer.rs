@@ -15,8 +15,9 @@ use super::setting::{OFF, Setting};
 use crate::arch::ticks;
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::Notification;
+use crate::ipi::poke;
 use crate::memory::fallible::{self, OutOfHeap};
-use crate::sched::{InboxEntry, Next, Worker, own_priority, poke};
+use crate::sched::{InboxEntry, Next, Worker, own_priority};
 use crate::thread::PRIORITIES;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);

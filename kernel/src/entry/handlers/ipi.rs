@@ -6,10 +6,11 @@ use smp::ipi::Kinds;
 
 use super::road::handle;
 use crate::arch::{Frame as TrapFrame, vectors};
+use crate::cpu;
 use crate::entry::ipi;
 use crate::entry::trap_main::{go_on, look_when_idle};
+use crate::ipi::{CallRequest, answer_other_calls};
 use crate::sched::Next;
-use crate::{cpu, irq};
 
 pub(super) extern "C" fn ipi_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     let cpu = cpu::this();
@@ -30,9 +31,9 @@ extern "C" fn choose(frame: *mut TrapFrame) -> *const TrapFrame {
 
 /// The rest of an interrupt that has answered one call.
 #[inline(never)]
-fn calls_the_long_way(frame: *mut TrapFrame, refused: Option<irq::CallRequest<'static>>) -> *const TrapFrame {
+fn calls_the_long_way(frame: *mut TrapFrame, refused: Option<CallRequest<'static>>) -> *const TrapFrame {
     handle(frame, |cpu, _| {
-        irq::answer_other_calls(cpu, refused);
+        answer_other_calls(cpu, refused);
         look_when_idle(cpu, Next::Stay)
     })
 }

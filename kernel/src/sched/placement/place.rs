@@ -8,10 +8,11 @@ use smp::ipi::Kind;
 use super::choice::{Situation, choose};
 use super::state::{board, is_idle};
 use crate::cpu::{self, ThisCpu};
+use crate::ipi::poke;
 use crate::program;
 use crate::sched::ready::hand_over_elsewhere;
 use crate::sched::suspend::park;
-use crate::sched::{Next, enqueue, poke};
+use crate::sched::{Next, enqueue};
 use crate::thread::Thread;
 
 /// Whether a thread that becomes ready here could run at once.

@@ -9,11 +9,11 @@ use smp::call::{CallError, Kick, Port, Request, TimeLimit, Waiting};
 use smp::ipi::Kind;
 use smp::tlb::Flush;
 
+use super::poke::poke;
 use crate::arch::ticks;
 use crate::clock::clock;
 use crate::console;
 use crate::cpu::{self, Block, LastEntry, ThisCpu};
-use crate::sched::poke;
 use crate::sync::assert_no_locks_held;
 
 /// How long a CPU may take unless the command line says otherwise, in seconds: it answers with interrupts off for at most a system call, but its

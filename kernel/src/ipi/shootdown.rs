@@ -15,7 +15,6 @@ use x86_64::VirtAddr;
 use super::call::{all_others, call_to_flush};
 use crate::console;
 use crate::cpu::{self, ThisCpu};
-use crate::program::Program;
 
 /// Pages that are kept back.
 static KEPT_BACK: AtomicU64 = AtomicU64::new(0);
@@ -28,28 +27,28 @@ pub fn keep_back(pages: u64) {
     console::line(format_args!("memory: {pages} pages that a CPU may still reach are kept back, {all} in all"));
 }
 
-/// Makes all CPUs forget what they know of the program's pages. `false`: one may know them still.
+/// Makes all CPUs forget what they know of the pages of the program with this root. `false`: one may know them still.
 #[must_use]
-pub fn flush_program(cpu: &ThisCpu, program: &Program) -> bool {
-    flush_root(cpu, program.root(), Flush::NonGlobal)
+pub fn flush_program(cpu: &ThisCpu, root: u64) -> bool {
+    flush_root(cpu, root, Flush::NonGlobal)
 }
 
 /// Makes all CPUs forget what they know of so many bytes of the program's memory. `false`: one may know them still.
 #[must_use]
-pub fn flush_program_range(cpu: &ThisCpu, program: &Program, start: VirtAddr, length: u64) -> bool {
+pub fn flush_program_range(cpu: &ThisCpu, root: u64, start: VirtAddr, length: u64) -> bool {
     let flush = match Flush::range(start, length) {
         // A program has no global pages.
         Flush::All => Flush::NonGlobal,
         flush => flush,
     };
-    flush_root(cpu, program.root(), flush)
+    flush_root(cpu, root, flush)
 }
 
 /// Makes all CPUs forget what they know of one page of the program's memory. `false`: one may know it still.
 #[inline(always)]
 #[must_use]
-pub fn flush_program_page(cpu: &ThisCpu, program: &Program, page: VirtAddr) -> bool {
-    flush_root(cpu, program.root(), Flush::Range { start: page, pages: 1 })
+pub fn flush_program_page(cpu: &ThisCpu, root: u64, page: VirtAddr) -> bool {
+    flush_root(cpu, root, Flush::Range { start: page, pages: 1 })
 }
 
 /// Only a CPU that has the tables loaded, or is about to load them, can use them; to load others forgets all. An idle

@@ -1,0 +1,18 @@
+//! What a CPU makes others do: look at what was left for them, carry out a call, forget translations.
+//!
+//! It says that somebody is wanted and why; who serves that, in the interrupt, is [`crate::entry`]'s to know.
+
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+mod call;
+mod ping;
+mod poke;
+mod shootdown;
+
+pub use call::{
+    CallPort, CallRequest, DEFAULT_LIMIT_SECONDS, Operation, all_others, answer_calls, answer_one_call,
+    answer_other_calls, call, call_or_report, flush_owed, limit, set_limit,
+};
+pub use ping::{Ping, ping, ping_all};
+pub use poke::poke;
+pub use shootdown::{flush_kernel_pages, flush_program, flush_program_page, flush_program_range, keep_back};
