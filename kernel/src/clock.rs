@@ -1,5 +1,7 @@
 //! The one clock of the machine.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use spin::Once;
 
 use crate::arch::{TscClock, ticks};

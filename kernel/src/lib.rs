@@ -22,6 +22,7 @@ pub mod cpu;
 pub mod entry;
 pub mod facts;
 pub mod firmware;
+pub mod hardware_timer;
 mod invariant;
 pub mod ipc;
 pub mod ipi;

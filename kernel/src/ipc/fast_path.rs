@@ -28,7 +28,6 @@ use crate::object::Counted;
 use crate::sched;
 use crate::sync::{BriefGuard, rank, try_lock_briefly};
 use crate::thread::{OffCpu, Thread, Wait};
-use crate::time;
 
 /// Sends the running thread's fault to its handler. Answers the frame to return through. Faults of a program that has had
 /// pages swapped out go the long way, unless they are not `OF_MEMORY`: they may be nobody's business but the kernel's.
@@ -204,7 +203,7 @@ unsafe fn run_instead_of<const PLAIN: bool>(
     badge: u64,
 ) -> *const Frame {
     // The newcomer may call somebody who is no more urgent than those that are ready.
-    time::ensure_slice(cpu);
+    sched::ensure_slice(cpu);
     // SAFETY: it was in the list of waiters, and has just been taken from there.
     notification::hand_bits(unsafe { OffCpu::new(&waiter) }, notification::bits_of(badge));
     waiter.set_wait(Wait::Nothing);

@@ -13,16 +13,16 @@ use super::cancel::{take_out, take_out_overdue};
 use crate::arch::{TrapFrame as _, ticks};
 use crate::clock::clock;
 use crate::cpu::ThisCpu;
+use crate::hardware_timer::arm;
 use crate::program;
 use crate::sched::{self, Next};
 use crate::thread::{OffCpu, Thread, Wait};
-use crate::time;
 
 /// Limits the wait that the running thread, or one that has just left this CPU, is about to begin.
 pub(super) fn limit_wait(cpu: &ThisCpu, thread: &Arc<Thread>, nanoseconds: u64) {
     thread.attention().limit_wait();
     thread.set_deadline(ticks().saturating_add(clock().ticks_in(nanoseconds)));
-    time::arm(cpu, thread.deadline());
+    arm(cpu, thread.deadline());
     cpu.local().timers.insert(Arc::clone(thread));
 }
 

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::cpu::ThisCpu;
 use crate::sched;
 use crate::thread::Thread;
-use crate::time;
 
 /// What came of asking.
 #[derive(Debug)]
@@ -37,7 +36,7 @@ pub fn wait_for_child(cpu: &ThisCpu, program: &Arc<Program>, nanoseconds: u64) -
     }
     let thread = match nanoseconds {
         u64::MAX => sched::detach_current(cpu),
-        _ => time::wait_until(cpu, clock::moment_after(nanoseconds)),
+        _ => sched::wait_until(cpu, clock::moment_after(nanoseconds)),
     };
     let Some(thread) = thread else { return Waited::Nothing };
     thread.waits_for_program().set(true);

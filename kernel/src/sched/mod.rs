@@ -11,6 +11,7 @@ mod priority_inbox;
 mod ready;
 mod reap;
 mod run_queue;
+mod slice;
 mod suspend;
 mod switch;
 mod work;
@@ -26,6 +27,7 @@ pub use ready::{
 };
 pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
 pub use run_queue::RunQueue;
+pub use slice::{ensure_slice, install_slice, wait_until};
 pub use suspend::{Suspended, resume, set_affinity, suspend};
 pub use switch::{
     anything_ends, detach_current, forget_current, give_fpu, idle_on, nobody_above, pick, pick_anew, run_ends, run_now,

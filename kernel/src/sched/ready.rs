@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use smp::ipi::Kind;
 
 use super::placement::{audit, give, leave_or_stay, place};
+use super::slice::start_slice;
 use super::suspend::{attend_others, park};
 use super::work::note_work;
 use super::{Next, detach_current, reap, run_now};
@@ -14,7 +15,6 @@ use crate::ipi;
 use crate::ipi::poke;
 use crate::program;
 use crate::thread::Thread;
-use crate::time;
 
 /// Makes a thread ready on this CPU, to which it belongs.
 pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
@@ -23,7 +23,7 @@ pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     local.run_queue.push(thread);
     if cpu.current().is_some() {
         // Also for one that is to go first: if the answer is lost on the way, the end of the slice finds it.
-        time::start_slice(cpu);
+        start_slice(cpu);
     }
     if preempts { Next::Choose } else { Next::Stay }
 }
@@ -173,7 +173,7 @@ pub fn yield_now(cpu: &ThisCpu) -> Next {
 pub fn priority_changed(cpu: &ThisCpu) -> Next {
     let Some(current) = cpu.current() else { return Next::Choose };
     if !cpu.local().run_queue.is_empty() {
-        time::start_slice(cpu);
+        start_slice(cpu);
     }
     if cpu.local().run_queue.nobody_above(current.priority()) { Next::Stay } else { Next::Choose }
 }

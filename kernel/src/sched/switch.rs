@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use super::Next;
 use super::placement::{is_anybody_roaming, look_for_work};
 use super::ready::queue_current;
+use super::slice::ensure_slice;
 use crate::arch::{
     Frame, NoMemoryForState, are_selectors_loaded, clear_selectors, fpu_allow, fpu_forbid, load_address_space,
     load_debug_registers, load_initial_fpu_state,
@@ -13,7 +14,6 @@ use crate::cpu::ThisCpu;
 use crate::memory::fallible;
 use crate::sync::assert_no_locks_held;
 use crate::thread::{Special, Thread};
-use crate::time;
 
 /// Whether anything waits for its end here.
 #[must_use]
@@ -47,7 +47,7 @@ pub fn pick(cpu: &ThisCpu) -> *const Frame {
     match local.run_queue.pop() {
         Some(thread) => {
             if !local.run_queue.is_empty() {
-                time::ensure_slice(cpu);
+                ensure_slice(cpu);
             }
             switch_to(cpu, thread)
         }

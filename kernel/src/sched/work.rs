@@ -2,11 +2,11 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::slice::hold_back;
 use crate::arch::ticks;
 use crate::clock::clock;
 use crate::cpu::{MOST_AT_ONCE, PERIOD_NANOSECONDS, ThisCpu};
 use crate::thread::PRIORITIES;
-use crate::time;
 
 /// A period of the allowance in clock ticks, once it was worked out.
 static PERIOD: AtomicU64 = AtomicU64::new(0);
@@ -40,7 +40,7 @@ impl<'cpu> Worker<'cpu> {
         let floor = allowance.floor(self.now, self.running());
         if floor > 0 {
             self.cpu.kernel().remote().raise_floor(floor);
-            time::hold_back(self.cpu, floor, allowance.end());
+            hold_back(self.cpu, floor, allowance.end());
         }
         Some(floor)
     }

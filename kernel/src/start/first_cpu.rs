@@ -12,6 +12,7 @@ use crate::arch::{Idle, IdleFeatures, KernelInterrupt, TscClock, initialise_cpu,
 use crate::clock;
 use crate::entry::{patch_entries, patch_lock_sites, syscall_entry, vectors_table};
 use crate::facts;
+use crate::hardware_timer::install_timer;
 use crate::ipi;
 use crate::lockdown::watchdog;
 use crate::memory::boot_info::{BootInfo, CommandLine};
@@ -21,7 +22,7 @@ use crate::object::FOREST;
 use crate::pci::{Silenced, silence_devices};
 use crate::program::archive;
 use crate::sync::graph;
-use crate::{console, cpu, irq, power, sched, swap, system_call, test_hooks, test_overflow, test_state, time};
+use crate::{console, cpu, irq, power, sched, swap, system_call, test_hooks, test_overflow, test_state};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -86,7 +87,8 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     irq::io_apics::initialize(&machine.topology);
     let (calibration, hardware_timer) = timer::measure(&apic, machine.power_management_timer);
     let clock = clock::install_clock(TscClock::new(calibration.hertz));
-    time::install_timer(&this, hardware_timer);
+    install_timer(&this, hardware_timer);
+    sched::install_slice();
     first.kernel().remote().set_online(0);
     console::line(format_args!(
         "clock {} MHz, within {} ppm of {:?}, {}, {} CPUs listed",

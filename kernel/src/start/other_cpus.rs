@@ -17,11 +17,11 @@ use crate::clock::clock;
 use crate::cpu::{self, Block, ThisCpu};
 use crate::entry::{syscall_entry, vectors_table};
 use crate::facts::facts;
+use crate::hardware_timer::{HardwareTimer, install_timer};
 use crate::lockdown::watchdog;
 use crate::memory::kernel_space::{kernel_root, trampoline_root};
 use crate::memory::{direct_map, frame};
-use crate::time::HardwareTimer;
-use crate::{arch, console, sched, test_overflow, test_state, time};
+use crate::{arch, console, sched, test_overflow, test_state};
 
 /// What every starting CPU needs to know.
 struct Shared {
@@ -128,7 +128,7 @@ extern "C" fn other_main(index: u64) -> ! {
     }
     this.kernel().apic().enable(KernelInterrupt::ControllerError.vector(), this.kernel().pins());
     let Some(shared) = SHARED.get() else { unreachable!("set before any CPU is started") };
-    time::install_timer(&this, shared.timer);
+    install_timer(&this, shared.timer);
     test_overflow::overflow_if_wanted_at("start-stack");
     let now = clock().now_ns();
     block.kernel().remote().set_online(now.saturating_sub(shared.first_init_ns));

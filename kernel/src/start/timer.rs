@@ -3,7 +3,7 @@
 use smp::local_apic::{LocalApic, TimerMode, Vector, has_tsc_deadline};
 
 use crate::arch::{Calibration, Comparison, GOOD_PPM, KernelInterrupt, calibrate, is_emulator, ticks};
-use crate::time::{HardwareTimer, Rate};
+use crate::hardware_timer::{HardwareTimer, Rate};
 
 /// What the measurement counts down from: 10 ms at 1 GHz, 100 ms at 100 MHz.
 const COUNT: u32 = 10_000_000;

@@ -8,7 +8,6 @@ use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
 use crate::sched::{self, Next};
 use crate::thread::Thread;
-use crate::time;
 use crate::{console, lockdown, user_copy};
 
 /// The most that one [`debug_write`] takes.
@@ -33,7 +32,7 @@ pub(super) fn debug_write(thread: &Thread, address: u64, length: u64) -> Result<
 pub(super) fn sleep(cpu: &ThisCpu, frame: &mut Frame, moment: u64) -> Next {
     frame.set_system_call_result(0);
     // The timer list owns the thread from here on.
-    drop(time::wait_until(cpu, moment));
+    drop(sched::wait_until(cpu, moment));
     Next::Choose
 }
 

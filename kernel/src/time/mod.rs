@@ -1,4 +1,4 @@
-//! Time: the machine's clock, and what each CPU does when a moment comes.
+//! What each CPU does when a moment comes.
 //!
 //! Each CPU has a list of entries by the moment at which they are due, and a one-shot hardware timer that is armed for the
 //! earliest. The interrupt drops the due entry, completes its action, and advances to the next. An entry is a thread that
@@ -7,17 +7,14 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod deadline_tree;
-mod hardware_timer;
+mod interrupt;
 mod lanes;
 mod setting;
 mod timer;
 mod timer_list;
 
 pub use deadline_tree::{DeadlineTree, Key, Timed};
-pub use hardware_timer::{
-    HardwareTimer, Rate, arm, arm_if_nothing_due, ensure_slice, hold_back, install_timer, start_slice, timer_interrupt,
-    wait_until,
-};
+pub use interrupt::{arm_if_nothing_due, timer_interrupt};
 pub use lanes::Lanes;
 pub use setting::Setting;
 pub use timer::{Action, Firings, Timer, TimerAdapter, changed_elsewhere};

@@ -9,11 +9,11 @@ use intrusive_collections::{KeyAdapter, RBTreeAtomicLink};
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
-use super::arm;
 use super::deadline_tree::{Key, Timed};
 use super::setting::{OFF, Setting};
 use crate::arch::ticks;
 use crate::cpu::{self, ThisCpu};
+use crate::hardware_timer::arm;
 use crate::ipc::Notification;
 use crate::ipi::poke;
 use crate::memory::fallible::{self, OutOfHeap};

@@ -1,0 +1,87 @@
+//! The timer's interrupt: what is due on a CPU, and what comes next.
+
+use super::timer::{changed_elsewhere, expire};
+use super::timer_list::Due;
+use crate::arch::ticks;
+use crate::cpu::ThisCpu;
+use crate::hardware_timer::{arm, hardware_timer};
+use crate::sched::{self, Next, Worker};
+
+/// The timer's interrupt where no entry is due, and nobody is ready for whom a slice could end: arms the timer for what comes
+/// next. `false`: there is something to do, and nothing has been done.
+#[inline(always)]
+pub fn arm_if_nothing_due(cpu: &ThisCpu) -> bool {
+    let Some(timer) = hardware_timer() else { return false };
+    let local = cpu.local();
+    let now = ticks();
+    let mut moment = local.timers.next();
+    if moment <= now {
+        return false;
+    }
+    let slice_end = local.slice_end.get();
+    if slice_end > now {
+        moment = moment.min(slice_end);
+    } else if local.run_queue.is_empty() {
+        local.slice_end.set(u64::MAX);
+    } else {
+        return false;
+    }
+    local.armed.set(moment);
+    if moment != u64::MAX {
+        timer.program(cpu, moment, now);
+    }
+    true
+}
+
+/// The timer's interrupt: drops each entry that is due and completes its action, ends the slice if that is due, and arms
+/// the timer for what comes next.
+pub fn timer_interrupt(cpu: &ThisCpu) -> Next {
+    let local = cpu.local();
+    local.armed.set(u64::MAX);
+    let now = ticks();
+    let mut next = Next::Stay;
+    if local.timers.next() <= now {
+        if local.timers.held_until() <= now {
+            next = release(cpu);
+        }
+        next = next.and(complete_due(cpu, now));
+    }
+    if local.slice_end.get() <= now {
+        local.slice_end.set(u64::MAX);
+        next = next.and(sched::slice_ended(cpu));
+    }
+    let moment = local.timers.next().min(local.slice_end.get());
+    if moment != u64::MAX {
+        arm(cpu, moment);
+    }
+    next
+}
+
+/// Completes what is due at `now`, as much as one interrupt may do. What is left is due still, and so the timer is armed for a
+/// moment that has passed.
+#[inline(never)]
+fn complete_due(cpu: &ThisCpu, now: u64) -> Next {
+    let mut worker = Worker::new(cpu);
+    let mut next = Next::Stay;
+    while let Some(floor) = worker.floor() {
+        let Some(due) = cpu.local().timers.pop_due(now, floor) else { break };
+        next = next.and(match due {
+            Due::Thread(thread) => sched::deadline_reached(cpu, thread),
+            Due::Timer(priority, timer) => {
+                worker.spend(priority);
+                expire(cpu, timer)
+            }
+        });
+    }
+    next
+}
+
+/// What was held back is due, and what others have put into this CPU's inboxes without interrupting it.
+#[cold]
+fn release(cpu: &ThisCpu) -> Next {
+    cpu.local().timers.release();
+    cpu.kernel().remote().lower_floor();
+    cpu.kernel().remote().ask_to_attend();
+    changed_elsewhere(cpu);
+    sched::drain_inbox(cpu)
+}
