@@ -9,14 +9,17 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::Error;
 
-use super::cancel::{take_out, take_out_overdue};
+use super::cancel::{cancel_again, take_out, take_out_overdue};
 use crate::arch::{TrapFrame as _, ticks};
 use crate::clock::clock;
 use crate::cpu::ThisCpu;
 use crate::hardware_timer::arm;
 use crate::program;
-use crate::sched::{self, Next};
+use crate::sched::{self, MessageHooks, Next};
 use crate::thread::{OffCpu, Thread, Wait};
+
+/// What messages do about threads that wait for one: for the start, which hands it down.
+pub const HOOKS: MessageHooks = MessageHooks { stop_waiting, time_out, cancel_again };
 
 /// Limits the wait that the running thread, or one that has just left this CPU, is about to begin.
 pub(super) fn limit_wait(cpu: &ThisCpu, thread: &Arc<Thread>, nanoseconds: u64) {
@@ -28,7 +31,7 @@ pub(super) fn limit_wait(cpu: &ThisCpu, thread: &Arc<Thread>, nanoseconds: u64) 
 
 /// Makes a thread stop waiting; `false` if somebody else has it by now and is waking it.
 #[must_use]
-pub fn stop_waiting(thread: &Thread) -> bool {
+fn stop_waiting(thread: &Thread) -> bool {
     // The caller's reference owns it from now on.
     take_out(thread).is_some()
 }
@@ -40,7 +43,7 @@ pub(super) fn lift_limit(cpu: &ThisCpu, thread: &Thread) {
 }
 
 /// The deadline of a wait has come; the thread has just left the timer list.
-pub fn time_out(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
+fn time_out(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     // The mark comes before the look: whoever has the thread in hands, to let it wait for the reply that is limited, looks for the
     // mark when it does. Whoever has it to wake it sends it here, for as long as it is marked.
     // Whether it is still the wait that was limited is asked with all waits held.

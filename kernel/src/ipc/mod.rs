@@ -34,7 +34,7 @@ mod saved_reply;
 mod switch;
 
 pub use breakpoint::{deliver_pending, take_breakpoint, with_owed_fault, with_waiting_fault};
-pub use cancel::{cancel, cancel_again, cancelled, inspect_client, release_clients};
+pub use cancel::{cancel, cancelled, inspect_client, release_clients};
 pub use endpoint::{Endpoint, call, receive, send};
 pub use fast_path::{
     TakenClient, call_elsewhere, call_here, deliver_fault_elsewhere, deliver_fault_here, reply_receive_elsewhere,
@@ -42,7 +42,7 @@ pub use fast_path::{
 };
 pub use fault::deliver_fault;
 pub use handler::FaultHandler;
-pub use limit::{stop_waiting, time_out};
+pub use limit::HOOKS;
 pub use link::{Link, Linked};
 pub use message::{Sending, fault_message};
 pub use notification::{Notification, Signalled};

@@ -6,12 +6,16 @@ use gatehouse_abi::{EndCause, PageLoss, ProgramEnd, TrapNumber};
 use spin::Once;
 
 use super::Program;
+use super::wait::{stop_waiting, time_out};
 use crate::cpu::ThisCpu;
 use crate::ipi;
 use crate::object::{FOREST, drop_removed};
-use crate::sched::{self, End, Next, Stage};
+use crate::sched::{self, End, Next, ProgramHooks, Stage};
 use crate::thread::{OffCpu, Thread};
 use crate::{console, ipc, swap};
+
+/// What programs do about threads that the scheduler has in hands: for the start, which hands it down.
+pub const HOOKS: ProgramHooks = ProgramHooks { gone: thread_gone, stop_waiting, time_out };
 
 /// Ends the program of the running thread, all its threads with it. The thread leaves the CPU at once.
 pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
@@ -222,7 +226,7 @@ fn stop_threads(cpu: &ThisCpu, program: &Arc<Program>) {
         thread_gone(cpu, thread);
     }
     swap::cancel_waiting(cpu, program);
-    sched::stop_threads_elsewhere(cpu, program);
+    program.for_each_cpu(|index| sched::stop_threads_on(cpu, index));
     // Those of this CPU go at once: the running one, those in its queue and its timer list.
     let _ = sched::reap(cpu);
 }

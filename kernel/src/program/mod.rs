@@ -12,7 +12,7 @@ mod utcbs;
 mod wait;
 
 pub use end::{
-    end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, lose_page,
+    HOOKS, end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, lose_page,
     thread_gone, when_first_ends,
 };
 pub use paused::{pause, pause_current, unpause};
@@ -20,4 +20,4 @@ pub use program::{EndingAdapter, Life, NoThread, Program, THREAD_QUOTA, count};
 pub use spawn::{SpawnError, Start, spawn_program, spawn_thread, spawn_thread_among};
 pub use stopped::with_stopped;
 pub use utcbs::{UTCB_END, UtcbSlot};
-pub use wait::{Waited, not_told, stop_waiting, time_out, told, wait_for_child};
+pub use wait::{Waited, not_told, told, wait_for_child};

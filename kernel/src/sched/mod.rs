@@ -10,6 +10,7 @@ mod placement;
 mod priority_inbox;
 mod ready;
 mod reap;
+mod registered;
 mod run_queue;
 mod slice;
 mod suspend;
@@ -25,7 +26,8 @@ pub use ready::{
     deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, queue_preempted,
     slice_ended, start, wake, yield_now,
 };
-pub use reap::{reap, stop_threads_elsewhere, wait_until_left};
+pub use reap::{reap, stop_threads_on, wait_until_left};
+pub use registered::{MessageHooks, ProgramHooks, install_hooks};
 pub use run_queue::RunQueue;
 pub use slice::{ensure_slice, install_slice, wait_until};
 pub use suspend::{Suspended, resume, set_affinity, suspend};

@@ -5,15 +5,14 @@ use alloc::sync::Arc;
 use smp::ipi::Kind;
 
 use super::placement::{audit, give, leave_or_stay, place};
+use super::registered::{messages, programs};
 use super::slice::start_slice;
 use super::suspend::{attend_others, park};
 use super::work::note_work;
 use super::{Next, detach_current, reap, run_now};
 use crate::cpu::{self, ATTEND, FLUSH, GIVE, REAP, ThisCpu};
-use crate::ipc;
 use crate::ipi;
 use crate::ipi::poke;
-use crate::program;
 use crate::thread::Thread;
 
 /// Makes a thread ready on this CPU, to which it belongs.
@@ -73,7 +72,7 @@ fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     }
     thread.waits_for_program().set(false);
     if thread.program().is_ending() {
-        program::thread_gone(cpu, thread);
+        (programs().gone)(cpu, thread);
         return Next::Stay;
     }
     if !thread.attention().is_nothing() {
@@ -135,10 +134,10 @@ fn run(cpu: &ThisCpu, errands: u64) -> Next {
 pub fn deadline_reached(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     if thread.waits_for_program().get() {
         // Else somebody is waking it at this very moment and hands it over.
-        return if program::time_out(&thread) { made_ready(cpu, thread) } else { Next::Stay };
+        return if (programs().time_out)(&thread) { made_ready(cpu, thread) } else { Next::Stay };
     }
     if thread.attention().is_wait_limited() {
-        return ipc::time_out(cpu, thread);
+        return (messages().time_out)(cpu, thread);
     }
     made_ready(cpu, thread)
 }

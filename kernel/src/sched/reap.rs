@@ -1,18 +1,18 @@
 //! Getting rid of the threads of programs that end.
 
+use percpu::CpuIndex;
 use smp::ipi::Kind;
 
+use super::registered::{messages, programs};
 use super::switch::leave_address_space;
 use super::{Next, forget_current};
 use crate::clock;
+use crate::console;
 use crate::cpu::{self, ThisCpu};
-use crate::ipi;
-use crate::ipi::poke;
-use crate::program::{self, Program};
+use crate::ipi::{self, poke};
 use crate::sync::assert_no_locks_held;
 use crate::thread::{Thread, ThreadList, ThreadTimerAdapter};
 use crate::time::DeadlineTree;
-use crate::{console, ipc};
 
 /// Ends every thread of an ending program that this CPU holds.
 pub fn reap(cpu: &ThisCpu) -> Next {
@@ -31,8 +31,8 @@ pub fn reap(cpu: &ThisCpu) -> Next {
     let mut gone = ThreadList::default();
     while let Some(thread) = ready.take_first().or_else(|| timed.pop_due(u64::MAX)) {
         let owned = match &thread {
-            _ if thread.waits_for_program().get() => program::stop_waiting(&thread),
-            _ if thread.attention().is_wait_limited() => ipc::stop_waiting(&thread),
+            _ if thread.waits_for_program().get() => (programs().stop_waiting)(&thread),
+            _ if thread.attention().is_wait_limited() => (messages().stop_waiting)(&thread),
             _ => true,
         };
         if owned {
@@ -40,22 +40,20 @@ pub fn reap(cpu: &ThisCpu) -> Next {
         }
     }
     while let Some(thread) = gone.take_first() {
-        program::thread_gone(cpu, thread);
+        (programs().gone)(cpu, thread);
     }
-    ipc::cancel_again(cpu);
+    (messages().cancel_again)(cpu);
     next
 }
 
-/// Makes all other CPUs that hold threads of the program reap them.
-pub fn stop_threads_elsewhere(cpu: &ThisCpu, program: &Program) {
-    program.for_each_cpu(|index| {
-        if index != cpu.index()
-            && let Some(block) = cpu::by_index(index)
-        {
-            block.kernel().remote().ask_to_reap();
-            poke(cpu, block, Kind::Reschedule);
-        }
-    });
+/// Makes a CPU, if it is another one, reap the threads of ending programs that it holds.
+pub fn stop_threads_on(cpu: &ThisCpu, index: CpuIndex) {
+    if index != cpu.index()
+        && let Some(block) = cpu::by_index(index)
+    {
+        block.kernel().remote().ask_to_reap();
+        poke(cpu, block, Kind::Reschedule);
+    }
 }
 
 /// Waits until no CPU has the page tables loaded of a program that has no threads any more. `false`: one that is named on the console

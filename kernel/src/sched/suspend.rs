@@ -11,11 +11,11 @@ use gatehouse_abi::Error;
 use smp::ipi::Kind;
 
 use super::placement::let_leave;
+use super::registered::programs;
 use super::work::Worker;
 use super::{Next, detach_current, start};
 use crate::cpu::{self, ThisCpu};
 use crate::ipi::poke;
-use crate::program;
 use crate::thread::{Affinity, Thread};
 
 /// How far the thread is.
@@ -141,7 +141,7 @@ pub(super) fn park(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     let mut life = program.life();
     if life.end.is_some() {
         drop(life);
-        program::thread_gone(cpu, thread);
+        (programs().gone)(cpu, thread);
         return Next::Stay;
     }
     if !thread.attention().is_stop_wanted() {

@@ -22,7 +22,7 @@ use crate::object::FOREST;
 use crate::pci::{Silenced, silence_devices};
 use crate::program::archive;
 use crate::sync::graph;
-use crate::{console, cpu, irq, power, sched, swap, system_call, test_hooks, test_overflow, test_state};
+use crate::{console, cpu, ipc, irq, power, program, sched, swap, system_call, test_hooks, test_overflow, test_state};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -111,6 +111,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     ipi::set_limit(answer_limit(&boot));
     test_overflow::overflow_if_wanted_at("boot-stack");
     system_call::set_test_hooks(test_hooks::run);
+    sched::install_hooks(program::HOOKS, ipc::HOOKS);
 
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
     #[expect(clippy::disallowed_methods, reason = "before any program runs")]
