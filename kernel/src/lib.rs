@@ -27,6 +27,7 @@ mod invariant;
 pub mod ipc;
 pub mod ipi;
 pub mod irq;
+pub mod life;
 pub mod lockdown;
 pub mod memory;
 pub mod object;

@@ -4,7 +4,7 @@ use super::trap_main::conclude;
 use crate::arch::Frame;
 use crate::cpu::{self, ThisCpu};
 use crate::ipi;
-use crate::program;
+use crate::life;
 use crate::sched;
 use crate::time;
 
@@ -18,7 +18,7 @@ pub(super) extern "C" fn begin_again() -> *const Frame {
     cpu.kernel().nmi().set_active(false);
     cpu.kernel().overflow().is_over();
     // The thread first: what follows would put it back among those that are ready.
-    let next = program::end_current(&cpu, cpu.local().contained.get());
+    let next = life::end_current(&cpu, cpu.local().contained.get());
     serve_others(&cpu);
     conclude(&cpu, cpu.local().idle_frame(), next)
 }

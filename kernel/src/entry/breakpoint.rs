@@ -4,7 +4,7 @@ use super::fault::{FaultReport, user_fault};
 use crate::arch::{Frame, TrapInfo};
 use crate::console;
 use crate::cpu::ThisCpu;
-use crate::program;
+use crate::life;
 use crate::sched::Next;
 
 /// Pauses the running thread, whose frame this is and whose fault handler could not take the breakpoint, until
@@ -28,5 +28,5 @@ pub(super) fn pause(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Next {
         };
         console::line(format_args!("breakpoint: {report}"));
     }
-    program::pause_current(cpu).unwrap_or_else(|| user_fault(cpu, info, frame))
+    life::pause_current(cpu).unwrap_or_else(|| user_fault(cpu, info, frame))
 }

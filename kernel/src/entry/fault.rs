@@ -7,7 +7,7 @@ use gatehouse_abi::{EndCause, ProgramEnd};
 use crate::arch::{Arch, ArchTrap, Frame, TrapFrame, TrapInfo, faulting_instruction_address, trap_address};
 use crate::console;
 use crate::cpu::ThisCpu;
-use crate::program;
+use crate::life;
 use crate::sched::Next;
 
 /// What the one line says that tells of a fault.
@@ -69,5 +69,5 @@ pub(super) fn user_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Next 
         thread: thread.number(),
         cpu: number,
     };
-    program::end_current(cpu, end)
+    life::end_current(cpu, end)
 }

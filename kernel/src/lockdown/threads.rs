@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use percpu::CpuIndex;
 
-use crate::swap;
+use crate::program::list;
 use crate::thread::Wait;
 
 /// The most threads of one CPU that are told.
@@ -17,7 +17,7 @@ const MOST: usize = 32;
 pub(super) fn print_waiting(cpu: CpuIndex, out: &mut dyn Write) -> fmt::Result {
     let (mut told, mut left_out, mut result) = (0, 0, Ok(()));
     let mut locked = false;
-    let listed = swap::for_each_program_if_free(|program| {
+    let listed = list::for_each_if_free(|program| {
         let Some(life) = program.life_if_free() else {
             locked = true;
             return;

@@ -14,6 +14,12 @@ pub use crate::arch::{PAGE_SIZE, USER_END, USER_START};
 /// Bytes in a large page, one entry of a page directory.
 pub const LARGE_PAGE_SIZE: u64 = 2 * 1024 * 1024;
 
+/// Bytes of a program's first stack.
+pub const STACK_BYTES: u64 = 64 * 1024;
+
+/// One past a program's first stack: a page below the end of user memory.
+pub const STACK_TOP: u64 = USER_END - PAGE_SIZE;
+
 /// Lowest address of the half that all address spaces share.
 pub const KERNEL_HALF_BASE: u64 = 0xffff_8000_0000_0000;
 

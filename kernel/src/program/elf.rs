@@ -16,9 +16,8 @@ use heapless::Vec;
 use x86_64::VirtAddr;
 
 use super::UTCB_END;
-use super::spawn::{STACK_BYTES, STACK_TOP};
 use crate::memory::address_space::MapError;
-use crate::memory::layout::PAGE_SIZE;
+use crate::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
 use crate::memory::{AddressSpace, Frame, Rights, UserRange, direct_map};
 
 pub use error::{ElfError, LoadError};

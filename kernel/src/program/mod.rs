@@ -1,23 +1,17 @@
-//! Programs: an address space, the threads in it, and how all of it ends.
+//! Programs: an address space, and the threads in it. How they begin and end is [`crate::life`]'s.
 
 pub mod archive;
 pub mod elf;
-mod end;
-mod paused;
+mod fates;
+pub mod list;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
 mod program;
-mod spawn;
-mod stopped;
+mod residence;
 mod utcbs;
-mod wait;
 
-pub use end::{
-    HOOKS, end_before_start, end_current, end_running_thread, end_unanswered, end_waiting, exited, kill, lose_page,
-    thread_gone, when_first_ends,
-};
-pub use paused::{pause, pause_current, unpause};
+pub use fates::{Fates, end_unanswered, end_waiting, install_fates, lose_page, pause};
 pub use program::{EndingAdapter, Life, NoThread, Program, THREAD_QUOTA, count};
-pub use spawn::{SpawnError, Start, spawn_program, spawn_thread, spawn_thread_among};
-pub use stopped::with_stopped;
+pub use residence::{Residence, is_pinned};
 pub use utcbs::{UTCB_END, UtcbSlot};
-pub use wait::{Waited, not_told, told, wait_for_child};
+
+pub use crate::sched::thread_gone;

@@ -11,7 +11,7 @@ use gatehouse_abi::ProgramEnd;
 use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
 use percpu::CpuIndex;
 
-use super::UtcbSlot;
+use super::{Residence, UtcbSlot, list};
 use crate::cpu::ThisCpu;
 use crate::memory::AddressSpace;
 use crate::memory::fallible::{self, OutOfHeap};
@@ -19,7 +19,6 @@ use crate::memory::shared_frame::FrameQuota;
 use crate::object::{Space, new_space, register_object};
 use crate::pci::PinningFunctions;
 use crate::sched::ExitLink;
-use crate::swap::{self, Residence};
 use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::{Thread, ThreadList};
 
@@ -112,9 +111,9 @@ register_object!(Arc<Program>, "program");
 
 impl Program {
     /// By which it waits for its threads to be stopped.
-    pub(super) const STOP_LINK: usize = offset_of!(Self, stop_link);
+    pub const STOP_LINK: usize = offset_of!(Self, stop_link);
     /// By which it waits to give back what it has, and to be reported.
-    pub(super) const RELEASE_LINK: usize = offset_of!(Self, release_link);
+    pub const RELEASE_LINK: usize = offset_of!(Self, release_link);
 
     /// A program without threads.
     ///
@@ -294,7 +293,7 @@ fn make_room(threads: &mut Vec<(u64, Weak<Thread>)>) -> Result<(), NoThread> {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        swap::remove_program(self.number);
+        list::remove(self.number);
         EXISTING.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -27,7 +27,7 @@ pub use ready::{
     slice_ended, start, wake, yield_now,
 };
 pub use reap::{reap, stop_threads_on, wait_until_left};
-pub use registered::{MessageHooks, ProgramHooks, install_hooks};
+pub use registered::{MessageHooks, ProgramHooks, install_hooks, thread_gone};
 pub use run_queue::RunQueue;
 pub use slice::{ensure_slice, install_slice, wait_until};
 pub use suspend::{Suspended, resume, set_affinity, suspend};

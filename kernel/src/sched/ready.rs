@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use smp::ipi::Kind;
 
 use super::placement::{audit, give, leave_or_stay, place};
-use super::registered::{messages, programs};
+use super::registered::{messages, programs, thread_gone};
 use super::slice::start_slice;
 use super::suspend::{attend_others, park};
 use super::work::note_work;
@@ -72,7 +72,7 @@ fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     }
     thread.waits_for_program().set(false);
     if thread.program().is_ending() {
-        (programs().gone)(cpu, thread);
+        thread_gone(cpu, thread);
         return Next::Stay;
     }
     if !thread.attention().is_nothing() {

@@ -3,7 +3,7 @@
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
-use super::registered::{messages, programs};
+use super::registered::{messages, programs, thread_gone};
 use super::switch::leave_address_space;
 use super::{Next, forget_current};
 use crate::clock;
@@ -40,7 +40,7 @@ pub fn reap(cpu: &ThisCpu) -> Next {
         }
     }
     while let Some(thread) = gone.take_first() {
-        (programs().gone)(cpu, thread);
+        thread_gone(cpu, thread);
     }
     (messages().cancel_again)(cpu);
     next

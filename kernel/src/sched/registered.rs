@@ -40,6 +40,11 @@ pub fn install_hooks(programs: ProgramHooks, messages: MessageHooks) {
     MESSAGES.call_once(|| messages);
 }
 
+/// A thread is off every CPU and list for good: it is freed, and with the last one the program, when the handler is over.
+pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
+    (programs().gone)(cpu, thread);
+}
+
 /// What programs do.
 pub(super) fn programs() -> &'static ProgramHooks {
     PROGRAMS.get().expect("said before any thread runs")

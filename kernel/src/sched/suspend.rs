@@ -11,7 +11,7 @@ use gatehouse_abi::Error;
 use smp::ipi::Kind;
 
 use super::placement::let_leave;
-use super::registered::programs;
+use super::registered::thread_gone;
 use super::work::Worker;
 use super::{Next, detach_current, start};
 use crate::cpu::{self, ThisCpu};
@@ -141,7 +141,7 @@ pub(super) fn park(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     let mut life = program.life();
     if life.end.is_some() {
         drop(life);
-        (programs().gone)(cpu, thread);
+        thread_gone(cpu, thread);
         return Next::Stay;
     }
     if !thread.attention().is_stop_wanted() {

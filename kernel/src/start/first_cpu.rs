@@ -14,15 +14,16 @@ use crate::entry::{patch_entries, patch_lock_sites, syscall_entry, vectors_table
 use crate::facts;
 use crate::hardware_timer::install_timer;
 use crate::ipi;
+use crate::life;
 use crate::lockdown::watchdog;
 use crate::memory::boot_info::{BootInfo, CommandLine};
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;
 use crate::pci::{Silenced, silence_devices};
-use crate::program::archive;
+use crate::program::{archive, install_fates};
 use crate::sync::graph;
-use crate::{console, cpu, ipc, irq, power, program, sched, swap, system_call, test_hooks, test_overflow, test_state};
+use crate::{console, cpu, ipc, irq, power, sched, swap, system_call, test_hooks, test_overflow, test_state};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
@@ -111,7 +112,8 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     ipi::set_limit(answer_limit(&boot));
     test_overflow::overflow_if_wanted_at("boot-stack");
     system_call::set_test_hooks(test_hooks::run);
-    sched::install_hooks(program::HOOKS, ipc::HOOKS);
+    sched::install_hooks(life::HOOKS, ipc::HOOKS);
+    install_fates(life::FATES);
 
     // Everybody else, then the first program. What the loader left is free once nobody reads it any more.
     #[expect(clippy::disallowed_methods, reason = "before any program runs")]

@@ -7,9 +7,9 @@ use crate::arch::Verdict;
 use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::console;
 use crate::cpu::{self, ThisCpu};
+use crate::life::{Start, spawn_program, when_first_ends};
 use crate::lockdown;
 use crate::object::{AnyObject, DeviceControl, FOREST};
-use crate::program::{Start, spawn_program, when_first_ends};
 
 /// Starts the program of this name on the first CPU.
 ///

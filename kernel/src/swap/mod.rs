@@ -15,8 +15,6 @@ mod bring_back;
 mod clock;
 mod disk;
 mod page_codec;
-mod programs;
-mod residence;
 mod room;
 mod send_away;
 mod settings;
@@ -27,8 +25,6 @@ mod waiting;
 
 pub use bring_back::{Trouble, fault, for_copy, forget_trouble, instruction_away, refused};
 pub use clock::BATCH;
-pub use programs::{add as add_program, for_each_if_free as for_each_program_if_free, remove as remove_program};
-pub use residence::{Residence, is_pinned};
 pub use room::{is_scarce, make_room};
 pub use send_away::send_away;
 pub use start::initialize;

@@ -6,13 +6,12 @@
 use spin::Once;
 
 use super::clock::{BATCH, choose};
-use super::programs;
-use super::residence::is_pinned;
 use super::send_away::send_away;
 use super::store::{Store, outgoing, store};
 use crate::cpu::ThisCpu;
 use crate::memory::Frame;
 use crate::memory::frame;
+use crate::program::{is_pinned, list};
 use crate::sync::{Mutex, rank};
 
 /// The marks, in frames.
@@ -106,13 +105,13 @@ const FAILURES: u32 = 4;
 fn free_some(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>) -> usize {
     let (mut failures, mut turns) = (0, 0);
     // Two turns over all programs: the first may find that every page was used.
-    let most_turns = 2 * programs::count() + 1;
+    let most_turns = 2 * list::count() + 1;
     while failures < FAILURES && turns < most_turns {
-        let Some(program) = programs::current() else { return 0 };
+        let Some(program) = list::current() else { return 0 };
         let (victims, ended) = {
             let mut space = program.space();
             let Some(space) = space.as_mut() else {
-                programs::pass_on(program.number());
+                list::pass_on(program.number());
                 turns += 1;
                 continue;
             };
@@ -122,7 +121,7 @@ fn free_some(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>) -> usize {
             chosen
         };
         if ended {
-            programs::pass_on(program.number());
+            list::pass_on(program.number());
             turns += 1;
         }
         if victims.is_empty() {

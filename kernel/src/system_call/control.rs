@@ -9,14 +9,14 @@ use super::dispatch::Outcome;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
-use crate::program;
+use crate::life;
 use crate::sched::{self, Next, Suspended};
 use crate::thread::Thread;
 
 /// Ends a program, which may be the caller's.
 pub(super) fn kill_program(cpu: &ThisCpu, thread: &Thread, target: u64) -> Result<u64, Error> {
     let target = program(thread, target, Rights::CONTROL)?;
-    if program::kill(cpu, &target) { Ok(0) } else { Err(Error::Gone) }
+    if life::kill(cpu, &target) { Ok(0) } else { Err(Error::Gone) }
 }
 
 /// Stops a thread. The caller makes the call again until another CPU has done so.

@@ -12,8 +12,9 @@ use crate::arch::{BreakpointAccess, HardwareBreakpoint};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc;
+use crate::life::{self, with_stopped};
 use crate::memory::fallible;
-use crate::program::{self as programs, Program, with_stopped};
+use crate::program::Program;
 use crate::sched::{self, Next};
 use crate::thread::{Thread, Wait};
 use crate::user_copy;
@@ -21,7 +22,7 @@ use crate::user_copy;
 /// Lets a thread go on that stands at a breakpoint, with a debugger or without.
 pub(super) fn clear_breakpoint(cpu: &ThisCpu, thread: &Thread, target: u64) -> Result<Next, Error> {
     let target = other_thread(thread, target, Rights::CONTROL)?;
-    let woken = programs::unpause(cpu, target.program(), target.number()).or_else(|| {
+    let woken = life::unpause(cpu, target.program(), target.number()).or_else(|| {
         let waiting = ipc::take_breakpoint(&target)?;
         waiting.set_wait(Wait::Nothing);
         Some(sched::wake(cpu, waiting))

@@ -11,8 +11,9 @@ use super::dispatch::Outcome;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::console;
 use crate::cpu::{self, ThisCpu};
+use crate::life::{self, SpawnError, Start, Waited};
 use crate::memory::fallible;
-use crate::program::{self, SpawnError, Start, Waited};
+use crate::program;
 use crate::sched::Next;
 use crate::thread::{Affinity, Thread};
 use crate::user_copy;
@@ -21,13 +22,13 @@ use crate::user_copy;
 const NAME_LIMIT: usize = 100;
 
 pub(super) fn exit_thread(cpu: &ThisCpu, status: u64) -> Next {
-    program::end_running_thread(cpu, status)
+    life::end_running_thread(cpu, status)
 }
 
 pub(super) fn exit_program(cpu: &ThisCpu, status: u64) -> Next {
     let Some(thread) = cpu.current() else { return Next::Choose };
-    let end = program::exited(thread.program(), thread, cpu, status);
-    program::end_current(cpu, end)
+    let end = life::exited(thread.program(), thread, cpu, status);
+    life::end_current(cpu, end)
 }
 
 /// The CPU that a caller named, or a CPU of the kernel's choice: the next one in turn.
@@ -65,7 +66,7 @@ pub(super) fn spawn_thread(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) ->
         Ok(target) => CpuIndex::new(target),
         Err(_) => return Outcome::Refused(Error::NoSuchCpu),
     };
-    match program::spawn_thread(cpu, thread.program(), entry, stack_pointer, argument, target) {
+    match life::spawn_thread(cpu, thread.program(), entry, stack_pointer, argument, target) {
         Ok((number, next)) => answer(frame, number, next),
         Err(error) => Outcome::Refused(refusal(&error)),
     }
@@ -81,7 +82,7 @@ fn spawn_thread_among(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -> Outc
             Err(error) => return Outcome::Refused(error),
         };
     let arguments = [entry, stack_pointer, argument];
-    match program::spawn_thread_among(cpu, thread.program(), arguments, target, affinity) {
+    match life::spawn_thread_among(cpu, thread.program(), arguments, target, affinity) {
         Ok((number, next)) => answer(frame, number, next),
         Err(error) => Outcome::Refused(refusal(&error)),
     }
@@ -119,12 +120,12 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
     }
     let quiet = flags & SPAWN_QUIET != 0;
     let start = Start { name, argument, cpu: target, roams, quiet, suspended: flags & SPAWN_SUSPENDED != 0 };
-    match program::spawn_program(cpu, Some(program), &start) {
+    match life::spawn_program(cpu, Some(program), &start) {
         Ok((child, next)) => {
             if start.suspended
                 && let Err(error) = tell_slots(cpu, thread, &child)
             {
-                program::end_before_start(cpu, &child);
+                life::end_before_start(cpu, &child);
                 return Outcome::Refused(error);
             }
             answer(frame, child.number(), next)
@@ -168,15 +169,15 @@ pub(super) fn wait_program(cpu: &ThisCpu, thread: &Thread, buffer: u64, nanoseco
     if let Err(error) = user_copy::check_writable(&program, buffer, size_of::<ProgramEnd>() as u64) {
         return Outcome::Refused(error);
     }
-    match program::wait_for_child(cpu, &program, nanoseconds) {
+    match life::wait_for_child(cpu, &program, nanoseconds) {
         Waited::Ended(end) => match user_copy::write(&program, buffer, user_copy::bytes_of(&end)) {
             Ok(()) => {
-                program::told(&program);
+                life::told(&program);
                 Outcome::Value(end.program)
             }
             Err(error) => {
                 // The buffer went away after it was checked: the news is kept for the next call.
-                program::not_told(&program, end);
+                life::not_told(&program, end);
                 Outcome::Refused(error)
             }
         },

@@ -10,7 +10,7 @@ use super::state::{board, is_idle};
 use crate::cpu::{self, ThisCpu};
 use crate::ipi::poke;
 use crate::sched::ready::hand_over_elsewhere;
-use crate::sched::registered::programs;
+use crate::sched::registered::thread_gone;
 use crate::sched::suspend::park;
 use crate::sched::{Next, enqueue};
 use crate::thread::Thread;
@@ -84,7 +84,7 @@ fn leave_or(cpu: &ThisCpu, thread: Arc<Thread>, stay: impl FnOnce(&ThisCpu, Arc<
 /// Makes a thread of this CPU ready here. What stands against it may have come while it belonged to another one.
 fn settle(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     if thread.program().is_ending() {
-        (programs().gone)(cpu, thread);
+        thread_gone(cpu, thread);
         return Next::Stay;
     }
     if thread.attention().is_stop_wanted() { park(cpu, thread) } else { enqueue(cpu, thread) }

@@ -8,7 +8,6 @@ use gatehouse_abi::{SLOT_FIRST_THREAD, SLOT_OWN_PROGRAM};
 use percpu::CpuIndex;
 use x86_64::VirtAddr;
 
-use super::{NoThread, Program, THREAD_QUOTA, archive, elf};
 use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::cpu::{self, ThisCpu};
@@ -16,17 +15,13 @@ use crate::ipc::handler;
 use crate::memory::Rights as PageRights;
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::frame::Frame as PageFrame;
-use crate::memory::layout::{PAGE_SIZE, USER_END};
+use crate::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
 use crate::memory::{AddressSpace, UserRange};
 use crate::object::{AnyObject, FOREST};
+use crate::program::{NoThread, Program, THREAD_QUOTA, archive, elf, list};
 use crate::sched::{self, Next};
 use crate::swap;
 use crate::thread::{Affinity, Thread};
-
-/// Bytes of a program's first stack.
-pub(super) const STACK_BYTES: u64 = 64 * 1024;
-/// One past the first stack: a page below the end of user memory.
-pub(super) const STACK_TOP: u64 = USER_END - PAGE_SIZE;
 
 /// Why a program was not started.
 #[derive(Debug)]
@@ -121,7 +116,7 @@ pub fn spawn_program(
     let program = Program::new(start.name, parent, start.quiet, space)?;
     let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu)?;
     let roams = if start.roams { fallible::new_box(Affinity::All).map(|all| thread.set_affinity(all)) } else { Ok(()) };
-    let listed = if swap::add_program(&program) { Ok(()) } else { Err(SpawnError::OutOfMemory) };
+    let listed = if list::add(&program) { Ok(()) } else { Err(SpawnError::OutOfMemory) };
     let prepared = roams
         .map_err(SpawnError::from)
         .and(listed)

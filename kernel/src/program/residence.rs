@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use gatehouse_abi::UTCB_BASE;
 use x86_64::VirtAddr;
 
-use crate::program::UTCB_END;
+use super::UTCB_END;
 
 /// What swapping keeps about a program.
 #[derive(Debug, Default)]

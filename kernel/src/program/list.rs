@@ -1,10 +1,10 @@
-//! Whose pages go next: all programs, in turn.
+//! All programs, in turn: whose pages go next.
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
+use super::Program;
 use crate::memory::fallible;
-use crate::program::Program;
 use crate::sync::{Mutex, rank};
 
 /// All programs, and whose turn it is.

@@ -5,10 +5,10 @@ use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, ProgramEnd};
 
-use super::Program;
 use crate::arch::TrapFrame as _;
 use crate::clock;
 use crate::cpu::ThisCpu;
+use crate::program::Program;
 use crate::sched;
 use crate::thread::Thread;
 

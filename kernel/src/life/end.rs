@@ -5,17 +5,21 @@ use alloc::sync::Arc;
 use gatehouse_abi::{EndCause, PageLoss, ProgramEnd, TrapNumber};
 use spin::Once;
 
-use super::Program;
+use super::paused::pause;
 use super::wait::{stop_waiting, time_out};
 use crate::cpu::ThisCpu;
 use crate::ipi;
 use crate::object::{FOREST, drop_removed};
+use crate::program::{Fates, Program};
 use crate::sched::{self, End, Next, ProgramHooks, Stage};
 use crate::thread::{OffCpu, Thread};
 use crate::{console, ipc, swap};
 
 /// What programs do about threads that the scheduler has in hands: for the start, which hands it down.
 pub const HOOKS: ProgramHooks = ProgramHooks { gone: thread_gone, stop_waiting, time_out };
+
+/// What is done where a message or a page is lost: for the start as well.
+pub const FATES: Fates = Fates { end_waiting, end_unanswered, pause, lose_page };
 
 /// Ends the program of the running thread, all its threads with it. The thread leaves the CPU at once.
 pub fn end_current(cpu: &ThisCpu, end: ProgramEnd) -> Next {
@@ -67,18 +71,18 @@ pub fn kill(cpu: &ThisCpu, program: &Arc<Program>) -> bool {
 }
 
 /// Ends the program of a thread that waits for somebody to handle its fault, and that the caller owns.
-pub fn end_waiting(cpu: &ThisCpu, thread: Arc<Thread>) {
+fn end_waiting(cpu: &ThisCpu, thread: Arc<Thread>) {
     cpu.local().exit_queue.put::<Unhandled>(thread);
 }
 
 /// Ends the program of a thread whose handler did not reply in time, and that the caller owns.
-pub fn end_unanswered(cpu: &ThisCpu, thread: Arc<Thread>) {
+fn end_unanswered(cpu: &ThisCpu, thread: Arc<Thread>) {
     cpu.local().exit_queue.put::<TimedOut>(thread);
 }
 
 /// A thread is off every CPU and list for good: it is freed, and with the last one the program, when the handler is over.
 #[inline(always)]
-pub fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
+pub(super) fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
     cpu.local().exit_queue.put::<Gone>(thread);
 }
 
@@ -172,7 +176,7 @@ fn end_for_fault(cpu: &ThisCpu, thread: Arc<Thread>, cause: EndCause) {
 }
 
 /// Ends a program for a page of it that cannot be brought back. The running thread may be one of its threads.
-pub fn lose_page(cpu: &ThisCpu, program: &Arc<Program>, address: u64, loss: PageLoss) {
+fn lose_page(cpu: &ThisCpu, program: &Arc<Program>, address: u64, loss: PageLoss) {
     if !program.is_quiet() {
         console::line(format_args!(
             "swap: program={} ({}) address={address:#x}: {}",

@@ -6,8 +6,9 @@
 
 use alloc::sync::Arc;
 
-use super::{Program, thread_gone};
+use super::end::thread_gone;
 use crate::cpu::ThisCpu;
+use crate::program::Program;
 use crate::sched::{self, Next};
 use crate::thread::{Thread, Wait};
 
@@ -32,7 +33,7 @@ pub fn pause_current(cpu: &ThisCpu) -> Option<Next> {
 }
 
 /// Pauses a thread that is off every CPU and that the caller owns. One whose program is ending ends instead.
-pub fn pause(cpu: &ThisCpu, thread: Arc<Thread>) {
+pub(super) fn pause(cpu: &ThisCpu, thread: Arc<Thread>) {
     let program = Arc::clone(thread.program());
     thread.set_wait(Wait::Paused);
     let mut life = program.life();
