@@ -6,7 +6,6 @@ mod object;
 mod ports;
 mod removed;
 mod space;
-mod timer;
 
 pub use counted::{Close, Counted};
 pub(crate) use object::register_object;
@@ -14,4 +13,3 @@ pub use object::{AnyObject, Holder, KernelObject, ObjectType};
 pub use ports::{DeviceControl, Ports};
 pub use removed::{drop_removed, drop_some_removed};
 pub use space::{FOREST, Space, new_space};
-pub use timer::TimerCapability;

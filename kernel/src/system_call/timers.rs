@@ -10,9 +10,8 @@ use super::{look_up, notifications};
 use crate::capability::Rights;
 use crate::clock::{self, clock};
 use crate::cpu::{self, ThisCpu};
-use crate::object::TimerCapability;
 use crate::thread::Thread;
-use crate::time::{Action, Timer};
+use crate::time::{Action, Timer, TimerCapability};
 
 /// The timer behind a slot.
 fn timer(thread: &Thread, number: u64, right: Rights) -> Result<Arc<Timer>, Error> {

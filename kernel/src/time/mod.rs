@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod capability;
 mod deadline_tree;
 mod interrupt;
 mod lanes;
@@ -13,6 +14,7 @@ mod setting;
 mod timer;
 mod timer_list;
 
+pub use capability::TimerCapability;
 pub use deadline_tree::{DeadlineTree, Key, Timed};
 pub use interrupt::{arm_if_nothing_due, timer_interrupt};
 pub use lanes::Lanes;

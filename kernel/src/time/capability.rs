@@ -2,10 +2,10 @@
 
 use alloc::sync::Arc;
 
-use super::register_object;
+use super::Timer;
 use crate::cpu;
 use crate::memory::fallible::{self, OutOfHeap};
-use crate::time::Timer;
+use crate::object::register_object;
 
 /// A capability of a timer. With the last one the timer is cleared.
 #[derive(Clone, Debug)]
