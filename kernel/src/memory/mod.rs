@@ -35,5 +35,5 @@ pub use address_space::AddressSpace;
 pub use frame::Frame;
 pub use physical_range::PhysicalRange;
 pub use rights::Rights;
-pub use start::{activate, initialize, release_loader_memory};
+pub use start::{initialize, release_loader_memory};
 pub use user_range::UserRange;

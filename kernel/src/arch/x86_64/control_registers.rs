@@ -4,7 +4,9 @@
 //! 3, "Control Registers" and "Extended Feature Enable Register".
 
 use raw_cpuid::CpuId;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags, EferFlags};
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags, Efer, EferFlags};
+
+use super::control::load_address_space;
 
 /// What CPUID says about protection. The processor may hang or fault on a CR4 bit that it does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,16 +94,18 @@ pub const fn control_registers(features: &CpuFeatures) -> ControlRegisters {
 }
 
 impl ControlRegisters {
-    /// Loads CR0 and CR4 on this CPU, which runs in 64-bit mode. EFER is left as it is: both doors and the trampoline
-    /// set it before paging.
+    /// Loads the page tables whose root is at this physical address, and then CR0 and CR4, on this CPU, which runs in 64-bit mode.
+    /// Of EFER only the no-execute bit is set, on which the tables may rely: both doors and the trampoline set it before paging.
     ///
     /// # Safety
-    /// The values are made from this CPU's features, no x87 or SSE state is in use, and the kernel touches no user page
-    /// without saying so from now on.
-    pub unsafe fn load(&self) {
+    /// The tables map all that is in use, as it is mapped now. The values are made from this CPU's features, no x87 or SSE state is
+    /// in use, and the kernel touches no user page without saying so from now on.
+    pub unsafe fn load_with_tables(&self, root: u64) {
         // SAFETY: the caller's promise. Paging, protection, PAE and the level of paging stay as they are, and every
         // other bit is one that the CPU has.
         unsafe {
+            Efer::update(|efer| efer.insert(EferFlags::NO_EXECUTE_ENABLE));
+            load_address_space(root);
             Cr0::write_raw(self.cr0.bits());
             Cr4::write_raw(self.cr4.bits());
         }
