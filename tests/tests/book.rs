@@ -80,6 +80,22 @@ fn files_and_folders_that_are_named_exist() {
     assert!(named > 50, "{named}");
 }
 
+/// The plan that `cargo xtask check` reads, and the one that people read.
+#[test]
+fn the_floors_are_those_of_the_plan() {
+    let plan = text("kernel/floors.toml");
+    let quoted = |line: &str| line.split('"').skip(1).step_by(2).map(str::to_string).collect::<Vec<_>>();
+    let lines = |key: &str| plan.lines().filter(|line| line.starts_with(key)).map(quoted).collect::<Vec<_>>();
+    let planned: Vec<_> = lines("modules = ").into_iter().zip(lines("about = ").concat()).collect();
+    let rows = table(&text("docs/architecture.md"), "| modules | floor, from the top ");
+    let told = rows.iter().map(|row| {
+        let modules = row[0].split(", ").map(|name| name.trim_matches('`').to_string()).collect::<Vec<_>>();
+        (modules, row[1].clone())
+    });
+    assert_eq!(told.collect::<Vec<_>>(), planned);
+    assert!(planned.len() > 5, "{planned:?}");
+}
+
 /// The first cells of the page's table are what the kernel takes for its own words.
 #[test]
 fn every_word_of_the_command_line_is_explained() {

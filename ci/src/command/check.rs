@@ -16,7 +16,8 @@ use crate::workspace;
 /// A check by its name; it gives what is wrong, in lines.
 type Check = (&'static str, fn() -> Result<Vec<String>>);
 
-const CHECKS: [Check; 4] = [("format", format), ("lints", lints), ("house rules", house_rules), ("kernel", kernel)];
+const CHECKS: [Check; 5] =
+    [("format", format), ("lints", lints), ("house rules", house_rules), ("floors", floors), ("kernel", kernel)];
 
 /// Runs every check, whatever the others say.
 pub(super) fn check() -> Result<()> {
@@ -52,6 +53,13 @@ fn lints() -> Result<Vec<String>> {
 
 fn house_rules() -> Result<Vec<String>> {
     Ok(policy::check_tree(workspace::root())?.iter().map(ToString::to_string).collect())
+}
+
+/// Tells in any case what the house is like.
+fn floors() -> Result<Vec<String>> {
+    let (findings, line) = policy::check_floors(workspace::root())?;
+    eprintln!("check: floors: {line}");
+    Ok(findings.iter().map(ToString::to_string).collect())
 }
 
 /// Code for the kernel's target alone is seen by no host lint: its compiler's warnings count here.

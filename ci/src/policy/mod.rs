@@ -3,6 +3,7 @@
 mod arithmetic;
 mod attributes;
 mod finding;
+mod floors;
 mod instructions;
 mod length;
 mod manifests;
@@ -13,5 +14,6 @@ mod tokens;
 mod tree;
 
 pub use finding::Finding;
+pub use floors::check_floors;
 pub use instructions::check_kernel;
 pub use tree::check_tree;
