@@ -1,4 +1,5 @@
-//! The one function that every trap of every kind goes through.
+//! What handlers have in common: the ends that they bring are run, and the frame to return through is chosen. Fast paths by which
+//! nothing can end leave without it.
 
 use crate::arch::Frame;
 use crate::cpu::{self, ThisCpu};

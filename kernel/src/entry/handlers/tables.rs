@@ -1,5 +1,5 @@
 //! What the entries call through: by vector, and by the number of the system call. Each handler is
-//! [`trap_main`](crate::trap::trap_main) with one kind of trap filled in, so that nothing on its way asks again what it is.
+//! `trap_main` with one kind of trap filled in, so that nothing on its way asks again what it is.
 
 use gatehouse_abi::SystemCall;
 
