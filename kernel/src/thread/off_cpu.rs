@@ -19,9 +19,9 @@ impl<'owner> OffCpu<'owner> {
     /// Says so of a thread.
     ///
     /// # Safety
-    /// As long as the value lives: the thread is off every CPU, and it is the caller's alone. That is so of one that the caller has taken out of
-    /// the queue, list or right to reply where it waited; of one that stays there, since the caller holds the lock under which it would be taken;
-    /// and of one that has not been started. No other such value of the same thread is in use.
+    /// As long as the value lives, the thread is off every CPU, it is the caller's alone, and no other such value of it is in use. A thread is
+    /// the caller's who has taken it out of the queue, list or right to reply where it waited, or holds the lock under which it would be
+    /// taken from there, or has not started it yet.
     #[inline(always)]
     pub const unsafe fn new(thread: &'owner Thread) -> Self {
         Self(thread)
