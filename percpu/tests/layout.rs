@@ -52,9 +52,11 @@ fn assembly_finds_the_interrupt_stack_and_the_save_area() {
     unsafe { block.set_privilege_stack(top) };
     assert_eq!(word_at(block, offsets::SAVE_AREA_END), area.top());
     assert_eq!(block.task_state().privilege_stack(), area.top());
+    assert!(!block.runs_nothing());
     // SAFETY: nothing runs with this TSS.
     unsafe { block.clear_privilege_stack() };
     assert_ne!(word_at(block, offsets::SAVE_AREA_END), area.top());
+    assert!(block.runs_nothing());
 }
 
 #[test]
@@ -63,6 +65,8 @@ fn the_task_state_is_where_the_descriptor_wants_it() {
     let task_state = block.task_state().as_ptr() as u64;
     assert_eq!(task_state % 8, 4, "rsp0 is a naturally aligned word");
     assert_eq!(block as *const _ as u64 % 64, 0);
+    let segments = block.segments_address().wrapping_sub(block as *const _ as u64);
+    assert!(segments < size_of_val(block) as u64 && segments % 8 == 0, "the GDT is at {segments:#x} of the block");
 }
 
 #[test]
@@ -130,7 +134,8 @@ fn stack_use_is_measured_from_the_top() {
 
 #[test]
 fn counters_count_by_vector_and_ignore_what_is_no_vector() {
-    let entries = block().entries();
+    let block = block();
+    let entries = block.entries();
     entries.count(14);
     entries.count(14);
     entries.count(percpu::EntryCounters::SYSCALL);
@@ -139,10 +144,56 @@ fn counters_count_by_vector_and_ignore_what_is_no_vector() {
         (entries.entries(14), entries.entries(256), entries.entries(13), entries.entries(100_000)),
         (2, 1, 0, 0)
     );
+    assert_eq!(word_at(block, offsets::SYSCALL_ENTRIES), 1, "where the entry counts system calls");
 }
 
 #[test]
 fn selectors_are_the_ones_that_sysret_makes() {
     assert_eq!((USER_DATA.0, USER_CODE.0), (0x1b, 0x23));
     assert_eq!(block().kernel(), &77);
+}
+
+#[test]
+fn handlers_on_stacks_of_their_own_are_counted() {
+    let block = block();
+    let depth_after = |change: fn(&ProcessorBlock<u64>)| {
+        change(block);
+        block.ist_depth()
+    };
+    let steps: [(fn(&ProcessorBlock<u64>), u32); 8] = [
+        (|_| (), 0),
+        (ProcessorBlock::enter_ist, 1),
+        (ProcessorBlock::enter_ist, 2),
+        (ProcessorBlock::leave_ist, 1),
+        (ProcessorBlock::enter_ist, 2),
+        (ProcessorBlock::abandon_ist, 0),
+        (ProcessorBlock::leave_ist, 0),
+        (ProcessorBlock::enter_ist, 1),
+    ];
+    for (number, (change, expected)) in steps.into_iter().enumerate() {
+        assert_eq!(depth_after(change), expected, "step {number}");
+    }
+}
+
+#[test]
+fn a_cpu_is_known_by_two_numbers() {
+    let block = block();
+    assert_eq!((block.index().get(), block.index().as_usize(), block.apic_id().get()), (3, 3, 300));
+    assert_eq!(format!("{} {}", block.index(), block.apic_id()), "3 300");
+}
+
+#[test]
+fn a_stack_holds_its_own_addresses_and_no_others() {
+    let stack = stack();
+    assert_eq!(stack.bytes(), 4096);
+    for (address, held) in [
+        (stack.base() - 1, false),
+        (stack.base(), true),
+        (stack.top() - 1, true),
+        (stack.top(), true),
+        (stack.top() + 1, false),
+        (0, false),
+    ] {
+        assert_eq!(stack.holds(address), held, "{:#x} beside {:#x}", address, stack.base());
+    }
 }
