@@ -4,7 +4,8 @@
 //! moves it to where nothing runs.
 
 use crate::Kernel;
-use crate::abi::{ANY_CPU, Error, SLOT_NONE};
+use crate::abi::{ANY_CPU, Error};
+use crate::capability::Thread;
 
 /// A set of CPUs: `WORDS` times 64, from CPU 0 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,26 +60,23 @@ impl<const WORDS: usize> Default for CpuSet<WORDS> {
     }
 }
 
-/// The calling thread, in place of a slot.
-pub const THIS_THREAD: u64 = SLOT_NONE;
-
-/// Says on which CPUs a thread may run: the one behind a slot, or [`THIS_THREAD`]. If that is not on one of them it moves: the
+/// Says on which CPUs a thread may run, this one for [`Thread::CURRENT`]. If that is not on one of them it moves: the
 /// calling thread before this returns, another one as soon as its CPU has been told.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for the empty set; [`Error::NoSuchCpu`] if one of them is not online; those of the
 /// capability, which needs [`crate::abi::rights::CONTROL`].
-pub fn set<const WORDS: usize>(thread: u64, cpus: &CpuSet<WORDS>) -> Result<u64, Error> {
+pub fn set<const WORDS: usize>(thread: Thread, cpus: &CpuSet<WORDS>) -> Result<(), Error> {
     let (address, length) = cpus.location();
-    Kernel::set_affinity(thread, address, length)
+    Kernel::set_affinity(thread, address, length).map(drop)
 }
 
 /// Lets a thread run on all CPUs.
 ///
 /// # Errors
 /// As for [`set`].
-pub fn allow_every_cpu(thread: u64) -> Result<u64, Error> {
-    Kernel::set_affinity(thread, ANY_CPU, 0)
+pub fn allow_every_cpu(thread: Thread) -> Result<(), Error> {
+    Kernel::set_affinity(thread, ANY_CPU, 0).map(drop)
 }
 
 /// On which CPUs a thread may run.
@@ -86,7 +84,7 @@ pub fn allow_every_cpu(thread: u64) -> Result<u64, Error> {
 /// # Errors
 /// [`Error::BufferTooSmall`] if there are more CPUs than the set has room for; those of the capability, which needs
 /// [`crate::abi::rights::READ`].
-pub fn of<const WORDS: usize>(thread: u64) -> Result<CpuSet<WORDS>, Error> {
+pub fn of<const WORDS: usize>(thread: Thread) -> Result<CpuSet<WORDS>, Error> {
     let mut cpus = CpuSet::new();
     Kernel::affinity(thread, &mut cpus.0)?;
     Ok(cpus)

@@ -9,6 +9,7 @@ use crate::abi::{
     BASE_FS, BASE_GS, CpuInformation, Error, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME,
     INFORMATION_SWAP, INFORMATION_SYSTEM, ProgramEnd, SPAWN_QUIET, SwapInformation, SystemCall, SystemInformation,
 };
+use crate::capability::Thread;
 use crate::door::{Door, Int80, Syscall};
 use crate::time::{Deadline, SECOND};
 
@@ -113,18 +114,18 @@ impl<D: Door> Calls<D> {
     ///
     /// # Errors
     /// As for [`crate::affinity::set`].
-    pub fn set_affinity(thread: u64, set: u64, length: u64) -> Result<u64, Error> {
-        Self::call_with_numbers(SystemCall::SetAffinity, [thread, set, length, 0, 0, 0])
+    pub fn set_affinity(thread: Thread, set: u64, length: u64) -> Result<u64, Error> {
+        Self::call_with_numbers(SystemCall::SetAffinity, [thread.number(), set, length, 0, 0, 0])
     }
 
     /// On which CPUs a thread may run, a bit each; answers how many bytes are filled. [`crate::affinity::of`] is the typed form.
     ///
     /// # Errors
     /// As for [`crate::affinity::of`].
-    pub fn affinity(thread: u64, words: &mut [u64]) -> Result<u64, Error> {
+    pub fn affinity(thread: Thread, words: &mut [u64]) -> Result<u64, Error> {
         let (address, length) = (words.as_mut_ptr() as u64, size_of_val(words) as u64);
         // SAFETY: the kernel writes at most so many bytes there, to memory that is borrowed for that.
-        unsafe { Self::call(SystemCall::GetAffinity, [thread, address, length, 0, 0, 0]) }
+        unsafe { Self::call(SystemCall::GetAffinity, [thread.number(), address, length, 0, 0, 0]) }
     }
 
     /// Sleeps at least that long.

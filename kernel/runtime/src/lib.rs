@@ -1,9 +1,9 @@
 //! What a ring-3 program of Gatehouse needs: an entry point, the system calls, threads, mapped
-//! memory, a console and a panic handler. No heap; nothing but `core`.
+//! memory, typed capabilities ([`capability`]), a console and a panic handler. No heap; nothing but `core`.
 //!
 //! A whole program:
 //!
-//! ```ignore
+//! ```no_run
 //! #![cfg_attr(target_os = "none", no_std, no_main)]
 //!
 //! use gatehouse_runtime::{Kernel, entry, println, thread::Thread};
@@ -27,9 +27,11 @@
 //! fn double(value: u64) -> u64 { value * 2 }
 //! ```
 //!
-//! and its `build.rs`, which hands the linker script of this crate to the linker:
+//! A server, a pager and a driver of about sixty lines each are `tests/programs/src/bin/example_*.rs`.
 //!
-//! ```ignore
+//! The program's `build.rs`, which hands the linker script of this crate to the linker:
+//!
+//! ```no_run
 //! fn main() {
 //!     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("none") {
 //!         let script = std::env::var("DEP_GATEHOUSE_RUNTIME_LINKER_SCRIPT").expect("gatehouse-runtime is a dependency");
@@ -45,6 +47,7 @@
 
 pub mod affinity;
 pub mod array;
+pub mod capability;
 pub mod console;
 pub mod control;
 pub mod debugger;

@@ -1,9 +1,7 @@
-//! Messages, fault handling and capabilities, typed.
+//! Messages: sending, receiving, replying, and what a fault tells its handler.
 
-use crate::abi::{
-    Error, FaultMessage, MessageTag, SLOT_NONE, SPAWN_QUIET, SPAWN_SUSPENDED, SystemCall, ThreadRegisters,
-    UTCB_CAPABILITIES, UTCB_RECEIVE_SLOTS,
-};
+use crate::abi::{Error, FaultMessage, MessageTag, SystemCall, ThreadRegisters, UTCB_CAPABILITIES, UTCB_RECEIVE_SLOTS};
+use crate::capability::{Endpoint, Reply, Slot};
 use crate::door::{Door, Syscall};
 
 /// A message as it arrived: its tag, the badge of the capability that it was sent through (0 for replies), and the words
@@ -78,26 +76,26 @@ impl Utcb {
     ///
     /// # Panics
     /// If there are more than a message holds.
-    pub fn send_capabilities(&self, slots: &[u64]) {
+    pub fn send_capabilities(&self, slots: &[Slot]) {
         assert!(slots.len() as u64 <= MessageTag::MAX_CAPABILITIES);
-        slots.iter().enumerate().for_each(|(index, slot)| self.set(UTCB_CAPABILITIES + index, *slot));
+        slots.iter().enumerate().for_each(|(index, slot)| self.set(UTCB_CAPABILITIES + index, slot.number()));
     }
 
     /// Names the slots in which capabilities may be received; the rest are refused.
     ///
     /// # Panics
     /// If there are more than a message holds.
-    pub fn accept_capabilities(&self, slots: &[u64]) {
+    pub fn accept_capabilities(&self, slots: &[Slot]) {
         assert!(slots.len() as u64 <= MessageTag::MAX_CAPABILITIES);
         for index in 0..MessageTag::MAX_CAPABILITIES as usize {
-            self.set(UTCB_RECEIVE_SLOTS + index, slots.get(index).copied().unwrap_or(SLOT_NONE));
+            self.set(UTCB_RECEIVE_SLOTS + index, slots.get(index).copied().unwrap_or(Slot::NONE).number());
         }
     }
 
     /// Where a capability of the message that was received last has arrived, of as many as its tag says.
     #[must_use]
-    pub fn arrived_capability(&self, index: usize) -> u64 {
-        self.get(UTCB_CAPABILITIES + index)
+    pub fn arrived_capability(&self, index: usize) -> Slot {
+        Slot::new(self.get(UTCB_CAPABILITIES + index))
     }
 
     /// The registers at offset 0, as [`read_fault_registers`] left them.
@@ -112,11 +110,6 @@ impl Utcb {
         // SAFETY: inside the page and aligned.
         unsafe { (self.0 as *mut ThreadRegisters).write_volatile(*registers) };
     }
-}
-
-#[inline(always)]
-fn exchange(call: SystemCall, endpoint: u64, tag: MessageTag, words: [u64; 4]) -> Result<Message, Error> {
-    exchange_words(call, endpoint, tag.to_bits(), words)
 }
 
 /// Makes a call that receives.
@@ -153,207 +146,103 @@ pub(crate) fn exchange_words(call: SystemCall, object: u64, argument: u64, words
     Ok(Message { tag, badge, words: [first, second, third, fourth] })
 }
 
-/// Sends and waits for the reply.
-///
-/// # Errors
-/// [`Error::Gone`] if nobody will ever reply; [`Error::WouldBlock`] for a non-blocking tag; those of the capability.
-#[inline(always)]
-pub fn call(endpoint: u64, tag: MessageTag, words: [u64; 4]) -> Result<Message, Error> {
-    exchange(SystemCall::Call, endpoint, tag, words)
-}
-
-/// Waits for a message.
-///
-/// # Errors
-/// As for [`call`].
-#[inline(always)]
-pub fn receive(endpoint: u64, tag: MessageTag) -> Result<Message, Error> {
-    exchange(SystemCall::Receive, endpoint, tag, [0; 4])
-}
-
-/// Answers the last message, if it wants an answer, and waits for the next one.
-///
-/// # Errors
-/// As for [`call`].
-#[inline(always)]
-pub fn reply_receive(endpoint: u64, tag: MessageTag, words: [u64; 4]) -> Result<Message, Error> {
-    exchange(SystemCall::ReplyReceive, endpoint, tag, words)
-}
-
 pub(crate) fn plain(call: SystemCall, arguments: [u64; 6]) -> Result<u64, Error> {
-    // SAFETY: the callers below pass numbers, and buffers that are borrowed for the call.
+    // SAFETY: the callers in this crate pass numbers, and buffers that are borrowed for the call.
     Error::from_register(unsafe { Syscall::call(call, arguments) })
 }
 
-/// Sends and goes on once the message is taken.
-///
-/// # Errors
-/// As for [`call`].
-pub fn send(endpoint: u64, tag: MessageTag, [first, second, third, fourth]: [u64; 4]) -> Result<u64, Error> {
-    plain(SystemCall::Send, [endpoint, tag.to_bits(), first, second, third, fourth])
+/// A call that answers nothing but whether it was done.
+pub(crate) fn done(call: SystemCall, arguments: [u64; 6]) -> Result<(), Error> {
+    plain(call, arguments).map(drop)
+}
+
+impl Endpoint {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// [`Error::QuotaReached`], [`Error::OutOfMemory`].
+    pub fn create() -> Result<Self, Error> {
+        plain(SystemCall::CreateEndpoint, [0; 6]).map(|slot| Self::from_slot(Slot::new(slot)))
+    }
+
+    /// Sends and waits for the reply.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if nobody will ever reply; [`Error::WouldBlock`] for a non-blocking tag; [`Error::BadCapability`],
+    /// [`Error::NoRight`].
+    #[inline(always)]
+    pub fn call(self, tag: MessageTag, words: [u64; 4]) -> Result<Message, Error> {
+        exchange_words(SystemCall::Call, self.number(), tag.to_bits(), words)
+    }
+
+    /// Waits for a message.
+    ///
+    /// # Errors
+    /// As for [`Self::call`].
+    #[inline(always)]
+    pub fn receive(self, tag: MessageTag) -> Result<Message, Error> {
+        exchange_words(SystemCall::Receive, self.number(), tag.to_bits(), [0; 4])
+    }
+
+    /// Answers the last message, if it wants an answer, and waits for the next one.
+    ///
+    /// # Errors
+    /// As for [`Self::call`].
+    #[inline(always)]
+    pub fn reply_receive(self, tag: MessageTag, words: [u64; 4]) -> Result<Message, Error> {
+        exchange_words(SystemCall::ReplyReceive, self.number(), tag.to_bits(), words)
+    }
+
+    /// Sends and goes on once the message is taken.
+    ///
+    /// # Errors
+    /// As for [`Self::call`].
+    pub fn send(self, tag: MessageTag, [first, second, third, fourth]: [u64; 4]) -> Result<(), Error> {
+        done(SystemCall::Send, [self.number(), tag.to_bits(), first, second, third, fourth])
+    }
 }
 
 /// Answers the last message and goes on.
 ///
 /// # Errors
 /// [`Error::WrongState`] if no reply is owed.
-pub fn reply(tag: MessageTag, [first, second, third, fourth]: [u64; 4]) -> Result<u64, Error> {
-    plain(SystemCall::Reply, [0, tag.to_bits(), first, second, third, fourth])
-}
-
-/// Makes an endpoint.
-///
-/// # Errors
-/// [`Error::QuotaReached`], [`Error::OutOfMemory`].
-pub fn create_endpoint() -> Result<u64, Error> {
-    plain(SystemCall::CreateEndpoint, [0; 6])
-}
-
-/// Copies a capability into the program's own space, or another's; see [`SystemCall::CopyCapability`].
-///
-/// # Errors
-/// Those of the capabilities.
-pub fn copy_capability(slot: u64, rights: u64, badge: u64, program: u64) -> Result<u64, Error> {
-    plain(SystemCall::CopyCapability, [slot, rights, badge, program, 0, 0])
-}
-
-/// Moves a capability within the program's own space ([`SLOT_NONE`]), or to another's; see [`SystemCall::MoveCapability`].
-///
-/// # Errors
-/// Those of the capabilities.
-pub fn move_capability(slot: u64, program: u64, destination: u64) -> Result<u64, Error> {
-    plain(SystemCall::MoveCapability, [slot, program, destination, 0, 0, 0])
-}
-
-/// Puts the right to reply to the last message aside; answers its slot.
-///
-/// # Errors
-/// [`Error::WrongState`] if no reply is owed; [`Error::QuotaReached`], [`Error::OutOfMemory`].
-pub fn save_reply() -> Result<u64, Error> {
-    plain(SystemCall::SaveReply, [0; 6])
-}
-
-/// Replies by a right that was put aside, and is gone then.
-///
-/// # Errors
-/// [`Error::WrongState`] if nobody waits for it any more; those of the capability.
-pub fn reply_to(slot: u64, tag: MessageTag, [first, second, third, fourth]: [u64; 4]) -> Result<u64, Error> {
-    plain(SystemCall::ReplyTo, [slot, tag.to_bits(), first, second, third, fourth])
-}
-
-/// Puts the registers of a thread whose fault's reply was put aside into the caller's UTCB.
-///
-/// # Errors
-/// [`Error::WrongState`] if it is no fault's; those of the capability.
-pub fn read_saved_registers(slot: u64) -> Result<u64, Error> {
-    plain(SystemCall::ReadFaultRegisters, [slot, 0, 0, 0, 0, 0])
-}
-
-/// Deletes a capability.
-///
-/// # Errors
-/// [`Error::BadCapability`].
-pub fn delete_capability(slot: u64) -> Result<u64, Error> {
-    plain(SystemCall::DeleteCapability, [slot, 0, 0, 0, 0, 0])
-}
-
-/// Deletes all that was derived from a capability.
-///
-/// # Errors
-/// [`Error::BadCapability`].
-pub fn revoke_capability(slot: u64) -> Result<u64, Error> {
-    plain(SystemCall::RevokeCapability, [slot, 0, 0, 0, 0, 0])
-}
-
-/// Binds where the faults of a thread go: the calling one ([`SLOT_NONE`]), or one that was not resumed yet.
-///
-/// # Errors
-/// Those of the capabilities; [`Error::WrongState`] for another thread that runs.
-pub fn set_fault_handler(thread: u64, endpoint: u64) -> Result<u64, Error> {
-    plain(SystemCall::SetFaultHandler, [thread, endpoint, 0, 0, 0, 0])
-}
-
-/// As [`set_fault_handler`]; if a reply takes longer than so many nanoseconds, the program is shut down.
-///
-/// # Errors
-/// As for [`set_fault_handler`].
-pub fn set_fault_handler_within(thread: u64, endpoint: u64, nanoseconds: u64) -> Result<u64, Error> {
-    plain(SystemCall::SetFaultHandler, [thread, endpoint, nanoseconds, 0, 0, 0])
-}
-
-/// Lets a suspended thread run.
-///
-/// # Errors
-/// [`Error::WrongState`] if it was resumed already.
-pub fn resume_thread(thread: u64) -> Result<u64, Error> {
-    plain(SystemCall::ResumeThread, [thread, 0, 0, 0, 0, 0])
-}
-
-/// Maps fresh pages into another program.
-///
-/// # Errors
-/// Those of the capability, and of [`SystemCall::MapMemory`].
-pub fn map_into(program: u64, address: u64, length: u64) -> Result<u64, Error> {
-    plain(SystemCall::MapInto, [program, address, length, 0, 0, 0])
-}
-
-/// Swaps out pages of a program; answers how many bytes went.
-///
-/// # Errors
-/// Those of the capability; [`Error::InvalidArgument`] for a range that is not one of user pages or longer than 1 MiB;
-/// [`Error::NotPermitted`] where nothing is swapped.
-pub fn swap_out(program: u64, address: u64, length: u64) -> Result<u64, Error> {
-    plain(SystemCall::SwapOut, [program, address, length, 0, 0, 0])
-}
-
-/// Reads another program's memory.
-///
-/// # Errors
-/// Those of the capability; [`Error::BadAddress`].
-pub fn read_memory(program: u64, address: u64, buffer: &mut [u8]) -> Result<u64, Error> {
-    plain(SystemCall::ReadMemory, [program, address, buffer.as_mut_ptr() as u64, buffer.len() as u64, 0, 0])
-}
-
-/// Writes another program's memory.
-///
-/// # Errors
-/// Those of the capability; [`Error::BadAddress`].
-pub fn write_memory(program: u64, address: u64, buffer: &[u8]) -> Result<u64, Error> {
-    plain(SystemCall::WriteMemory, [program, address, buffer.as_ptr() as u64, buffer.len() as u64, 0, 0])
+pub fn reply(tag: MessageTag, [first, second, third, fourth]: [u64; 4]) -> Result<(), Error> {
+    done(SystemCall::Reply, [0, tag.to_bits(), first, second, third, fourth])
 }
 
 /// Puts the registers of the thread whose fault was received last into the caller's UTCB.
 ///
 /// # Errors
 /// [`Error::WrongState`] if no fault was.
-pub fn read_fault_registers() -> Result<u64, Error> {
-    plain(SystemCall::ReadFaultRegisters, [0; 6])
+pub fn read_fault_registers() -> Result<(), Error> {
+    done(SystemCall::ReadFaultRegisters, [0; 6])
 }
 
-/// A program that was started and does not run yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Suspended {
-    /// Its number.
-    pub number: u64,
-    /// The capability of it.
-    pub program: u64,
-    /// The capability of its first thread.
-    pub thread: u64,
-}
+impl Reply {
+    /// Puts the right to reply to the last message aside.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if no reply is owed; [`Error::QuotaReached`], [`Error::OutOfMemory`].
+    pub fn save() -> Result<Self, Error> {
+        plain(SystemCall::SaveReply, [0; 6]).map(|slot| Self::from_slot(Slot::new(slot)))
+    }
 
-/// Starts a program that does not run until [`resume_thread`]; no line is printed when it is shut down.
-///
-/// # Errors
-/// As for [`SystemCall::SpawnProgram`].
-pub fn spawn_suspended(name: &str, argument: u64, cpu: u64, utcb: &Utcb) -> Result<Suspended, Error> {
-    let flags = SPAWN_SUSPENDED | SPAWN_QUIET;
-    let arguments = [name.as_ptr() as u64, name.len() as u64, argument, cpu, flags, 0];
-    let number = plain(SystemCall::SpawnProgram, arguments)?;
-    Ok(Suspended { number, program: utcb.get(0), thread: utcb.get(1) })
-}
+    /// Replies, by which the right is gone.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if nobody waits for it any more; [`Error::BadCapability`].
+    pub fn reply(self, tag: MessageTag, [first, second, third, fourth]: [u64; 4]) -> Result<(), Error> {
+        done(SystemCall::ReplyTo, [self.number(), tag.to_bits(), first, second, third, fourth])
+    }
 
-/// The thread itself, where a thread capability is asked for.
-pub const SELF: u64 = SLOT_NONE;
+    /// Puts the registers of the thread whose fault it is about into the caller's UTCB.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it is no fault's; [`Error::BadCapability`].
+    pub fn read_registers(self) -> Result<(), Error> {
+        done(SystemCall::ReadFaultRegisters, [self.number(), 0, 0, 0, 0, 0])
+    }
+}
 
 /// The buffer of a program's first thread.
 ///

@@ -4,9 +4,10 @@ use core::fmt;
 
 use crate::Kernel;
 use crate::abi::{EndCause, Error, ProgramEnd, ThreadInformation, ThreadState};
-use crate::control::kill_program;
-use crate::debugger::{Debugger, list_threads, open_thread};
-use crate::message::{Suspended, Utcb, delete_capability, resume_thread, spawn_suspended};
+use crate::capability::{Capability, Program};
+use crate::control::Suspended;
+use crate::debugger::Debugger;
+use crate::message::Utcb;
 use crate::time::{Deadline, MILLISECOND};
 
 /// Threads of a program that are looked at while it does not end.
@@ -78,16 +79,16 @@ impl Supervisor<'_> {
     }
 
     fn run_once(&self, utcb: Utcb, argument: u64) -> Result<Run, Error> {
-        let Suspended { number, program, thread } = spawn_suspended(self.name, argument, self.cpu, &utcb)?;
-        resume_thread(thread)?;
-        delete_capability(thread)?;
+        let Suspended { number, program, thread } = Program::spawn_suspended(self.name, argument, self.cpu, &utcb)?;
+        thread.resume()?;
+        thread.delete()?;
         let run = self.watch(number, program, utcb)?;
-        delete_capability(program)?;
+        program.delete()?;
         Ok(run)
     }
 
     /// Waits for the end of the program, and looks now and then whether it stands at a breakpoint.
-    fn watch(&self, number: u64, program: u64, utcb: Utcb) -> Result<Run, Error> {
+    fn watch(&self, number: u64, program: Program, utcb: Utcb) -> Result<Run, Error> {
         let deadline = Deadline::after(self.patience);
         let mut paused = None;
         loop {
@@ -95,7 +96,7 @@ impl Supervisor<'_> {
                 Some(end) if end.cause == EndCause::Exited as u64 && end.status == 0 => return Ok(Run::Done),
                 Some(end) => return Ok(Run::Failed(end)),
                 None if deadline.passed() => {
-                    kill_program(program)?;
+                    program.kill()?;
                     return wait_for_ever(number).map(Run::TimedOut);
                 }
                 None => {}
@@ -130,19 +131,19 @@ fn wait_for_ever(number: u64) -> Result<ProgramEnd, Error> {
 }
 
 /// The number of the first thread that is paused.
-fn paused_thread(program: u64) -> Result<Option<u64>, Error> {
+fn paused_thread(program: Program) -> Result<Option<u64>, Error> {
     let mut threads = [ThreadInformation::default(); MOST_THREADS];
-    list_threads(program, &mut threads)?;
+    program.list_threads(&mut threads)?;
     let paused = threads.iter().find(|thread| thread.state == ThreadState::Paused as u64);
     Ok(paused.map(|thread| thread.number))
 }
 
 /// Shuts a program down one of whose threads is paused: as its debugger, by the reply to the breakpoint.
-fn shut_down_at_breakpoint(program: u64, thread: u64, utcb: Utcb) -> Result<(), Error> {
+fn shut_down_at_breakpoint(program: Program, thread: u64, utcb: Utcb) -> Result<(), Error> {
     let debugger = Debugger::new(utcb)?;
-    let thread = open_thread(program, thread)?;
+    let thread = program.open_thread(thread)?;
     let attached = debugger.attach(thread, 0);
-    delete_capability(thread)?;
+    thread.delete()?;
     let _attached = attached?;
     debugger.wait()?.kill()
 }

@@ -1,12 +1,10 @@
 //! Timers of the kernel.
 
 use crate::abi::{Error, SLOT_NONE, SystemCall, TIMER_RELATIVE, TimerFirings};
+pub use crate::capability::Timer;
+use crate::capability::{Notification, Slot};
 use crate::door::{Door, Syscall};
 use crate::message::Utcb;
-
-/// A timer that the program holds a capability of. Dropping the value leaves the timer as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timer(u64);
 
 fn call(call: SystemCall, arguments: [u64; 3]) -> Result<u64, Error> {
     let [first, second, third] = arguments;
@@ -20,27 +18,15 @@ impl Timer {
     /// # Errors
     /// [`Error::NoSuchCpu`], [`Error::QuotaReached`], [`Error::OutOfMemory`].
     pub fn create(cpu: u64) -> Result<Self, Error> {
-        call(SystemCall::CreateTimer, [cpu, SLOT_NONE, 0]).map(Self)
+        call(SystemCall::CreateTimer, [cpu, SLOT_NONE, 0]).map(|slot| Self::from_slot(Slot::new(slot)))
     }
 
     /// The same, and each firing signals a notification with the badge of that capability.
     ///
     /// # Errors
     /// Those of [`Self::create`]; [`Error::BadCapability`] and [`Error::NoRight`] for the notification.
-    pub fn create_signalling(cpu: u64, notification: u64) -> Result<Self, Error> {
-        call(SystemCall::CreateTimer, [cpu, notification, 0]).map(Self)
-    }
-
-    /// The slot of the capability.
-    #[must_use]
-    pub const fn slot(self) -> u64 {
-        self.0
-    }
-
-    /// The timer behind a slot.
-    #[must_use]
-    pub const fn from_slot(slot: u64) -> Self {
-        Self(slot)
+    pub fn create_signalling(cpu: u64, notification: Notification) -> Result<Self, Error> {
+        call(SystemCall::CreateTimer, [cpu, notification.number(), 0]).map(|slot| Self::from_slot(Slot::new(slot)))
     }
 
     /// Sets it to a time of the clock, in nanoseconds; tells whether it was set, and does not fire for that any more.
@@ -48,7 +34,7 @@ impl Timer {
     /// # Errors
     /// [`Error::BadCapability`], [`Error::NoRight`].
     pub fn set_at(self, nanoseconds: u64) -> Result<bool, Error> {
-        call(SystemCall::SetTimer, [self.0, nanoseconds, 0]).map(|was_set| was_set == 1)
+        call(SystemCall::SetTimer, [self.number(), nanoseconds, 0]).map(|was_set| was_set == 1)
     }
 
     /// Sets it to a time from now, in nanoseconds; tells whether it was set, and does not fire for that any more.
@@ -56,7 +42,7 @@ impl Timer {
     /// # Errors
     /// [`Error::BadCapability`], [`Error::NoRight`].
     pub fn set_after(self, nanoseconds: u64) -> Result<bool, Error> {
-        call(SystemCall::SetTimer, [self.0, nanoseconds, TIMER_RELATIVE]).map(|was_set| was_set == 1)
+        call(SystemCall::SetTimer, [self.number(), nanoseconds, TIMER_RELATIVE]).map(|was_set| was_set == 1)
     }
 
     /// Clears it; tells whether it was set, and does not fire for that any more.
@@ -64,7 +50,7 @@ impl Timer {
     /// # Errors
     /// [`Error::BadCapability`], [`Error::NoRight`].
     pub fn cancel(self) -> Result<bool, Error> {
-        call(SystemCall::CancelTimer, [self.0, 0, 0]).map(|was_set| was_set == 1)
+        call(SystemCall::CancelTimer, [self.number(), 0, 0]).map(|was_set| was_set == 1)
     }
 
     /// What it has done so far; by way of the calling thread's message buffer.
@@ -72,7 +58,7 @@ impl Timer {
     /// # Errors
     /// [`Error::BadCapability`], [`Error::NoRight`].
     pub fn firings(self, utcb: &Utcb) -> Result<TimerFirings, Error> {
-        call(SystemCall::ReadTimer, [self.0, 0, 0])?;
+        call(SystemCall::ReadTimer, [self.number(), 0, 0])?;
         Ok(TimerFirings { count: utcb.get(0), due: utcb.get(1), fired: utcb.get(2) })
     }
 
@@ -81,6 +67,6 @@ impl Timer {
     /// # Errors
     /// [`Error::BadCapability`], [`Error::NoRight`].
     pub fn count(self) -> Result<u64, Error> {
-        call(SystemCall::ReadTimer, [self.0, 0, 0])
+        call(SystemCall::ReadTimer, [self.number(), 0, 0])
     }
 }

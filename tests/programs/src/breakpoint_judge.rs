@@ -3,11 +3,11 @@
 //! Without a fault handler a breakpoint pauses the thread and ends nothing. The judge is the debugger of such programs:
 //! a thread that answers every message with the reply that shuts the program down, with the trap as the cause.
 
-use gatehouse_runtime::abi::{Error, MessageTag, REPLY_KILL, SLOT_NONE, rights};
-use gatehouse_runtime::message::{
+use crate::raw::message::{
     Suspended, Utcb, copy_capability, create_endpoint, delete_capability, reply_receive, resume_thread,
     set_fault_handler, spawn_suspended,
 };
+use gatehouse_runtime::abi::{Error, MessageTag, REPLY_KILL, SLOT_NONE, rights};
 use gatehouse_runtime::thread::Thread;
 
 /// A thread that ends whatever stops at a breakpoint.

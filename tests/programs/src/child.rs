@@ -1,10 +1,10 @@
 //! What first programs do with the programs that they start suspended.
 
-use gatehouse_runtime::Kernel;
-use gatehouse_runtime::abi::{EndCause, Error, FaultMessage, MessageTag, ProgramEnd};
-use gatehouse_runtime::message::{
+use crate::raw::message::{
     Message, Suspended, create_endpoint, delete_capability, first_utcb, receive, resume_thread, spawn_suspended,
 };
+use gatehouse_runtime::Kernel;
+use gatehouse_runtime::abi::{EndCause, Error, FaultMessage, MessageTag, ProgramEnd};
 use gatehouse_runtime::time::{Deadline, MILLISECOND, SECOND};
 
 use crate::wrong;

@@ -3,8 +3,8 @@
 //! Source: QEMU's documentation, "EDU device" (identification at 0x00, inverted liveness at 0x04, factorial at 0x08, status at
 //! 0x20, what is interrupted for at 0x24, raise at 0x60, acknowledge at 0x64).
 
+use crate::raw::frame;
 use gatehouse_runtime::abi::{SLOT_NONE, rights};
-use gatehouse_runtime::frame;
 
 use crate::check;
 

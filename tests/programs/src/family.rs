@@ -1,9 +1,9 @@
 //! What a first program does with the programs whose faults it handles, besides [`crate::child`]. Everything that waits has
 //! an end: what does not come in time ends the caller with [`WRONG`](crate::WRONG).
 
+use crate::raw::message::{Message, Suspended, first_utcb, receive, set_fault_handler};
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{EndCause, Error, FaultMessage, MessageTag, ProgramEnd, SystemInformation, TrapNumber};
-use gatehouse_runtime::message::{Message, Suspended, first_utcb, receive, set_fault_handler};
 use gatehouse_runtime::time::{Deadline, MILLISECOND, SECOND, wait_until};
 
 use crate::check;

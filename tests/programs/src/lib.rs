@@ -22,6 +22,7 @@ mod first_program;
 mod int_n;
 mod paged_region;
 mod pci_bus;
+pub mod raw;
 pub mod real_time_clock;
 mod shared_values;
 mod site;

@@ -1,7 +1,7 @@
 //! Functions of the first PCI bus.
 
-use gatehouse_runtime::device::{create_device, read_configuration, write_configuration};
-use gatehouse_runtime::message::delete_capability;
+use crate::raw::device::{create_device, read_configuration, write_configuration};
+use crate::raw::message::delete_capability;
 
 use crate::check;
 

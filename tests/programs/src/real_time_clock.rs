@@ -3,8 +3,8 @@
 //!
 //! Source: Motorola MC146818 data sheet, "Registers" (A: rate, B: enables, C: flags, cleared by reading).
 
-use gatehouse_runtime::device::{create_interrupt, create_ports, read_port, write_port};
-use gatehouse_runtime::notification::create;
+use crate::raw::device::{create_interrupt, create_ports, read_port, write_port};
+use crate::raw::notification::create;
 
 use crate::check;
 

@@ -2,9 +2,9 @@
 
 use core::panic::Location;
 
+use crate::raw::debugger::list_threads;
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{SLOT_OWN_PROGRAM, ThreadInformation, ThreadState};
-use gatehouse_runtime::debugger::list_threads;
 use gatehouse_runtime::time::{SECOND, wait_until};
 
 use crate::wrong;

@@ -4,7 +4,8 @@ use crate::abi::{
     BREAKPOINT_EXECUTE, BREAKPOINT_NONE, BREAKPOINT_READ_WRITE, BREAKPOINT_WRITE, Error, SystemCall, ThreadInformation,
     ThreadRegisters,
 };
-use crate::message::{Utcb, plain};
+use crate::capability::{Program, Slot, Thread};
+use crate::message::{Utcb, done, plain};
 
 /// What watches a thread without changing the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,70 +19,77 @@ pub enum Watch {
     ReadWrite = BREAKPOINT_READ_WRITE,
 }
 
-/// Lets a thread go on that stands at a breakpoint, paused or with a debugger.
-///
-/// # Errors
-/// [`Error::WrongState`] if it stands at none; those of the capability.
-pub fn clear_breakpoint(thread: u64) -> Result<(), Error> {
-    plain(SystemCall::ClearBreakpoint, [thread, 0, 0, 0, 0, 0]).map(drop)
+impl Thread {
+    /// Lets it go on from a breakpoint, at which it is paused or with a debugger.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it stands at none; [`Error::BadCapability`], [`Error::NoRight`].
+    pub fn clear_breakpoint(self) -> Result<(), Error> {
+        done(SystemCall::ClearBreakpoint, [self.number(), 0, 0, 0, 0, 0])
+    }
+
+    /// Its registers, while it stands still. They come by way of the caller's message buffer.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if it does not; [`Error::BadCapability`], [`Error::NoRight`].
+    pub fn read_registers(self, utcb: &Utcb) -> Result<ThreadRegisters, Error> {
+        done(SystemCall::ReadRegisters, [self.number(), 0, 0, 0, 0, 0])?;
+        Ok(utcb.registers())
+    }
+
+    /// Gives it other registers, while it stands still.
+    ///
+    /// # Errors
+    /// As for [`Self::read_registers`].
+    pub fn write_registers(self, registers: &ThreadRegisters, utcb: &Utcb) -> Result<(), Error> {
+        utcb.set_registers(registers);
+        done(SystemCall::WriteRegisters, [self.number(), 0, 0, 0, 0, 0])
+    }
+
+    /// Sets one of its four hardware breakpoints, while it stands still.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a number above 3, an address outside the user half or not a multiple of the length, and a
+    /// length other than 1, 2, 4 and 8, or than 1 for an execution; [`Error::WrongState`], [`Error::BadCapability`],
+    /// [`Error::NoRight`].
+    pub fn watch(self, number: u64, watch: Watch, address: u64, length: u64) -> Result<(), Error> {
+        done(SystemCall::SetHardwareBreakpoint, [self.number(), number, watch as u64, address, length, 0])
+    }
+
+    /// Takes a hardware breakpoint away.
+    ///
+    /// # Errors
+    /// As for [`Self::watch`].
+    pub fn unwatch(self, number: u64) -> Result<(), Error> {
+        done(SystemCall::SetHardwareBreakpoint, [self.number(), number, BREAKPOINT_NONE, 0, 0, 0])
+    }
 }
 
-/// The registers of a thread that stands still. They come by way of the caller's message buffer.
-///
-/// # Errors
-/// [`Error::WrongState`] if it does not; those of the capability.
-pub fn read_registers(thread: u64, utcb: &Utcb) -> Result<ThreadRegisters, Error> {
-    plain(SystemCall::ReadRegisters, [thread, 0, 0, 0, 0, 0])?;
-    Ok(utcb.registers())
-}
+impl Program {
+    /// Writes its memory, its code included.
+    ///
+    /// # Errors
+    /// [`Error::BadAddress`], [`Error::BadCapability`], [`Error::NoRight`].
+    pub fn patch_memory(self, address: u64, bytes: &[u8]) -> Result<(), Error> {
+        let arguments = [self.number(), address, bytes.as_ptr() as u64, bytes.len() as u64, 0, 0];
+        done(SystemCall::PatchMemory, arguments)
+    }
 
-/// Gives a thread that stands still other registers.
-///
-/// # Errors
-/// As for [`read_registers`].
-pub fn write_registers(thread: u64, registers: &ThreadRegisters, utcb: &Utcb) -> Result<(), Error> {
-    utcb.set_registers(registers);
-    plain(SystemCall::WriteRegisters, [thread, 0, 0, 0, 0, 0]).map(drop)
-}
+    /// Lists its threads into `room`; answers how many there are, which may be more.
+    ///
+    /// # Errors
+    /// [`Error::BadCapability`], [`Error::NoRight`].
+    pub fn list_threads(self, room: &mut [ThreadInformation]) -> Result<u64, Error> {
+        let bytes = size_of_val(room) as u64;
+        plain(SystemCall::ListThreads, [self.number(), room.as_mut_ptr() as u64, bytes, 0, 0, 0])
+    }
 
-/// Sets one of the four hardware breakpoints of a thread that stands still.
-///
-/// # Errors
-/// [`Error::InvalidArgument`] for a number above 3, an address outside the user half or not a multiple of the length, and a
-/// length other than 1, 2, 4 and 8, or than 1 for an execution; [`Error::WrongState`]; those of the capability.
-pub fn watch(thread: u64, number: u64, watch: Watch, address: u64, length: u64) -> Result<(), Error> {
-    plain(SystemCall::SetHardwareBreakpoint, [thread, number, watch as u64, address, length, 0]).map(drop)
-}
-
-/// Takes a hardware breakpoint away.
-///
-/// # Errors
-/// As for [`watch`].
-pub fn unwatch(thread: u64, number: u64) -> Result<(), Error> {
-    plain(SystemCall::SetHardwareBreakpoint, [thread, number, BREAKPOINT_NONE, 0, 0, 0]).map(drop)
-}
-
-/// Writes another program's memory, its code included.
-///
-/// # Errors
-/// [`Error::BadAddress`]; those of the capability.
-pub fn patch_memory(program: u64, address: u64, bytes: &[u8]) -> Result<(), Error> {
-    plain(SystemCall::PatchMemory, [program, address, bytes.as_ptr() as u64, bytes.len() as u64, 0, 0]).map(drop)
-}
-
-/// Lists a program's threads into `room`; answers how many there are, which may be more.
-///
-/// # Errors
-/// Those of the capability.
-pub fn list_threads(program: u64, room: &mut [ThreadInformation]) -> Result<u64, Error> {
-    let bytes = size_of_val(room) as u64;
-    plain(SystemCall::ListThreads, [program, room.as_mut_ptr() as u64, bytes, 0, 0, 0])
-}
-
-/// Makes a capability of one of a program's threads.
-///
-/// # Errors
-/// [`Error::NotFound`]; those of the capability.
-pub fn open_thread(program: u64, number: u64) -> Result<u64, Error> {
-    plain(SystemCall::OpenThread, [program, number, 0, 0, 0, 0])
+    /// Makes a capability of the thread of it that has this number.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::BadCapability`], [`Error::NoRight`], [`Error::QuotaReached`], [`Error::OutOfMemory`].
+    pub fn open_thread(self, number: u64) -> Result<Thread, Error> {
+        let slot = plain(SystemCall::OpenThread, [self.number(), number, 0, 0, 0, 0])?;
+        Ok(Thread::from_slot(Slot::new(slot)))
+    }
 }

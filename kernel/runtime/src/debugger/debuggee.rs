@@ -1,8 +1,8 @@
 //! The program that is debugged, and breakpoints in its code.
 
-use super::{Attachment, patch_memory};
+use super::Attachment;
 use crate::abi::Error;
-use crate::message::{delete_capability, read_memory, resume_thread};
+use crate::capability::{Capability, Program, Thread};
 
 /// The instruction `int3`.
 pub const INT3: u8 = 0xcc;
@@ -11,13 +11,13 @@ pub const INT3: u8 = 0xcc;
 #[derive(Debug)]
 pub struct Debuggee<'debugger> {
     number: u64,
-    program: u64,
-    thread: u64,
+    program: Program,
+    thread: Thread,
     attachment: Option<Attachment<'debugger>>,
 }
 
 impl<'debugger> Debuggee<'debugger> {
-    pub(super) const fn new(number: u64, program: u64, thread: u64, attachment: Attachment<'debugger>) -> Self {
+    pub(super) const fn new(number: u64, program: Program, thread: Thread, attachment: Attachment<'debugger>) -> Self {
         Self { number, program, thread, attachment: Some(attachment) }
     }
 
@@ -27,15 +27,15 @@ impl<'debugger> Debuggee<'debugger> {
         self.number
     }
 
-    /// The slot of the capability of the program.
+    /// The program.
     #[must_use]
-    pub const fn program(&self) -> u64 {
+    pub const fn program(&self) -> Program {
         self.program
     }
 
-    /// The slot of the capability of its first thread.
+    /// Its first thread.
     #[must_use]
-    pub const fn thread(&self) -> u64 {
+    pub const fn thread(&self) -> Thread {
         self.thread
     }
 
@@ -44,7 +44,7 @@ impl<'debugger> Debuggee<'debugger> {
     /// # Errors
     /// [`Error::WrongState`] if it has.
     pub fn resume(&self) -> Result<(), Error> {
-        resume_thread(self.thread).map(drop)
+        self.thread.resume()
     }
 
     /// Detaches the debugger: breakpoints pause the program's threads from now on, one that the debugger has not received
@@ -58,7 +58,7 @@ impl<'debugger> Debuggee<'debugger> {
     /// # Errors
     /// [`Error::BadAddress`].
     pub fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        read_memory(self.program, address, bytes).map(drop)
+        self.program.read_memory(address, bytes)
     }
 
     /// Reads a word.
@@ -76,7 +76,7 @@ impl<'debugger> Debuggee<'debugger> {
     /// # Errors
     /// [`Error::BadAddress`].
     pub fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Error> {
-        patch_memory(self.program, address, bytes)
+        self.program.patch_memory(address, bytes)
     }
 
     /// Puts an `int3` at the address.
@@ -94,8 +94,8 @@ impl<'debugger> Debuggee<'debugger> {
 
 impl Drop for Debuggee<'_> {
     fn drop(&mut self) {
-        let _ = delete_capability(self.thread);
-        let _ = delete_capability(self.program);
+        let _ = self.thread.delete();
+        let _ = self.program.delete();
     }
 }
 

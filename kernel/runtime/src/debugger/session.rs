@@ -3,21 +3,20 @@
 use core::marker::PhantomData;
 
 use super::{Breakpoint, Debuggee, Stop};
-use crate::abi::{Error, MessageTag, SLOT_NONE, rights};
-use crate::message::{
-    Message, Suspended, Utcb, copy_capability, create_endpoint, delete_capability, receive, set_fault_handler,
-    spawn_suspended,
-};
+use crate::abi::{Error, MessageTag};
+use crate::capability::{Capability, Endpoint, Program, Rights, Thread};
+use crate::control::Suspended;
+use crate::message::{Message, Utcb};
 
 /// What ties a thread to its debugger. Dropping it detaches: from then on breakpoints pause the thread, and faults shut its
 /// program down.
 #[derive(Debug)]
 #[must_use = "dropping it detaches the debugger"]
-pub struct Attachment<'debugger>(u64, PhantomData<&'debugger Debugger>);
+pub struct Attachment<'debugger>(Endpoint, PhantomData<&'debugger Debugger>);
 
 impl Drop for Attachment<'_> {
     fn drop(&mut self) {
-        let _ = delete_capability(self.0);
+        let _ = self.0.delete();
     }
 }
 
@@ -25,7 +24,7 @@ impl Drop for Attachment<'_> {
 /// it uses.
 #[derive(Debug)]
 pub struct Debugger {
-    endpoint: u64,
+    endpoint: Endpoint,
     utcb: Utcb,
 }
 
@@ -35,12 +34,12 @@ impl Debugger {
     /// # Errors
     /// What CreateEndpoint answers.
     pub fn new(utcb: Utcb) -> Result<Self, Error> {
-        Ok(Self { endpoint: create_endpoint()?, utcb })
+        Ok(Self { endpoint: Endpoint::create()?, utcb })
     }
 
     /// A debugger at an endpoint that is there already, of the calling thread, whose message buffer that is.
     #[must_use]
-    pub const fn at(endpoint: u64, utcb: Utcb) -> Self {
+    pub const fn at(endpoint: Endpoint, utcb: Utcb) -> Self {
         Self { endpoint, utcb }
     }
 
@@ -49,7 +48,7 @@ impl Debugger {
     /// # Errors
     /// What SpawnProgram answers.
     pub fn start(&self, name: &str, argument: u64, cpu: u64) -> Result<Debuggee<'_>, Error> {
-        let Suspended { number, program, thread } = spawn_suspended(name, argument, cpu, &self.utcb)?;
+        let Suspended { number, program, thread } = Program::spawn_suspended(name, argument, cpu, &self.utcb)?;
         let attachment = self.attach(thread, number)?;
         Ok(Debuggee::new(number, program, thread, attachment))
     }
@@ -59,9 +58,9 @@ impl Debugger {
     ///
     /// # Errors
     /// [`Error::WrongState`] for a thread in another state; those of the capability.
-    pub fn attach(&self, thread: u64, badge: u64) -> Result<Attachment<'_>, Error> {
-        let attachment = Attachment(copy_capability(self.endpoint, rights::SEND, badge, SLOT_NONE)?, PhantomData);
-        set_fault_handler(thread, attachment.0)?;
+    pub fn attach(&self, thread: Thread, badge: u64) -> Result<Attachment<'_>, Error> {
+        let attachment = Attachment(self.endpoint.copy(Rights::SEND, badge)?, PhantomData);
+        thread.set_fault_handler(attachment.0)?;
         Ok(attachment)
     }
 
@@ -72,7 +71,7 @@ impl Debugger {
     /// [`Error::Gone`]; [`Error::InvalidArgument`] for a message that is no fault, which only somebody sends who was given the
     /// endpoint.
     pub fn wait(&self) -> Result<Stop, Error> {
-        self.take(receive(self.endpoint, MessageTag::default())?)
+        self.take(self.endpoint.receive(MessageTag::default())?)
     }
 
     /// The stop that has arrived already, if any.
@@ -80,7 +79,7 @@ impl Debugger {
     /// # Errors
     /// As for [`Self::wait`].
     pub fn try_wait(&self) -> Result<Option<Stop>, Error> {
-        match receive(self.endpoint, MessageTag::default().non_blocking()) {
+        match self.endpoint.receive(MessageTag::default().non_blocking()) {
             Ok(message) => self.take(message).map(Some),
             Err(Error::WouldBlock) => Ok(None),
             Err(error) => Err(error),
@@ -113,6 +112,6 @@ impl Drop for Debugger {
     /// Nothing is attached any more. A thread whose stop was not answered stays where it is until the debugger's thread
     /// receives something else, or ends.
     fn drop(&mut self) {
-        let _ = delete_capability(self.endpoint);
+        let _ = self.endpoint.delete();
     }
 }

@@ -127,7 +127,7 @@ impl Stop {
     /// [`Error::WrongState`] if somebody else has.
     pub fn resume(self) -> Result<(), Error> {
         if self.fault.flags & TRAP_FLAG == 0 {
-            return reply(MessageTag::new(REPLY_RESUME, 0), [0; 4]).map(drop);
+            return reply(MessageTag::new(REPLY_RESUME, 0), [0; 4]);
         }
         let registers = self.registers()?;
         self.resume_with(registers)
@@ -165,12 +165,12 @@ impl Stop {
     /// # Errors
     /// As for [`Self::resume`].
     pub fn kill(self) -> Result<(), Error> {
-        reply(MessageTag::new(REPLY_KILL, 0), [0; 4]).map(drop)
+        reply(MessageTag::new(REPLY_KILL, 0), [0; 4])
     }
 
     fn reply_with(&self, registers: &ThreadRegisters) -> Result<(), Error> {
         self.utcb.set_registers(registers);
-        reply(MessageTag::new(REPLY_REGISTERS, 0), [0; 4]).map(drop)
+        reply(MessageTag::new(REPLY_REGISTERS, 0), [0; 4])
     }
 }
 

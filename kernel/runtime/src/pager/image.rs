@@ -3,10 +3,9 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Kernel;
-use crate::abi::{Error, SLOT_NONE, rights};
-use crate::frame;
+use crate::abi::{Error, SLOT_NONE};
+use crate::capability::{Capability, Frame, Rights, Slot};
 use crate::memory::PAGE_SIZE;
-use crate::message::delete_capability;
 
 /// Frames whose contents never change, mapped in the pager's own memory, and in clients to be read.
 #[derive(Debug)]
@@ -42,9 +41,9 @@ impl<'a> Image<'a> {
     pub fn create(&self, word: impl Fn(u64, u64) -> u64) -> Result<(), Error> {
         for (page, place) in self.frames.iter().enumerate() {
             let page = page as u64;
-            let slot = frame::create()?;
-            place.store(slot, Ordering::Release);
-            let address = frame::map(slot, SLOT_NONE, self.address + page * PAGE_SIZE, rights::READ | rights::WRITE)?;
+            let frame = Frame::create()?;
+            place.store(frame.slot().number(), Ordering::Release);
+            let address = frame.map(self.address + page * PAGE_SIZE, Rights::READ | Rights::WRITE)?;
             // SAFETY: the page was mapped just now, to be written, and no other reference into it exists.
             let words = unsafe { &mut *(address as *mut PageWords) };
             words.iter_mut().enumerate().for_each(|(index, place)| *place = word(page, index as u64));
@@ -58,21 +57,26 @@ impl<'a> Image<'a> {
     /// What DeleteCapability and UnmapMemory answer.
     pub fn delete(&self) -> Result<(), Error> {
         for place in self.frames {
-            delete_capability(place.swap(SLOT_NONE, Ordering::AcqRel))?;
+            frame_in(place.swap(SLOT_NONE, Ordering::AcqRel)).delete()?;
         }
         // SAFETY: by the contract nothing refers to the pages.
         unsafe { Kernel::unmap_memory(self.address, self.pages() * PAGE_SIZE) }.map(drop)
     }
 
-    /// The slot of a page's frame.
-    pub(super) fn frame(&self, page: u64) -> u64 {
-        self.frames.get(page as usize).map_or(SLOT_NONE, |place| place.load(Ordering::Acquire))
+    /// A page's frame.
+    pub(super) fn frame(&self, page: u64) -> Frame {
+        frame_in(self.frames.get(page as usize).map_or(SLOT_NONE, |place| place.load(Ordering::Acquire)))
     }
 
     /// The contents of a page that it has; only between [`Self::create`] and [`Self::delete`].
     #[must_use]
     pub fn words(&self, page: u64) -> Option<&[u64; PAGE_WORDS]> {
         // SAFETY: `create` has mapped the page, as its slot shows, and nobody writes to it: clients have it to be read.
-        (self.frame(page) != SLOT_NONE).then(|| unsafe { &*((self.address + page * PAGE_SIZE) as *const PageWords) })
+        (self.frame(page).slot() != Slot::NONE)
+            .then(|| unsafe { &*((self.address + page * PAGE_SIZE) as *const PageWords) })
     }
+}
+
+const fn frame_in(slot: u64) -> Frame {
+    Frame::from_slot(Slot::new(slot))
 }

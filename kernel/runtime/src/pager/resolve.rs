@@ -5,10 +5,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::plan::{Step, step};
 use super::region::Place;
 use super::{Backing, Refused, Region, Resolved};
-use crate::abi::{Error, TrapNumber, rights};
-use crate::frame;
+use crate::abi::{Error, TrapNumber};
+use crate::capability::{Capability, Frame, Program, Rights};
 use crate::memory::PAGE_SIZE;
-use crate::message::{Message, delete_capability, map_into};
+use crate::message::Message;
 
 /// Bit of the processor's error code of a page fault: something is mapped there, without the right that was needed.
 const PRESENT: u64 = 1;
@@ -16,8 +16,8 @@ const PRESENT: u64 = 1;
 /// A program whose memory a pager backs.
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'a> {
-    /// The slot of a capability of it, with right 4.
-    pub program: u64,
+    /// The program; the capability has [`Rights::WRITE`].
+    pub program: Program,
     /// What is backed.
     pub regions: &'a [Region<'a>],
 }
@@ -41,13 +41,13 @@ impl Client<'_> {
         };
         let target = address & !(PAGE_SIZE - 1);
         match region.backing() {
-            Backing::Fresh | Backing::Stack => outcome(map_into(self.program, target, PAGE_SIZE), Resolved::Fresh),
+            Backing::Fresh | Backing::Stack => outcome(self.program.map(target, PAGE_SIZE), Resolved::Fresh),
             Backing::CopyOnWrite(image, copied) => {
                 let Some(copied) = copied.get(page as usize) else { return Err(Refused::Outside { address }) };
                 match step(stores, access & PRESENT != 0, copied.load(Ordering::Relaxed)) {
                     Step::Share => self.share(target, image.frame(page), copied),
                     Step::Copy => self.copy(target, image.frame(page), copied),
-                    Step::Replace => match frame::unmap_from(self.program, target, PAGE_SIZE) {
+                    Step::Replace => match self.program.unmap(target, PAGE_SIZE) {
                         // The client itself may have given the page back meanwhile.
                         Ok(_) | Err(Error::NotFound) => self.copy(target, image.frame(page), copied),
                         Err(error) => Err(Refused::Kernel(error)),
@@ -58,8 +58,8 @@ impl Client<'_> {
         }
     }
 
-    fn share(&self, target: u64, frame: u64, copied: &AtomicBool) -> Result<Resolved, Refused> {
-        let mapped = frame::map(frame, self.program, target, rights::READ);
+    fn share(&self, target: u64, frame: Frame, copied: &AtomicBool) -> Result<Resolved, Refused> {
+        let mapped = frame.map_into(self.program, target, Rights::READ);
         if mapped.is_ok() {
             copied.store(false, Ordering::Relaxed);
         }
@@ -67,11 +67,11 @@ impl Client<'_> {
     }
 
     /// Gives the client a copy of a page. It is filled before the client sees it.
-    fn copy(&self, target: u64, frame: u64, copied: &AtomicBool) -> Result<Resolved, Refused> {
-        let own = frame::copy(frame).map_err(Refused::Kernel)?;
-        let mapped = frame::map(own, self.program, target, rights::READ | rights::WRITE);
+    fn copy(&self, target: u64, frame: Frame, copied: &AtomicBool) -> Result<Resolved, Refused> {
+        let own = frame.duplicate().map_err(Refused::Kernel)?;
+        let mapped = own.map_into(self.program, target, Rights::READ | Rights::WRITE);
         // The client's mapping keeps the frame; without one it is freed here.
-        delete_capability(own).map_err(Refused::Kernel)?;
+        own.delete().map_err(Refused::Kernel)?;
         if mapped.is_ok() {
             copied.store(true, Ordering::Relaxed);
         }

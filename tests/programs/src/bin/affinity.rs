@@ -4,13 +4,13 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{ANY_CPU, Error, SLOT_FIRST_THREAD, SLOT_NONE, SLOT_OWN_PROGRAM, rights};
-use gatehouse_runtime::affinity::{self, CpuSet, THIS_THREAD};
-use gatehouse_runtime::debugger::open_thread;
-use gatehouse_runtime::message::copy_capability;
-use gatehouse_runtime::notification;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::affinity::{self, CpuSet, THIS_THREAD};
+use programs::raw::debugger::open_thread;
+use programs::raw::message::copy_capability;
+use programs::raw::notification;
 use programs::{check, cpus, delete};
 
 entry!(run);
@@ -91,7 +91,7 @@ fn refusals(cpus: u64) {
         (0x1000, 8, Error::BadAddress),
         (u64::MAX - 7, 8, Error::BadAddress),
     ] {
-        let answer = Kernel::set_affinity(THIS_THREAD, address, length);
+        let answer = affinity::set_bytes(THIS_THREAD, address, length);
         check!(answer == Err(why), "{length} bytes at {address:#x}: {answer:?}");
     }
     let spectator = copy_capability(SLOT_FIRST_THREAD, rights::READ, 0, SLOT_NONE);

@@ -7,12 +7,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use gatehouse_runtime::abi::{
     Error, MessageTag, REPLY_RESUME, SLOT_FIRST_FREE, SLOT_OWN_PROGRAM, ThreadState, TrapNumber, rights,
 };
-use gatehouse_runtime::message::{
-    SELF, call, copy_capability, create_endpoint, receive, reply, send, set_fault_handler, write_memory,
-};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{
+    SELF, call, copy_capability, create_endpoint, receive, reply, send, set_fault_handler, write_memory,
+};
 use programs::waiting::until_threads;
 use programs::{
     PAGED_REGION, PLAIN, check, child, cpus, delete, end, endpoint, fault_in_time, forget, receive_in_time, rounds,

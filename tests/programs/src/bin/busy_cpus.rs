@@ -12,12 +12,12 @@ use core::hint::black_box;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{ANY_CPU, CpuInformation, SLOT_OWN_PROGRAM};
-use gatehouse_runtime::affinity;
-use gatehouse_runtime::debugger::open_thread;
-use gatehouse_runtime::notification;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::affinity;
+use programs::raw::debugger::open_thread;
+use programs::raw::notification;
 use programs::{check, cpus, delete};
 
 entry!(run);

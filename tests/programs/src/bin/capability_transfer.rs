@@ -2,12 +2,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, MessageTag, SLOT_ANY, SLOT_FIRST_FREE, rights};
-use gatehouse_runtime::message::{
-    Suspended, Utcb, call, copy_capability, first_utcb, move_capability, receive, reply, reply_receive,
-    revoke_capability, send,
-};
-use gatehouse_runtime::notification::{create, poll, signal};
 use gatehouse_runtime::{entry, println};
+use programs::raw::message::{
+    Suspended, Utcb, accept_capabilities, arrived_capability, call, copy_capability, first_utcb, move_capability,
+    receive, reply, reply_receive, revoke_capability, send, send_capabilities,
+};
+use programs::raw::notification::{create, poll, signal};
 use programs::{check, child, cpus};
 
 entry!(run);
@@ -38,11 +38,11 @@ fn run(argument: u64) -> u64 {
 
 /// Receives three capabilities, signals through each, and answers how many arrived.
 fn signal_what_comes() -> u64 {
-    utcb().accept_capabilities(&[SLOT_ANY, CHOSEN, SLOT_ANY]);
+    accept_capabilities(&utcb(), &[SLOT_ANY, CHOSEN, SLOT_ANY]);
     let Ok(message) = receive(SLOT_FIRST_FREE, PLAIN) else { return 1000 };
     let count = message.tag.capabilities();
     for index in 0..count as usize {
-        let slot = utcb().arrived_capability(index);
+        let slot = arrived_capability(&utcb(), index);
         if (index == 1 && slot != CHOSEN) || signal(slot) != Ok(0) {
             return 2000 + index as u64;
         }
@@ -64,10 +64,10 @@ fn signal_what_comes() -> u64 {
 /// Makes a notification, gives it away in a call, gets another in the reply, and signals that.
 fn give() -> u64 {
     let Ok(own) = create() else { return 1000 };
-    utcb().send_capabilities(&[own]);
-    utcb().accept_capabilities(&[SLOT_ANY]);
+    send_capabilities(&utcb(), &[own]);
+    accept_capabilities(&utcb(), &[SLOT_ANY]);
     let Ok(answer) = call(SLOT_FIRST_FREE, PLAIN.with_capabilities(1), [0; 4]) else { return 1001 };
-    if answer.tag.capabilities() != 1 || signal(utcb().arrived_capability(0)) != Ok(0) {
+    if answer.tag.capabilities() != 1 || signal(arrived_capability(&utcb(), 0)) != Ok(0) {
         return 1002;
     }
     poll(own).unwrap_or(1003)
@@ -111,7 +111,7 @@ fn three_at_once(cpu: u64) {
     let (child, endpoint) = start(SIGNAL_WHAT_COMES, cpu);
     let notification = notification();
     let copies = [1, 2, 4].map(|badge| marked(notification, rights::SEND | rights::GRANT, badge));
-    utcb().send_capabilities(&copies);
+    send_capabilities(&utcb(), &copies);
     utcb().set(5, 55);
     let tag = MessageTag::new(7, 6).with_capabilities(3);
     let answer = call(endpoint, tag, [1, 2, 3, 4]);
@@ -130,11 +130,11 @@ fn in_a_reply(cpu: u64) {
     let own = notification();
     // A slot that is freed is used again at once: another one each time.
     let chosen = CHOSEN + 10 * (cpu + 1);
-    utcb().accept_capabilities(&[chosen]);
+    accept_capabilities(&utcb(), &[chosen]);
     let message = child::message(endpoint);
-    check!(message.tag.capabilities() == 1 && utcb().arrived_capability(0) == chosen, "{message:?}");
+    check!(message.tag.capabilities() == 1 && arrived_capability(&utcb(), 0) == chosen, "{message:?}");
     check!(signal(chosen) == Ok(0), "not signalled");
-    utcb().send_capabilities(&[own]);
+    send_capabilities(&utcb(), &[own]);
     check!(reply(PLAIN.with_capabilities(1), [0; 4]) == Ok(0), "not replied");
     check!(child::exit() == 1, "the child did not get the signal");
     check!(poll(own) == Ok(1), "the child did not signal");
@@ -148,7 +148,7 @@ fn in_a_reply(cpu: u64) {
 fn nobody_takes_them(cpu: u64) {
     let (child, endpoint) = start(REFUSE, cpu);
     let notification = notification();
-    utcb().send_capabilities(&[notification]);
+    send_capabilities(&utcb(), &[notification]);
     check!(send(endpoint, PLAIN.with_capabilities(1), [0; 4]) == Ok(0), "not sent");
     check!(child::exit() == 0, "a capability arrived");
     child::forget(&child);
@@ -167,14 +167,14 @@ fn what_cannot_go() {
         (&[u64::MAX], Error::BadCapability),
         (&[notification, notification, 4001], Error::BadCapability),
     ] {
-        utcb().send_capabilities(slots);
+        send_capabilities(&utcb(), slots);
         let tag = tag.with_capabilities(slots.len() as u64);
         check!(send(endpoint, tag, [0; 4]) == Err(error), "sent {slots:?}");
         check!(call(endpoint, tag, [0; 4]) == Err(error), "called with {slots:?}");
         check!(reply(tag, [0; 4]) == Err(error), "replied with {slots:?}");
         check!(reply_receive(endpoint, tag, [0; 4]) == Err(error), "replied with {slots:?}");
     }
-    utcb().send_capabilities(&[notification]);
+    send_capabilities(&utcb(), &[notification]);
     check!(send(endpoint, tag.with_capabilities(1), [0; 4]) == Err(Error::WouldBlock), "sent to nobody");
     child::delete(&[stays, notification, endpoint]);
 }

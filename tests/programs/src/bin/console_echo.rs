@@ -2,12 +2,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, SLOT_NONE, rights};
-use gatehouse_runtime::device::{bind_console, create_interrupt, read_console};
-use gatehouse_runtime::message::copy_capability;
-use gatehouse_runtime::notification::{create, poll, wait_for};
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::check;
+use programs::raw::device::{bind_console, create_interrupt, read_console};
+use programs::raw::message::copy_capability;
+use programs::raw::notification::{create, poll, wait_for};
 
 entry!(run);
 

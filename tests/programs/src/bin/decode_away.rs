@@ -9,12 +9,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{EndCause, MessageTag, REPLY_KILL, REPLY_RESUME, SLOT_OWN_PROGRAM, TrapNumber};
-use gatehouse_runtime::control::kill_program;
 use gatehouse_runtime::memory::{IMAGE_BASE, Memory, PAGE_SIZE};
-use gatehouse_runtime::message::{reply, swap_out};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::child::end;
+use programs::raw::control::kill_program;
+use programs::raw::message::{reply, swap_out};
 use programs::{
     NON_CANONICAL, check, child, cpus, delete, endpoint, fault_in_time, finish, forget, number_in, start, wrong,
 };

@@ -4,11 +4,11 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use gatehouse_runtime::device::{create_device_frame, create_message};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{entry, println};
 use programs::edu::{self, IDENTIFICATION, IDENTIFICATION_MARK, LIVENESS, read, write};
+use programs::raw::device::{create_device_frame, create_message};
 use programs::{check, child, cpus, enable_memory, find_function, ok};
 
 entry!(run);

@@ -6,12 +6,13 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{EndCause, Error, SLOT_ANY, SLOT_FIRST_FREE, SLOT_NONE, rights};
-use gatehouse_runtime::device::{create_device_frame, frame_address, read_configuration, write_configuration};
 use gatehouse_runtime::memory::{Memory, PAGE_SIZE};
-use gatehouse_runtime::message::{copy_capability, delete_capability, move_capability};
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
-use gatehouse_runtime::{Kernel, entry, frame, println};
+use gatehouse_runtime::{Kernel, entry, println};
 use programs::edu::{self, read, write};
+use programs::raw::device::{create_device_frame, frame_address, read_configuration, write_configuration};
+use programs::raw::frame;
+use programs::raw::message::{copy_capability, delete_capability, move_capability};
 use programs::{check, child, find_function, ok};
 
 entry!(run);

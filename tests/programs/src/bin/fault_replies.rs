@@ -5,13 +5,13 @@ use gatehouse_runtime::abi::{
     EndCause, Error, MessageTag, ProgramEnd, REPLY_KILL, REPLY_REGISTERS, SLOT_FIRST_FREE, ThreadState, TrapNumber,
     rights,
 };
-use gatehouse_runtime::message::{
-    Suspended, call, copy_capability, create_endpoint, delete_capability, first_utcb, read_fault_registers, receive,
-    reply, resume_thread, revoke_capability, send, set_fault_handler, spawn_suspended,
-};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{
+    Suspended, call, copy_capability, create_endpoint, delete_capability, first_utcb, read_fault_registers, receive,
+    reply, resume_thread, revoke_capability, send, set_fault_handler, spawn_suspended,
+};
 use programs::waiting::until_threads;
 use programs::{check, cpus};
 

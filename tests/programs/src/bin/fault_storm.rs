@@ -6,10 +6,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{Error, MessageTag, REPLY_RESUME, TrapNumber};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{map_into, reply};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MICROSECOND, SECOND};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{map_into, reply};
 use programs::{PAGED_REGION, check, child, cpus, delete, endpoint, exits_well, fault_in_time, forget, rounds, start};
 
 entry!(run);
@@ -80,7 +80,7 @@ fn storm(what: u64, cpu: u64, cpus: u64) -> (u64, u64) {
 /// Lets the thread go on behind the store that it said it was done with: three bytes, `mov [rax], rax`.
 fn skip_the_instruction() -> bool {
     use gatehouse_runtime::abi::REPLY_REGISTERS;
-    use gatehouse_runtime::message::{first_utcb, read_fault_registers};
+    use programs::raw::message::{first_utcb, read_fault_registers};
     // SAFETY: only the first thread comes here.
     let utcb = unsafe { first_utcb() };
     if read_fault_registers().is_err() {

@@ -4,10 +4,10 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{FaultMessage, MessageTag, REPLY_REGISTERS, TrapNumber};
-use gatehouse_runtime::message::{SELF, Utcb, first_utcb, read_fault_registers, reply, set_fault_handler};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{SELF, Utcb, first_utcb, read_fault_registers, reply, set_fault_handler};
 use programs::{UNMAPPED, check, child, cpus};
 
 entry!(run);

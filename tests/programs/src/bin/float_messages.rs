@@ -5,12 +5,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{EndCause, MessageTag, ProgramEnd, SLOT_FIRST_FREE, rights};
-use gatehouse_runtime::message::{
+use gatehouse_runtime::time::SECOND;
+use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{
     call, copy_capability, create_endpoint, first_utcb, receive, reply_receive, resume_thread, set_fault_handler,
     spawn_suspended,
 };
-use gatehouse_runtime::time::SECOND;
-use gatehouse_runtime::{Kernel, entry, println};
 use programs::{check, cpus};
 
 entry!(run);

@@ -5,13 +5,13 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{EndCause, Error, SLOT_FIRST_FREE, SLOT_OWN_PROGRAM, TrapNumber, UTCB_BASE, rights};
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::debugger::patch_memory;
-use gatehouse_runtime::frame::{copy, create, map, unmap_from};
-use gatehouse_runtime::message::{copy_capability, read_memory};
-use gatehouse_runtime::notification::{self, signal, wait_for};
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::kill_program;
+use programs::raw::debugger::patch_memory;
+use programs::raw::frame::{copy, create, map, unmap_from};
+use programs::raw::message::{copy_capability, read_memory};
+use programs::raw::notification::{self, signal, wait_for};
 use programs::{check, child, cpus};
 
 entry!(run);

@@ -3,10 +3,10 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, MessageTag, REPLY_KILL, TrapNumber, rights};
-use gatehouse_runtime::message::{
+use gatehouse_runtime::{entry, println};
+use programs::raw::message::{
     copy_capability, create_endpoint, delete_capability, first_utcb, reply, revoke_capability, spawn_suspended,
 };
-use gatehouse_runtime::{entry, println};
 use programs::{
     PAGED_REGION, check, child, cpus, delete, end, endpoint, fault_in_time, forget, in_use, is_shut_down,
     nothing_is_left, rounds, start,

@@ -4,13 +4,13 @@
 use gatehouse_runtime::abi::{
     ANY_CPU, EndCause, Error, MessageTag, ProgramEnd, REPLY_REGISTERS, ThreadState, TrapNumber, rights,
 };
-use gatehouse_runtime::message::{
-    Suspended, copy_capability, delete_capability, first_utcb, read_fault_registers, receive, reply, revoke_capability,
-    set_fault_handler,
-};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{
+    Suspended, copy_capability, delete_capability, first_utcb, read_fault_registers, receive, reply, revoke_capability,
+    set_fault_handler,
+};
 use programs::waiting::until_threads;
 use programs::{check, child, cpus};
 

@@ -4,8 +4,8 @@
 
 use gatehouse_runtime::abi::{MessageTag, REPLY_KILL, REPLY_RESUME, SLOT_FIRST_FREE, TrapNumber, rights};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{Suspended, copy_capability, map_into, receive, reply};
 use gatehouse_runtime::{entry, println};
+use programs::raw::message::{Suspended, copy_capability, map_into, receive, reply};
 use programs::{
     PAGED_REGION, PLAIN, check, child, cpus, delete, end, endpoint, fault_in_time, forget, is_shut_down, rounds, start,
 };

@@ -2,12 +2,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{EndCause, Error, MessageTag, ProgramEnd, REPLY_REGISTERS, TrapNumber};
-use gatehouse_runtime::message::{
-    SELF, Suspended, first_utcb, read_fault_registers, receive, reply, set_fault_handler_within,
-};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{
+    SELF, Suspended, first_utcb, read_fault_registers, receive, reply, set_fault_handler_within,
+};
 use programs::{check, child, cpus};
 
 entry!(run);

@@ -6,15 +6,15 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, TestHook, rights};
-use gatehouse_runtime::device::{
-    acknowledge_interrupt, bind_interrupt, create_device_frame, create_interrupt, unbind_interrupt,
-};
-use gatehouse_runtime::message::copy_capability;
-use gatehouse_runtime::notification::{create, poll, wait_for};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::edu::{self, RAISE, silence, write};
+use programs::raw::device::{
+    acknowledge_interrupt, bind_interrupt, create_device_frame, create_interrupt, unbind_interrupt,
+};
+use programs::raw::message::copy_capability;
+use programs::raw::notification::{create, poll, wait_for};
 use programs::{check, child, cpus, enable_memory, find_function, ok};
 
 entry!(run);

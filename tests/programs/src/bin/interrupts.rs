@@ -2,15 +2,15 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, SLOT_DEVICE_CONTROL, SLOT_FIRST_FREE, SystemCall, rights};
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::device::{
-    acknowledge_interrupt, bind_interrupt, create_interrupt, create_ports, read_port, unbind_interrupt, write_port,
-};
 use gatehouse_runtime::door::{Door, Syscall};
-use gatehouse_runtime::message::copy_capability;
-use gatehouse_runtime::notification::{poll, wait_for};
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::kill_program;
+use programs::raw::device::{
+    acknowledge_interrupt, bind_interrupt, create_interrupt, create_ports, read_port, unbind_interrupt, write_port,
+};
+use programs::raw::message::copy_capability;
+use programs::raw::notification::{poll, wait_for};
 use programs::real_time_clock::{DATA, INDEX, LINE, RealTimeClock};
 use programs::{check, child, cpus};
 

@@ -7,10 +7,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::ALL_OTHER_CPUS;
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::first_utcb;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::first_utcb;
 use programs::{check, cpus};
 
 entry!(run);

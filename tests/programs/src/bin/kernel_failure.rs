@@ -5,13 +5,13 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{Error, MessageTag, SLOT_OWN_PROGRAM, TestHook, ThreadInformation, ThreadState};
-use gatehouse_runtime::debugger::list_threads;
-use gatehouse_runtime::message::{SELF, call, create_endpoint, receive, set_fault_handler};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::check;
+use programs::raw::debugger::list_threads;
+use programs::raw::message::{SELF, call, create_endpoint, receive, set_fault_handler};
 use programs::waiting::{system_calls_on, until_so};
 
 entry!(run);

@@ -7,15 +7,16 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{PRIORITIES, SLOT_OWN_PROGRAM, ThreadState};
-use gatehouse_runtime::affinity::{self, CpuSet};
-use gatehouse_runtime::control::{set_priority, suspend_thread};
-use gatehouse_runtime::debugger::open_thread;
-use gatehouse_runtime::message::{SELF, resume_thread};
-use gatehouse_runtime::notification;
+use gatehouse_runtime::capability::Slot;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::timer::Timer;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::affinity::{self, CpuSet};
+use programs::raw::control::{set_priority, suspend_thread};
+use programs::raw::debugger::open_thread;
+use programs::raw::message::{SELF, resume_thread};
+use programs::raw::notification;
 use programs::waiting::until_thread;
 use programs::{check, ok};
 
@@ -153,7 +154,7 @@ fn wait_busily(nanoseconds: u64, condition: impl Fn() -> bool) -> bool {
 }
 
 fn attack(_argument: u64) -> u64 {
-    let mut timers = [const { Timer::from_slot(0) }; TIMERS];
+    let mut timers = [const { Timer::from_slot(Slot::NONE) }; TIMERS];
     timers.fill_with(|| ok("a timer for CPU 0", Timer::create(0)));
     loop {
         if !wait_until(60 * SECOND, || KIND.load(Ordering::SeqCst) != 0) {

@@ -5,12 +5,12 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{DEFAULT_PRIORITY, Error, SLOT_OWN_PROGRAM, rights};
-use gatehouse_runtime::control::set_priority;
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{copy_capability, create_endpoint, revoke_capability, swap_out};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::set_priority;
+use programs::raw::message::{copy_capability, create_endpoint, revoke_capability, swap_out};
 use programs::{PAGED_REGION, check, delete, finish};
 
 entry!(run);

@@ -3,10 +3,10 @@
 
 use gatehouse_runtime::abi::{EndCause, Error, MessageTag, rights};
 use gatehouse_runtime::array::MappedArray;
-use gatehouse_runtime::message::{Suspended, call, copy_capability, receive, set_fault_handler};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{Suspended, call, copy_capability, receive, set_fault_handler};
 use programs::{check, child, cpus};
 
 entry!(run);
@@ -70,7 +70,7 @@ fn programs_handle_each_others_faults(cpu: u64) {
         *place = Some(link);
     }
     // The link that was made last receives this message and faults, which the link before receives, and so on.
-    check!(gatehouse_runtime::message::send(handler, PLAIN, [0; 4]) == Ok(0), "not sent");
+    check!(programs::raw::message::send(handler, PLAIN, [0; 4]) == Ok(0), "not sent");
     let _fault = child::fault(last);
     // Receiving again without a reply ends the first link, which ends the second, and so on.
     let elsewhere = child::endpoint();
@@ -93,7 +93,7 @@ fn threads_wait_for_each_others_replies(cpu: u64) {
     check!(copy_capability(endpoint, rights::SEND, 0, child.program) == Ok(OWN_ENDPOINT), "not given");
     child::resume(&child);
     let _ready = child::message(endpoint);
-    check!(gatehouse_runtime::control::kill_program(child.program) == Ok(0), "not killed");
+    check!(programs::raw::control::kill_program(child.program) == Ok(0), "not killed");
     let end = child::end();
     check!(end.cause == EndCause::Killed as u64, "{end:x?}");
     child::forget(&child);

@@ -4,8 +4,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::Error;
-use gatehouse_runtime::device::{create_device, create_ports, read_configuration};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::device::{create_device, create_ports, read_configuration};
 use programs::{check, child, number_in, ok};
 
 entry!(run);

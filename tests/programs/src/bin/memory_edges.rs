@@ -7,8 +7,9 @@
 
 use gatehouse_runtime::abi::{Error, SLOT_OWN_PROGRAM, rights};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{map_into, swap_out};
-use gatehouse_runtime::{Kernel, entry, frame, println};
+use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::frame;
+use programs::raw::message::{map_into, swap_out};
 use programs::{PAGED_REGION, check, delete, finish, in_use};
 
 entry!(run);

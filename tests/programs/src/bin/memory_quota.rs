@@ -4,8 +4,8 @@
 
 use gatehouse_runtime::abi::{Error, MessageTag, REPLY_KILL, REPLY_RESUME, TrapNumber};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{map_into, reply};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{map_into, reply};
 use programs::{
     PAGED_REGION, check, child, delete, end, endpoint, exits_well, fault_in_time, forget, is_shut_down, rounds, start,
 };

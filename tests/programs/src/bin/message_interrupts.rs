@@ -5,18 +5,19 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, SLOT_FIRST_FREE, rights};
-use gatehouse_runtime::device::{
-    acknowledge_interrupt, bind_interrupt, create_device, create_device_frame, create_message, frame_address,
-    move_interrupt, read_configuration, unbind_interrupt, write_configuration,
-};
-use gatehouse_runtime::message::copy_capability;
-use gatehouse_runtime::notification::{create, poll, wait_for};
 use gatehouse_runtime::time::SECOND;
-use gatehouse_runtime::{Kernel, entry, frame, println};
+use gatehouse_runtime::{Kernel, entry, println};
 use programs::edu::{
     self, ACKNOWLEDGE, DONE, FACTORIAL, IDENTIFICATION, IDENTIFICATION_MARK, INTERRUPT_WHEN_DONE, LIVENESS, RAISE,
     REGISTERS, STATUS, read, write,
 };
+use programs::raw::device::{
+    acknowledge_interrupt, bind_interrupt, create_device, create_device_frame, create_message, frame_address,
+    move_interrupt, read_configuration, unbind_interrupt, write_configuration,
+};
+use programs::raw::frame;
+use programs::raw::message::copy_capability;
+use programs::raw::notification::{create, poll, wait_for};
 use programs::{check, child, cpus, enable_memory, find_function, ok};
 
 entry!(run);

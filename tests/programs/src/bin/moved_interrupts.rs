@@ -10,17 +10,17 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{Error, TestHook, rights};
-use gatehouse_runtime::device::{
-    acknowledge_interrupt, bind_interrupt, create_device, create_device_frame, create_interrupt, create_message,
-    move_interrupt, read_configuration, unbind_interrupt,
-};
-use gatehouse_runtime::message::copy_capability;
-use gatehouse_runtime::notification::{create, poll, wait_for};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND};
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::edu::{self, RAISE};
+use programs::raw::device::{
+    acknowledge_interrupt, bind_interrupt, create_device, create_device_frame, create_interrupt, create_message,
+    move_interrupt, read_configuration, unbind_interrupt,
+};
+use programs::raw::message::copy_capability;
+use programs::raw::notification::{create, poll, wait_for};
 use programs::real_time_clock::RealTimeClock;
 use programs::waiting::{system_calls_on, until_so};
 use programs::{NVME, check, child, cpus, enable_memory, find_function, ok};

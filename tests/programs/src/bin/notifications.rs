@@ -4,11 +4,11 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{EndCause, Error, SLOT_OWN_PROGRAM, ThreadState, rights};
-use gatehouse_runtime::message::{call, copy_capability, send};
-use gatehouse_runtime::notification::{create, poll, signal, wait, wait_for};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{call, copy_capability, send};
+use programs::raw::notification::{create, poll, signal, wait, wait_for};
 use programs::waiting::{until_thread, until_threads};
 use programs::{check, child, cpus};
 
@@ -143,7 +143,7 @@ fn a_program_that_waits_can_be_ended(cpu: u64) {
         check!(copy_capability(notification, rights::RECEIVE, 0, child.program).is_ok(), "not given");
         child::resume(&child);
         until_threads(child.program, 1, ThreadState::AtNotification);
-        check!(gatehouse_runtime::control::kill_program(child.program) == Ok(0), "not killed");
+        check!(programs::raw::control::kill_program(child.program) == Ok(0), "not killed");
         let end = child::end();
         check!(end.cause == EndCause::Killed as u64, "{end:x?}");
         child::forget(&child);

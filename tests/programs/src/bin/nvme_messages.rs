@@ -8,15 +8,16 @@
 use core::sync::atomic::{Ordering, fence};
 
 use gatehouse_runtime::abi::{Error, SLOT_NONE, rights};
-use gatehouse_runtime::device::{
+use gatehouse_runtime::memory::PAGE_SIZE;
+use gatehouse_runtime::time::{SECOND, wait_until};
+use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::device::{
     acknowledge_interrupt, bind_interrupt, create_device_frame, create_message, frame_address, move_interrupt,
     unbind_interrupt,
 };
-use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::copy_capability;
-use gatehouse_runtime::notification::{create, poll, wait_for};
-use gatehouse_runtime::time::{SECOND, wait_until};
-use gatehouse_runtime::{Kernel, entry, frame, println};
+use programs::raw::frame;
+use programs::raw::message::copy_capability;
+use programs::raw::notification::{create, poll, wait_for};
 use programs::{NVME, check, child, cpus, enable_memory, find_function, ok};
 
 entry!(run);

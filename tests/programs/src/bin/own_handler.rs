@@ -4,10 +4,10 @@
 
 use gatehouse_runtime::abi::{MessageTag, REPLY_KILL, REPLY_RESUME, SLOT_FIRST_FREE, TrapNumber, rights};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{SELF, copy_capability, receive, reply, set_fault_handler};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{SELF, copy_capability, receive, reply, set_fault_handler};
 use programs::{
     PAGED_REGION, PLAIN, check, child, cpus, delete, end, endpoint, exits_well, fault_in_time, forget, is_shut_down,
     nobody_ends, rounds, start,
@@ -78,7 +78,7 @@ fn nobody_but_itself(cpu: u64, receives: bool) {
         check!(reply(MessageTag::new(REPLY_KILL, 0), [0; 4]).is_ok(), "not replied");
     } else {
         // The copy keeps the endpoint open.
-        let revoked = gatehouse_runtime::message::revoke_capability(faults);
+        let revoked = programs::raw::message::revoke_capability(faults);
         check!(revoked.is_ok(), "not revoked: {revoked:?}");
         delete(faults);
     }

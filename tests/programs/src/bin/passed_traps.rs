@@ -2,11 +2,11 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{EndCause, Error, PASS_BREAKPOINT, PASS_UNDEFINED, TrapNumber};
-use gatehouse_runtime::control::pass_traps;
-use gatehouse_runtime::message::{SELF, set_fault_handler};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::pass_traps;
+use programs::raw::message::{SELF, set_fault_handler};
 use programs::{check, child, cpus};
 
 entry!(run);

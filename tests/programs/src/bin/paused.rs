@@ -7,12 +7,12 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{Error, SLOT_FIRST_THREAD, SLOT_OWN_PROGRAM, ThreadInformation, ThreadState};
-use gatehouse_runtime::debugger::{Register, clear_breakpoint, list_threads, open_thread, read_registers};
-use gatehouse_runtime::message::{Utcb, delete_capability, first_utcb};
 use gatehouse_runtime::register_pattern::{Crossing, RegisterPattern};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry};
+use programs::raw::debugger::{Register, clear_breakpoint, list_threads, open_thread, read_registers};
+use programs::raw::message::{Utcb, delete_capability, first_utcb};
 use programs::{PROGRAM_END_STATUS, check, cpus, enter_site, sites};
 
 entry!(run);

@@ -5,13 +5,13 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{ANY_CPU, DEFAULT_PRIORITY, ThreadState};
-use gatehouse_runtime::affinity::{self, CpuSet, THIS_THREAD};
-use gatehouse_runtime::control::set_priority;
-use gatehouse_runtime::message::SELF;
-use gatehouse_runtime::notification::{create, signal, wait};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::affinity::{self, CpuSet, THIS_THREAD};
+use programs::raw::control::set_priority;
+use programs::raw::message::SELF;
+use programs::raw::notification::{create, signal, wait};
 use programs::waiting::until_thread;
 use programs::{check, cpus, delete, ok};
 

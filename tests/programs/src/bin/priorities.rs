@@ -6,12 +6,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use gatehouse_runtime::abi::{
     DEFAULT_PRIORITY, EndCause, Error, PRIORITIES, SLOT_FIRST_FREE, SLOT_FIRST_THREAD, ThreadState, rights,
 };
-use gatehouse_runtime::control::{kill_program, set_priority};
-use gatehouse_runtime::message::{SELF, call, copy_capability, receive, reply, reply_receive};
-use gatehouse_runtime::notification::{create, signal, wait, wait_for};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::{kill_program, set_priority};
+use programs::raw::message::{SELF, call, copy_capability, receive, reply, reply_receive};
+use programs::raw::notification::{create, signal, wait, wait_for};
 use programs::waiting::until_thread;
 use programs::{PLAIN, check, child, cpus, ok};
 
@@ -207,7 +207,7 @@ fn another_program_runs_at_once(cpu: u64) {
     child::resume(&child);
     for round in 0..SIGNALS {
         check!(signal(there) == Ok(0), "not signalled");
-        let answered = gatehouse_runtime::notification::poll(back);
+        let answered = programs::raw::notification::poll(back);
         check!(answered == Ok(1), "round {round} on CPU {cpu}: {answered:?}");
     }
     check!(kill_program(child.program) == Ok(0), "the child cannot be ended");

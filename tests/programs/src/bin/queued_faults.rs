@@ -4,10 +4,10 @@
 
 use gatehouse_runtime::abi::{Error, TrapNumber, rights};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{copy_capability, receive, revoke_capability};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::MILLISECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{copy_capability, receive, revoke_capability};
 use programs::{
     PAGED_REGION, PLAIN, check, child, cpus, delete, end, endpoint, forget, is_shut_down, nobody_ends, rounds, start,
 };

@@ -8,17 +8,17 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use gatehouse_runtime::abi::{
     EndCause, Error, ProgramEnd, SLOT_FIRST_FREE, ThreadInformation, ThreadState, TrapNumber, rights,
 };
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::debugger::list_threads;
-use gatehouse_runtime::device::{acknowledge_interrupt, bind_interrupt};
-use gatehouse_runtime::message::{
-    SELF, Suspended, call, copy_capability, create_endpoint, delete_capability, read_saved_registers, receive, reply,
-    save_reply, set_fault_handler, set_fault_handler_within,
-};
-use gatehouse_runtime::notification;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::kill_program;
+use programs::raw::debugger::list_threads;
+use programs::raw::device::{acknowledge_interrupt, bind_interrupt};
+use programs::raw::message::{
+    SELF, Suspended, call, copy_capability, create_endpoint, delete_capability, read_saved_registers, receive, reply,
+    save_reply, set_fault_handler, set_fault_handler_within,
+};
+use programs::raw::notification;
 use programs::real_time_clock::RealTimeClock;
 use programs::waiting::until_so;
 use programs::{PLAIN, check, child, cpus, number_in, ok};

@@ -6,14 +6,14 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use gatehouse_runtime::abi::{
     EndCause, Error, MessageTag, REPLY_KILL, REPLY_REGISTERS, SLOT_FIRST_FREE, TrapNumber, rights,
 };
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::message::{
-    Suspended, call, copy_capability, delete_capability, first_utcb, read_fault_registers, read_saved_registers,
-    receive, reply, reply_to, save_reply, set_fault_handler, set_fault_handler_within,
-};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::kill_program;
+use programs::raw::message::{
+    Suspended, call, copy_capability, delete_capability, first_utcb, read_fault_registers, read_saved_registers,
+    receive, reply, reply_to, save_reply, set_fault_handler, set_fault_handler_within,
+};
 use programs::{check, child, cpus};
 
 entry!(run);

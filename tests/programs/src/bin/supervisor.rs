@@ -3,10 +3,10 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{EndCause, ProgramEnd, TrapNumber};
-use gatehouse_runtime::message::first_utcb;
 use gatehouse_runtime::supervisor::{Run, Supervisor};
 use gatehouse_runtime::time::{MILLISECOND, SECOND};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::first_utcb;
 use programs::{SURVIVED, UNRELIABLE_SITES, check, cpus, site};
 
 entry!(run);

@@ -2,14 +2,14 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{EndCause, Error, MessageTag, SLOT_FIRST_FREE, ThreadState, rights};
-use gatehouse_runtime::control::{kill_program, suspend_thread};
-use gatehouse_runtime::message::{
-    SELF, Suspended, call, copy_capability, receive, reply_receive, resume_thread, send, set_fault_handler,
-};
-use gatehouse_runtime::notification::{create, poll, signal, wait_for};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::{kill_program, suspend_thread};
+use programs::raw::message::{
+    SELF, Suspended, call, copy_capability, receive, reply_receive, resume_thread, send, set_fault_handler,
+};
+use programs::raw::notification::{create, poll, signal, wait_for};
 use programs::waiting::until_threads;
 use programs::{check, child, cpus};
 

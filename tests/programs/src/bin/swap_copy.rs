@@ -8,10 +8,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use gatehouse_runtime::abi::{Error, ProgramEnd, SLOT_OWN_PROGRAM, SystemCall};
 use gatehouse_runtime::door::{Door, Syscall};
 use gatehouse_runtime::memory::{IMAGE_BASE, Memory, PAGE_SIZE};
-use gatehouse_runtime::message::{read_memory, swap_out, write_memory};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{read_memory, swap_out, write_memory};
 use programs::{PAGED_REGION, check, cpus, finish, unmap_range};
 
 entry!(run);

@@ -7,11 +7,11 @@
 
 use gatehouse_runtime::abi::{EndCause, Error, ProgramEnd, SLOT_OWN_PROGRAM};
 use gatehouse_runtime::memory::{Memory, PAGE_SIZE};
-use gatehouse_runtime::message::{
-    delete_capability, first_utcb, map_into, read_memory, resume_thread, spawn_suspended, swap_out, write_memory,
-};
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{
+    delete_capability, first_utcb, map_into, read_memory, resume_thread, spawn_suspended, swap_out, write_memory,
+};
 use programs::{SWAP_ERROR_PAGES, check, finish, page_difference, write_page};
 
 entry!(run);

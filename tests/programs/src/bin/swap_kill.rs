@@ -5,10 +5,10 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::EndCause;
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::message::{delete_capability, first_utcb, resume_thread, spawn_suspended};
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::kill_program;
+use programs::raw::message::{delete_capability, first_utcb, resume_thread, spawn_suspended};
 use programs::{check, cpus, finish};
 
 entry!(run);

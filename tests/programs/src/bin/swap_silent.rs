@@ -6,13 +6,13 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{EndCause, Error, PageLoss, ProgramEnd, SLOT_OWN_PROGRAM, ThreadInformation};
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::debugger::list_threads;
 use gatehouse_runtime::memory::{Memory, PAGE_SIZE};
-use gatehouse_runtime::message::{Suspended, map_into, read_memory, swap_out, write_memory};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::kill_program;
+use programs::raw::debugger::list_threads;
+use programs::raw::message::{Suspended, map_into, read_memory, swap_out, write_memory};
 use programs::{
     SWAP_ERROR_PAGES, SWAP_WAITER_PAGES, check, child, cpus, finish, forget, page_difference, start, write_page,
 };

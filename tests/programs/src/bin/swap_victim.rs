@@ -5,7 +5,7 @@
 use gatehouse_runtime::abi::SLOT_OWN_PROGRAM;
 use gatehouse_runtime::entry;
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::swap_out;
+use programs::raw::message::swap_out;
 use programs::{SWAP_ERROR_PAGES, check, page_difference, write_page};
 
 entry!(run);

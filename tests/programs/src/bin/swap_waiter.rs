@@ -4,10 +4,10 @@
 
 use gatehouse_runtime::abi::SLOT_OWN_PROGRAM;
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::swap_out;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry};
+use programs::raw::message::swap_out;
 use programs::{SWAP_ERROR_PAGES, SWAP_WAITER_PAGES, check, cpus, page_difference, write_page};
 
 entry!(run);

@@ -3,10 +3,10 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, MessageTag, SLOT_FIRST_FREE, SystemCall, rights};
-use gatehouse_runtime::message::{call, copy_capability, reply};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{call, copy_capability, reply};
 use programs::{
     PLAIN, check, child, cpus, delete, endpoint, exits_well, forget, receive_in_time, rounds, start, wrong,
 };

@@ -3,10 +3,11 @@
 //! something in counted time.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use gatehouse_runtime::message::first_utcb;
+use gatehouse_runtime::capability::Slot;
 use gatehouse_runtime::time::{MILLISECOND, SECOND};
 use gatehouse_runtime::timer::Timer;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::first_utcb;
 use programs::{check, ok};
 
 entry!(run);
@@ -20,7 +21,7 @@ fn run(_argument: u64) -> u64 {
     // SAFETY: this is the first thread.
     let utcb = unsafe { first_utcb() };
     check!(Kernel::move_to_cpu(1) == Ok(0), "CPU 1 cannot be reached");
-    let mut timers = [const { Timer::from_slot(0) }; TIMERS];
+    let mut timers = [const { Timer::from_slot(Slot::NONE) }; TIMERS];
     timers.fill_with(|| ok("a timer for CPU 0", Timer::create(0)));
     let due = Kernel::clock() + AHEAD;
     for timer in &timers {

@@ -10,11 +10,12 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::TimerFirings;
-use gatehouse_runtime::message::first_utcb;
+use gatehouse_runtime::capability::Slot;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MICROSECOND, SECOND, wait_until};
 use gatehouse_runtime::timer::Timer;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::first_utcb;
 use programs::{check, cpus};
 
 entry!(run);
@@ -65,7 +66,7 @@ fn run(_argument: u64) -> u64 {
     for (place, entry) in TIMERS[..count].iter().enumerate() {
         let timer = Timer::create((place / TIMERS_PER_CPU) as u64);
         let Ok(timer) = timer else { programs::wrong(file!(), format_args!("timer {place}: {timer:?}")) };
-        entry.slot.store(timer.slot(), Ordering::Relaxed);
+        entry.slot.store(timer.slot().number(), Ordering::Relaxed);
     }
     let start = Kernel::clock();
     let mut workers = [const { None }; MAX_CPUS];
@@ -108,7 +109,7 @@ fn run(_argument: u64) -> u64 {
 
 impl Entry {
     fn timer(&self) -> Timer {
-        Timer::from_slot(self.slot.load(Ordering::Relaxed))
+        Timer::from_slot(Slot::new(self.slot.load(Ordering::Relaxed)))
     }
 
     fn count(&self) -> u64 {

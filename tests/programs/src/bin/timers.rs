@@ -3,11 +3,13 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{ANY_CPU, Error, SLOT_FIRST_THREAD, SystemCall, TIMER_RELATIVE, rights};
+use gatehouse_runtime::capability::{Notification, Slot};
 use gatehouse_runtime::door::{Door, Syscall};
-use gatehouse_runtime::message::{copy_capability, delete_capability, first_utcb};
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::timer::Timer;
-use gatehouse_runtime::{Kernel, entry, notification};
+use gatehouse_runtime::{Kernel, entry};
+use programs::raw::message::{copy_capability, delete_capability, first_utcb};
+use programs::raw::notification;
 use programs::{check, cpus};
 
 entry!(run);
@@ -47,7 +49,7 @@ fn given_up_after_they_were_cleared() {
         let timer = timer(cpu);
         check!(timer.set_after(3600 * SECOND) == Ok(false), "a new timer is set");
         check!(timer.cancel() == Ok(true), "it was not set");
-        check!(delete_capability(timer.slot()).is_ok(), "a timer's capability cannot be deleted");
+        check!(delete_capability(timer.slot().number()).is_ok(), "a timer's capability cannot be deleted");
     }
 }
 
@@ -92,7 +94,7 @@ fn one(cpu: u64) {
     let expected = if second == Ok(true) { 3 } else { 4 };
     check!(fires(expected), "CPU {cpu}: a timer set to a later time does not fire");
     check!(Kernel::clock() >= late, "CPU {cpu}: early");
-    check!(delete_capability(timer.slot()).is_ok(), "a timer's capability cannot be deleted");
+    check!(delete_capability(timer.slot().number()).is_ok(), "a timer's capability cannot be deleted");
 }
 
 fn errors() {
@@ -101,17 +103,19 @@ fn errors() {
     let own = timer(ANY_CPU);
     for flags in [2, TIMER_RELATIVE | 4, u64::MAX] {
         // SAFETY: the kernel writes to no memory.
-        let answer = unsafe { Syscall::call(SystemCall::SetTimer, [own.slot(), 0, flags, 0, 0, 0]) };
+        let answer = unsafe { Syscall::call(SystemCall::SetTimer, [own.slot().number(), 0, flags, 0, 0, 0]) };
         check!(Error::from_register(answer) == Err(Error::InvalidArgument), "flags {flags:#x}: {answer:#x}");
     }
     for slot in [0, SLOT_FIRST_THREAD, 4000, u64::MAX] {
-        let none = Timer::from_slot(slot);
+        let none = Timer::from_slot(Slot::new(slot));
         check!(none.set_at(0) == Err(Error::BadCapability), "slot {slot:#x} can be set");
         check!(none.cancel() == Err(Error::BadCapability), "slot {slot:#x} can be cleared");
         check!(none.count() == Err(Error::BadCapability), "slot {slot:#x} can be read");
     }
-    let read_only = copy_capability(own.slot(), rights::READ, 0, 0).map(Timer::from_slot);
-    let write_only = copy_capability(own.slot(), rights::WRITE, 0, 0).map(Timer::from_slot);
+    let read_only =
+        copy_capability(own.slot().number(), rights::READ, 0, 0).map(|slot| Timer::from_slot(Slot::new(slot)));
+    let write_only =
+        copy_capability(own.slot().number(), rights::WRITE, 0, 0).map(|slot| Timer::from_slot(Slot::new(slot)));
     let (Ok(read_only), Ok(write_only)) = (read_only, write_only) else {
         programs::wrong(file!(), format_args!("no copies: {read_only:?} {write_only:?}"))
     };
@@ -120,7 +124,7 @@ fn errors() {
     check!(write_only.count() == Err(Error::NoRight), "read without the right");
     check!(write_only.set_after(3600 * SECOND) == Ok(false), "it is set");
     // The timer is the same one, and lives as long as any capability of it.
-    check!(delete_capability(own.slot()).is_ok(), "the original cannot be deleted");
+    check!(delete_capability(own.slot().number()).is_ok(), "the original cannot be deleted");
     check!(write_only.set_at(0) == Ok(true), "with its first capability the timer was cleared");
     check!(wait_until(10 * SECOND, || read_only.count() == Ok(1)), "the timer is gone while capabilities are left");
 }
@@ -128,11 +132,11 @@ fn errors() {
 /// A thread that waits for a notification is woken by timers of all CPUs, each with its own bit, and not early.
 fn signals() {
     let Ok(notification) = notification::create() else { programs::wrong(file!(), format_args!("no notification")) };
-    check!(Timer::create_signalling(0, SLOT_FIRST_THREAD) == Err(Error::BadCapability), "a thread is signalled");
+    check!(Timer::create_signalling(0, at(SLOT_FIRST_THREAD)) == Err(Error::BadCapability), "a thread is signalled");
     for cpu in 0..cpus().min(16) {
         let marked = copy_capability(notification, rights::SEND, 1 << cpu, 0);
         let Ok(marked) = marked else { programs::wrong(file!(), format_args!("no copy: {marked:?}")) };
-        let timer = Timer::create_signalling(cpu, marked);
+        let timer = Timer::create_signalling(cpu, at(marked));
         let Ok(timer) = timer else { programs::wrong(file!(), format_args!("no timer for CPU {cpu}: {timer:?}")) };
         for round in 1..=3 {
             let due = Kernel::clock() + MILLISECOND / round;
@@ -149,7 +153,7 @@ fn signals() {
         check!(notification::poll(notification) == Err(Error::WouldBlock), "CPU {cpu}: signalled twice");
     }
     let receive_only = copy_capability(notification, rights::RECEIVE, 0, 0).unwrap_or(0);
-    check!(Timer::create_signalling(0, receive_only) == Err(Error::NoRight), "signalled without the right");
+    check!(Timer::create_signalling(0, at(receive_only)) == Err(Error::NoRight), "signalled without the right");
 }
 
 fn sleep_until() {
@@ -159,4 +163,9 @@ fn sleep_until() {
     // The past, and 0: come back.
     Kernel::sleep_until(due);
     Kernel::sleep_until(0);
+}
+
+/// The notification in a slot.
+const fn at(slot: u64) -> Notification {
+    Notification::from_slot(Slot::new(slot))
 }

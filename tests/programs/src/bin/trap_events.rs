@@ -8,12 +8,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use gatehouse_runtime::abi::{
     CpuInformation, Error, SLOT_OWN_PROGRAM, SystemCall, TestHook, ThreadInformation, ThreadState,
 };
-use gatehouse_runtime::debugger::{clear_breakpoint, list_threads, open_thread};
 use gatehouse_runtime::door::{Door, Int80, Syscall};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry};
+use programs::raw::debugger::{clear_breakpoint, list_threads, open_thread};
 use programs::{UNMAPPED, check, record_trap_event, wrong};
 
 entry!(run);

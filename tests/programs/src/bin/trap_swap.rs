@@ -4,8 +4,8 @@
 
 use gatehouse_runtime::abi::SLOT_OWN_PROGRAM;
 use gatehouse_runtime::memory::{Memory, PAGE_SIZE};
-use gatehouse_runtime::message::{read_memory, swap_out, write_memory};
 use gatehouse_runtime::{Kernel, entry};
+use programs::raw::message::{read_memory, swap_out, write_memory};
 use programs::{check, page_difference, page_word, record_trap_event, write_page, wrong};
 
 entry!(run);

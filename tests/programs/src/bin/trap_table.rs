@@ -4,13 +4,13 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, FaultMessage, MessageTag, ProgramEnd, REPLY_KILL, ThreadInformation, ThreadState};
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::debugger::list_threads;
-use gatehouse_runtime::message::{
-    create_endpoint, delete_capability, first_utcb, receive, reply, resume_thread, set_fault_handler, spawn_suspended,
-};
 use gatehouse_runtime::time::{Deadline, MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry};
+use programs::raw::control::kill_program;
+use programs::raw::debugger::list_threads;
+use programs::raw::message::{
+    create_endpoint, delete_capability, first_utcb, receive, reply, resume_thread, set_fault_handler, spawn_suspended,
+};
 use programs::{TRAP_CASES, TrapCase, check};
 use serde::Serialize;
 

@@ -5,10 +5,10 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::ANY_CPU;
-use gatehouse_runtime::control::set_priority;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::set_priority;
 use programs::{check, cpus, finish, ok};
 use serde::Serialize;
 

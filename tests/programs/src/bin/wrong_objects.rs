@@ -8,17 +8,18 @@ use gatehouse_runtime::abi::{
     ANY_CPU, DEFAULT_PRIORITY, Error, MessageTag, SLOT_ANY, SLOT_DEVICE_CONTROL, SLOT_FIRST_THREAD, SLOT_NONE,
     SLOT_OWN_PROGRAM, SystemCall, rights,
 };
-use gatehouse_runtime::control::set_priority;
-use gatehouse_runtime::device::{create_device, create_interrupt, create_ports};
 use gatehouse_runtime::door::{Door, Int80, Syscall};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{
-    SELF, call, copy_capability, delete_capability, receive, reply, reply_receive, save_reply,
-};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::timer::Timer;
-use gatehouse_runtime::{Kernel, entry, frame, notification, println};
+use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::set_priority;
+use programs::raw::device::{create_device, create_interrupt, create_ports};
+use programs::raw::message::{
+    SELF, call, copy_capability, delete_capability, receive, reply, reply_receive, save_reply,
+};
+use programs::raw::{frame, notification};
 use programs::{UNMAPPED, check, child, cpus, ok, wrong};
 
 entry!(run);
@@ -176,7 +177,7 @@ fn one_of_each() -> (Slots, u64, Thread) {
         Kind::Ports => ok("ports", create_ports(PORT as u16, 2)),
         Kind::Control => SLOT_DEVICE_CONTROL,
         Kind::Device => device,
-        Kind::Timer => ok("timer", Timer::create(ANY_CPU)).slot(),
+        Kind::Timer => ok("timer", Timer::create(ANY_CPU)).slot().number(),
     });
     (slots, function, client)
 }

@@ -1,8 +1,8 @@
 //! A call without a message's words in memory, and the reply: Call and ReplyReceive.
 
 use gatehouse_runtime::abi::{Error, MessageTag, SLOT_FIRST_FREE, SystemCall, rights};
-use gatehouse_runtime::message::{copy_capability, first_utcb, resume_thread};
 use programs::check;
+use programs::raw::message::{copy_capability, first_utcb, resume_thread};
 
 use crate::client::{self, CALL};
 use crate::exchange::{Directions, rounds, server_after, server_before, start};

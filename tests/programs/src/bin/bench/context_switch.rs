@@ -3,10 +3,10 @@
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::SystemCall;
-use gatehouse_runtime::message::{first_utcb, resume_thread, spawn_suspended};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use programs::check;
+use programs::raw::message::{first_utcb, resume_thread, spawn_suspended};
 
 use crate::client::{self, YIELD, YIELD_FPU};
 use crate::plan::{Plan, WARM_UP};

@@ -3,13 +3,13 @@
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{DEFAULT_PRIORITY, SLOT_FIRST_FREE, SystemCall, rights};
-use gatehouse_runtime::control::{kill_program, set_priority};
-use gatehouse_runtime::device::{acknowledge_interrupt, bind_interrupt, unbind_interrupt};
-use gatehouse_runtime::message::{copy_capability, first_utcb, resume_thread, spawn_suspended};
-use gatehouse_runtime::notification::{poll, wait_for};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use programs::check;
+use programs::raw::control::{kill_program, set_priority};
+use programs::raw::device::{acknowledge_interrupt, bind_interrupt, unbind_interrupt};
+use programs::raw::message::{copy_capability, first_utcb, resume_thread, spawn_suspended};
+use programs::raw::notification::{poll, wait_for};
 use programs::real_time_clock::RealTimeClock;
 
 use crate::client::{self, DRIVE};

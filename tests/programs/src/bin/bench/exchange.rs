@@ -4,8 +4,8 @@
 //! program's own instructions between the stamps are calibrated by the same instructions without the kernel between.
 
 use gatehouse_runtime::abi::{MessageTag, SystemCall};
-use gatehouse_runtime::message::{Suspended, Utcb, create_endpoint, spawn_suspended};
 use programs::check;
+use programs::raw::message::{Suspended, Utcb, create_endpoint, spawn_suspended};
 
 use crate::plan::{Plan, WARM_UP};
 use crate::samples::Samples;

@@ -2,11 +2,11 @@
 //! instruction, which goes on behind itself.
 
 use gatehouse_runtime::abi::{MessageTag, SLOT_FIRST_FREE, rights};
-use gatehouse_runtime::message::{
+use programs::check;
+use programs::raw::message::{
     call, copy_capability, create_endpoint, first_utcb, read_fault_registers, receive, resume_thread,
     set_fault_handler, spawn_suspended,
 };
-use programs::check;
 
 use crate::client::{self, FAULT, HANDLE};
 use crate::exchange::{Directions, reply_receive, rounds, server_after, server_before, start};

@@ -1,10 +1,10 @@
 //! A signal to a thread of another program that waits and is more urgent: from the signal until that thread is back in ring 3.
 
 use gatehouse_runtime::abi::{DEFAULT_PRIORITY, MessageTag, SLOT_FIRST_FREE, SystemCall, rights};
-use gatehouse_runtime::control::set_priority;
-use gatehouse_runtime::message::{call, copy_capability, first_utcb, receive, resume_thread};
-use gatehouse_runtime::notification;
 use programs::check;
+use programs::raw::control::set_priority;
+use programs::raw::message::{call, copy_capability, first_utcb, receive, resume_thread};
+use programs::raw::notification;
 
 use crate::client::{self, WAIT};
 use crate::exchange::{server_after, start};
@@ -46,7 +46,7 @@ pub(crate) fn measure(plan: &Plan<'_>) {
             samples.push(told.words[0].wrapping_sub(signalled));
         }
         // The reply lets it wait again; it is more urgent, and does so at once.
-        let answered = gatehouse_runtime::message::reply(MessageTag::default(), [0; 4]);
+        let answered = programs::raw::message::reply(MessageTag::default(), [0; 4]);
         check!(answered.is_ok(), "{answered:?}");
     }
     if !plan.trace {

@@ -1,8 +1,8 @@
 //! Trap instructions that the kernel answers with nothing: the thread has asked for that by PassTraps, and goes on behind them.
 
 use gatehouse_runtime::abi::{PASS_BREAKPOINT, PASS_UNDEFINED};
-use gatehouse_runtime::control::pass_traps;
 use programs::check;
+use programs::raw::control::pass_traps;
 
 use crate::plan::Plan;
 use crate::timed::{self, timed};

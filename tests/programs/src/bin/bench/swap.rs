@@ -3,7 +3,7 @@
 
 use gatehouse_runtime::abi::{SLOT_OWN_PROGRAM, SystemCall};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::swap_out;
+use programs::raw::message::swap_out;
 use programs::{PAGED_REGION, check};
 
 use crate::plan::{Plan, WARM_UP};

@@ -5,13 +5,13 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{Error, MessageTag, REPLY_KILL, REPLY_RESUME, TrapNumber, rights};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{
-    copy_capability, create_endpoint, delete_capability, first_utcb, map_into, reply_receive, resume_thread,
-    set_fault_handler, spawn_suspended,
-};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::{Kernel, println};
+use programs::raw::message::{
+    copy_capability, create_endpoint, delete_capability, first_utcb, map_into, reply_receive, resume_thread,
+    set_fault_handler, spawn_suspended,
+};
 use programs::{PAGED_REGION, check, cpus, unmap_range};
 use serde::Serialize;
 

@@ -22,8 +22,8 @@ pub(crate) fn measure(plan: &Plan<'_>) {
         if marked {
             trace::begin("timer_set,timer_cancel");
         }
-        let set_ticks = call(SystemCall::SetTimer, [timer.slot(), 1000 * SECOND, TIMER_RELATIVE, 0]);
-        let cancel_ticks = call(SystemCall::CancelTimer, [timer.slot(), 0, 0, 0]);
+        let set_ticks = call(SystemCall::SetTimer, [timer.slot().number(), 1000 * SECOND, TIMER_RELATIVE, 0]);
+        let cancel_ticks = call(SystemCall::CancelTimer, [timer.slot().number(), 0, 0, 0]);
         if marked {
             trace::end();
         }

@@ -2,12 +2,12 @@
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{EndCause, ProgramEnd, ThreadInformation, ThreadState};
-use gatehouse_runtime::debugger::{
+use gatehouse_runtime::memory::PAGE_SIZE;
+use gatehouse_runtime::time::wait_until;
+use programs::raw::debugger::{
     Debuggee, Debugger, INT3, Register, Stop, list_threads, patch_memory, read_registers, write_registers,
 };
-use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{Utcb, delete_capability, first_utcb, map_into, resume_thread, spawn_suspended};
-use gatehouse_runtime::time::wait_until;
+use programs::raw::message::{Utcb, delete_capability, first_utcb, map_into, resume_thread, spawn_suspended};
 use programs::{DEBUGGEE_INCREMENT, DEBUGGEE_INCREMENT_BYTE, DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, SURVIVED, check};
 
 use crate::PATIENCE;
@@ -27,7 +27,7 @@ pub(crate) fn new_debugger() -> Debugger {
 pub(crate) fn start(debugger: &Debugger, cpu: u64) -> Debuggee<'_> {
     let debuggee = debugger.start("debuggee", 0, cpu);
     let Ok(debuggee) = debuggee else { programs::wrong(file!(), format_args!("no debuggee: {debuggee:?}")) };
-    let mapped = map_into(debuggee.program(), DEBUGGEE_VARIABLE, PAGE_SIZE);
+    let mapped = map_into(debuggee.program().slot().number(), DEBUGGEE_VARIABLE, PAGE_SIZE);
     check!(mapped.is_ok(), "not mapped: {mapped:?}");
     debuggee
 }

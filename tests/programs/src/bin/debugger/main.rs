@@ -9,16 +9,17 @@ use debuggees::{
     StoppedTurns, end, give_up, in_turn, is_paused, is_told, new_debugger, next, paused, repair, start, survived, utcb,
 };
 use gatehouse_runtime::abi::{EndCause, Error, ThreadInformation, ThreadState, TrapNumber};
-use gatehouse_runtime::control::suspend_thread;
-use gatehouse_runtime::debugger::{
-    INT3, Reason, Register, TRAP_FLAG, Watch, clear_breakpoint, list_threads, open_thread, patch_memory,
-    read_registers, unwatch, watch, write_registers,
-};
+use gatehouse_runtime::capability::{self, Slot};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{delete_capability, map_into, resume_thread, spawn_suspended, write_memory};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::control::suspend_thread;
+use programs::raw::debugger::{
+    INT3, Reason, Register, TRAP_FLAG, Watch, clear_breakpoint, list_threads, open_thread, patch_memory,
+    read_registers, unwatch, watch, write_registers,
+};
+use programs::raw::message::{delete_capability, map_into, resume_thread, spawn_suspended, write_memory};
 use programs::{
     DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_INSTRUCTIONS, DEBUGGEE_SPINS, DEBUGGEE_START, DEBUGGEE_STORE,
     DEBUGGEE_TURNS, DEBUGGEE_VARIABLE, check, cpus,
@@ -87,12 +88,12 @@ fn breakpoints(cpu: u64) -> u64 {
 fn single_steps(cpu: u64) -> u64 {
     let debugger = new_debugger();
     let debuggee = start(&debugger, cpu);
-    let registers = read_registers(debuggee.thread(), &utcb());
+    let registers = read_registers(debuggee.thread().slot().number(), &utcb());
     let Ok(mut registers) = registers else { programs::wrong(file!(), format_args!("{registers:?}")) };
     registers.instruction_pointer = DEBUGGEE_START;
     registers.general[Register::Rdi as usize] = DEBUGGEE_VARIABLE;
     registers.flags |= TRAP_FLAG;
-    check!(write_registers(debuggee.thread(), &registers, &utcb()).is_ok(), "not written");
+    check!(write_registers(debuggee.thread().slot().number(), &registers, &utcb()).is_ok(), "not written");
     check!(debuggee.resume().is_ok(), "not resumed");
     for instruction in 0..DEBUGGEE_INSTRUCTIONS {
         let stop = next(&debugger, &debuggee, cpu);
@@ -111,7 +112,7 @@ fn watchpoints(cpu: u64) -> u64 {
     for (number, kind, length) in [(0, Watch::Write, 8), (3, Watch::ReadWrite, 4), (1, Watch::Write, 1)] {
         let debugger = new_debugger();
         let debuggee = start(&debugger, cpu);
-        check!(watch(debuggee.thread(), number, kind, DEBUGGEE_VARIABLE, length).is_ok(), "not set");
+        check!(watch(debuggee.thread().slot().number(), number, kind, DEBUGGEE_VARIABLE, length).is_ok(), "not set");
         check!(debuggee.resume().is_ok(), "not resumed");
         for turn in 1..=DEBUGGEE_TURNS {
             let stop = next(&debugger, &debuggee, cpu);
@@ -127,7 +128,7 @@ fn watchpoints(cpu: u64) -> u64 {
                 survived();
             }
             if turn == 8 {
-                check!(unwatch(debuggee.thread(), number).is_ok(), "not cleared");
+                check!(unwatch(debuggee.thread().slot().number(), number).is_ok(), "not cleared");
                 check!(stop.resume().is_ok(), "not resumed");
                 break;
             }
@@ -143,7 +144,7 @@ fn execution_breakpoints(cpu: u64) {
     let mut turns = StoppedTurns::new(cpu);
     let debugger = new_debugger();
     let debuggee = start(&debugger, cpu);
-    check!(watch(debuggee.thread(), 0, Watch::Execute, DEBUGGEE_INCREMENT, 1).is_ok(), "not set");
+    check!(watch(debuggee.thread().slot().number(), 0, Watch::Execute, DEBUGGEE_INCREMENT, 1).is_ok(), "not set");
     check!(debuggee.resume().is_ok(), "not resumed");
     loop {
         let mut stop = next(&debugger, &debuggee, cpu);
@@ -156,7 +157,7 @@ fn execution_breakpoints(cpu: u64) {
         in_turn(&stop, &debuggee, turn, turn);
         let is_last = turn >= DEBUGGEE_TURNS - 3;
         if is_last {
-            check!(unwatch(debuggee.thread(), 0).is_ok(), "not cleared");
+            check!(unwatch(debuggee.thread().slot().number(), 0).is_ok(), "not cleared");
         }
         // By either reply, and by a step, the instruction is executed, and is not met again at once.
         if turn % 3 == 2 {
@@ -179,7 +180,7 @@ fn attached_late(cpu: u64) {
     let (program, thread) = paused(cpu);
     let debugger = new_debugger();
     check!(debugger.try_wait().is_ok_and(|stop| stop.is_none()), "a stop of nobody");
-    let attached = debugger.attach(thread, 77);
+    let attached = debugger.attach(at(thread), 77);
     check!(attached.is_ok(), "not attached: {attached:?}");
     let stop = debugger.wait();
     let Ok(stop) = stop else { programs::wrong(file!(), format_args!("no stop: {stop:?}")) };
@@ -200,10 +201,10 @@ fn attached_to_a_running_thread(cpu: u64) {
     // Nothing tells that it spins: time in which it begins to. Whether it has, all that is asked now is refused.
     Kernel::sleep(MILLISECOND);
     let debugger = new_debugger();
-    check!(debugger.attach(child.thread, 5).is_err(), "attached to a thread that runs");
+    check!(debugger.attach(at(child.thread), 5).is_err(), "attached to a thread that runs");
     check!(read_registers(child.thread, &utcb()) == Err(Error::WrongState), "registers of a thread that runs");
     check!(suspend_thread(child.thread).is_ok(), "not suspended");
-    let attached = debugger.attach(child.thread, 5);
+    let attached = debugger.attach(at(child.thread), 5);
     check!(attached.is_ok(), "not attached: {attached:?}");
     let registers = read_registers(child.thread, &utcb());
     let Ok(mut registers) = registers else { programs::wrong(file!(), format_args!("{registers:?}")) };
@@ -231,10 +232,10 @@ fn cleared_behind_the_debuggers_back(cpu: u64, cpus: u64) {
         check!(debuggee.resume().is_ok(), "not resumed");
         let stop = received.then(|| next(&debugger, &debuggee, cpu));
         if !received {
-            check!(wait_until(PATIENCE, || is_told(debuggee.program())), "the fault does not arrive");
+            check!(wait_until(PATIENCE, || is_told(debuggee.program().slot().number())), "the fault does not arrive");
         }
-        repair(debuggee.program(), debuggee.thread());
-        let other = Thread::spawn(clear, debuggee.thread(), (cpu + 1) % cpus);
+        repair(debuggee.program().slot().number(), debuggee.thread().slot().number());
+        let other = Thread::spawn(clear, debuggee.thread().slot().number(), (cpu + 1) % cpus);
         let Ok(other) = other else { programs::wrong(file!(), format_args!("no thread: {other:?}")) };
         check!(other.join(PATIENCE) == Some(0), "not cleared");
         if let Some(stop) = stop {
@@ -249,8 +250,8 @@ fn cleared_behind_the_debuggers_back(cpu: u64, cpus: u64) {
     check!(debuggee.breakpoint(DEBUGGEE_INCREMENT).is_ok(), "no breakpoint");
     check!(debuggee.resume().is_ok(), "not resumed");
     let stop = next(&debugger, &debuggee, cpu);
-    repair(debuggee.program(), debuggee.thread());
-    check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
+    repair(debuggee.program().slot().number(), debuggee.thread().slot().number());
+    check!(clear_breakpoint(debuggee.thread().slot().number()) == Ok(()), "not cleared");
     check!(stop.resume() == Err(Error::WrongState), "a reply was still owed");
     survived();
 }
@@ -270,14 +271,14 @@ fn debugger_goes_away(cpu: u64) {
         }
         check!(debuggee.resume().is_ok(), "not resumed");
         if !at_once {
-            check!(wait_until(PATIENCE, || is_told(debuggee.program())), "the fault does not arrive");
+            check!(wait_until(PATIENCE, || is_told(debuggee.program().slot().number())), "the fault does not arrive");
             debuggee.detach();
-            check!(is_paused(debuggee.program()), "the thread is not paused");
+            check!(is_paused(debuggee.program().slot().number()), "the thread is not paused");
         }
-        check!(wait_until(PATIENCE, || is_paused(debuggee.program())), "the thread is not paused");
+        check!(wait_until(PATIENCE, || is_paused(debuggee.program().slot().number())), "the thread is not paused");
         check!(debugger.try_wait().is_ok_and(|stop| stop.is_none()), "it is still told");
-        repair(debuggee.program(), debuggee.thread());
-        check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
+        repair(debuggee.program().slot().number(), debuggee.thread().slot().number());
+        check!(clear_breakpoint(debuggee.thread().slot().number()) == Ok(()), "not cleared");
         survived();
     }
 }
@@ -296,9 +297,9 @@ fn debugger_takes_the_next_one(cpu: u64) {
     }
     check!(debugger.try_wait().is_ok_and(|stop| stop.is_none()), "a third stop");
     for debuggee in &debuggees {
-        check!(is_paused(debuggee.program()), "not paused");
-        repair(debuggee.program(), debuggee.thread());
-        check!(clear_breakpoint(debuggee.thread()) == Ok(()), "not cleared");
+        check!(is_paused(debuggee.program().slot().number()), "not paused");
+        repair(debuggee.program().slot().number(), debuggee.thread().slot().number());
+        check!(clear_breakpoint(debuggee.thread().slot().number()) == Ok(()), "not cleared");
     }
     survived();
     survived();
@@ -319,7 +320,7 @@ fn killed_at_a_breakpoint(cpu: u64) {
 fn refusals(cpu: u64) {
     let debugger = new_debugger();
     let debuggee = start(&debugger, cpu);
-    let (program, thread) = (debuggee.program(), debuggee.thread());
+    let (program, thread) = (debuggee.program().slot().number(), debuggee.thread().slot().number());
     for (number, kind, address, length) in [
         (4, Watch::Write, DEBUGGEE_VARIABLE, 8),
         (u64::MAX, Watch::Write, DEBUGGEE_VARIABLE, 8),
@@ -355,8 +356,13 @@ fn refusals(cpu: u64) {
         read_registers(thread, &utcb()).map(drop),
         write_registers(thread, &Default::default(), &utcb()),
         watch(thread, 0, Watch::Write, DEBUGGEE_VARIABLE, 8),
-        debugger.attach(thread, 1).map(drop),
+        debugger.attach(at(thread), 1).map(drop),
     ] {
         check!(answer == Err(Error::WrongState), "an ended thread: {answer:?}");
     }
+}
+
+/// The thread in a slot.
+const fn at(slot: u64) -> capability::Thread {
+    capability::Thread::from_slot(Slot::new(slot))
 }

@@ -2,13 +2,13 @@
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{EndCause, Error, ThreadRegisters};
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::debugger::{
+use gatehouse_runtime::memory::PAGE_SIZE;
+use gatehouse_runtime::time::{MILLISECOND, wait_until};
+use programs::raw::control::kill_program;
+use programs::raw::debugger::{
     Register, TRAP_FLAG, Watch, clear_breakpoint, read_registers, unwatch, watch, write_registers,
 };
-use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{Suspended, map_into, resume_thread, spawn_suspended};
-use gatehouse_runtime::time::{MILLISECOND, wait_until};
+use programs::raw::message::{Suspended, map_into, resume_thread, spawn_suspended};
 use programs::{DEBUGGEE_BEHIND_STORE, DEBUGGEE_INCREMENT, DEBUGGEE_START, DEBUGGEE_VARIABLE, check};
 
 use crate::PATIENCE;

@@ -9,14 +9,15 @@ use gatehouse_runtime::abi::{
     TrapNumber, rights,
 };
 use gatehouse_runtime::array::{MappedArray, leaked};
-use gatehouse_runtime::debugger::{Debugger, INT3, Reason, Register, Stop, list_threads, patch_memory};
+use gatehouse_runtime::capability::{Endpoint, Slot};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{
+use gatehouse_runtime::thread::Thread;
+use gatehouse_runtime::time;
+use programs::raw::debugger::{Debugger, INT3, Reason, Register, Stop, list_threads, patch_memory};
+use programs::raw::message::{
     Suspended, Utcb, copy_capability, create_endpoint, delete_capability, first_utcb, map_into, read_memory,
     reply_receive, resume_thread, set_fault_handler, spawn_suspended,
 };
-use gatehouse_runtime::thread::Thread;
-use gatehouse_runtime::time;
 use programs::{
     BreakpointJudge, DEBUGGEE_INCREMENT, DEBUGGEE_INCREMENT_BYTE, DEBUGGEE_STORE, DEBUGGEE_VARIABLE, PAGED_REGION,
 };
@@ -215,7 +216,7 @@ fn page(place: u64) -> u64 {
 fn debug(desk: u64, utcb: Utcb) -> u64 {
     // SAFETY: `start` passes the address of a desk, which stays for ever.
     let desk = unsafe { &*(desk as *const Desk) };
-    let debugger = Debugger::at(desk.endpoint, utcb);
+    let debugger = Debugger::at(Endpoint::from_slot(Slot::new(desk.endpoint)), utcb);
     while let Ok(stop) = debugger.wait() {
         let cpu = stop.fault().cpu as usize;
         if answer(desk, stop).is_ok()

@@ -4,9 +4,9 @@ use core::fmt::Write;
 
 use gatehouse_runtime::abi::{Error, ProgramEnd, SLOT_NONE};
 use gatehouse_runtime::array::MappedArray;
-use gatehouse_runtime::message::delete_capability;
 use gatehouse_runtime::time::{Deadline, MICROSECOND};
 use gatehouse_runtime::{Kernel, println};
+use programs::raw::message::delete_capability;
 use programs::{ExpectedEnd, SURVIVED};
 
 use crate::counters::Tally;

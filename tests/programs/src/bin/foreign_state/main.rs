@@ -8,9 +8,9 @@
 mod registers;
 
 use gatehouse_runtime::abi::{EndCause, MessageTag, SLOT_FIRST_FREE, rights};
-use gatehouse_runtime::message::{call, copy_capability, receive, reply_receive, resume_thread};
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, println};
+use programs::raw::message::{call, copy_capability, receive, reply_receive, resume_thread};
 use programs::{BaseRegister, check, child, cpus, ok};
 use registers::{Start, UnitImage, fill_and_give_way, load_selectors, selectors};
 
@@ -118,7 +118,7 @@ fn serve() {
             message = reply_receive(endpoint, MessageTag::default(), [0; 4]);
         }
     }
-    ok("the last reply", gatehouse_runtime::message::reply(MessageTag::default(), [0; 4]));
+    ok("the last reply", programs::raw::message::reply(MessageTag::default(), [0; 4]));
     good_end(Kernel::cpu_number());
 }
 

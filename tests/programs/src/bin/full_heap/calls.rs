@@ -1,15 +1,16 @@
 //! System calls that allocate, and what takes each back.
 
+use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{ANY_CPU, Error, SLOT_NONE, ThreadInformation, rights};
-use gatehouse_runtime::affinity::{self, CpuSet};
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::debugger::list_threads;
-use gatehouse_runtime::device::{create_device, create_device_frame, create_message};
 use gatehouse_runtime::memory::{IMAGE_BASE, PAGE_SIZE};
-use gatehouse_runtime::message::{create_endpoint, first_utcb, read_memory, reply_to, save_reply, spawn_suspended};
 use gatehouse_runtime::time::{SECOND, wait_until};
 use gatehouse_runtime::timer::Timer;
-use gatehouse_runtime::{Kernel, frame, notification};
+use programs::raw::affinity::{self, CpuSet};
+use programs::raw::control::kill_program;
+use programs::raw::debugger::list_threads;
+use programs::raw::device::{create_device, create_device_frame, create_message};
+use programs::raw::message::{create_endpoint, first_utcb, read_memory, reply_to, save_reply, spawn_suspended};
+use programs::raw::{frame, notification};
 use programs::{PLAIN, check, child, cpus, delete, end, forget, in_use, wrong};
 
 use crate::fixture::{EXITS, Fixture};
@@ -36,7 +37,12 @@ const SENSOR_BUS: u64 = 0x1f << 3 | 3;
 pub const CALLS: [Call; 20] = [
     Call { name: "endpoint", make: |_| create_endpoint(), undo: |_, slot| delete(slot), allocations: 1 },
     Call { name: "notification", make: |_| notification::create(), undo: |_, slot| delete(slot), allocations: 1 },
-    Call { name: "timer", make: |_| Timer::create(0).map(Timer::slot), undo: |_, slot| delete(slot), allocations: 2 },
+    Call {
+        name: "timer",
+        make: |_| Timer::create(0).map(|timer| timer.slot().number()),
+        undo: |_, slot| delete(slot),
+        allocations: 2,
+    },
     Call { name: "frame", make: |_| frame::create(), undo: |_, slot| delete(slot), allocations: 1 },
     Call {
         name: "copied frame",

@@ -4,11 +4,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{EndCause, Error, SLOT_FIRST_FREE, SLOT_OWN_PROGRAM, TestHook, ThreadState, rights};
-use gatehouse_runtime::control::kill_program;
-use gatehouse_runtime::message::{Suspended, call, copy_capability, create_endpoint, receive, revoke_capability, send};
-use gatehouse_runtime::notification;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
+use programs::raw::control::kill_program;
+use programs::raw::message::{Suspended, call, copy_capability, create_endpoint, receive, revoke_capability, send};
+use programs::raw::notification;
 use programs::waiting::until_threads;
 use programs::{PLAIN, check, child, cpus, delete, end, endpoint, forget, receive_in_time, start, wrong};
 

@@ -4,11 +4,11 @@ use core::cell::Cell;
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{MessageTag, SystemInformation};
-use gatehouse_runtime::device::create_device;
-use gatehouse_runtime::frame;
-use gatehouse_runtime::message::{Suspended, call, receive};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
+use programs::raw::device::create_device;
+use programs::raw::frame;
+use programs::raw::message::{Suspended, call, receive};
 use programs::{PLAIN, check, child, endpoint, in_use, wrong};
 
 /// The argument of an instance of this program that exits.

@@ -2,13 +2,13 @@
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{EndCause, Error, ProgramEnd, TrapNumber, rights};
-use gatehouse_runtime::debugger::{read_registers, write_registers};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{
-    Suspended, copy_capability, first_utcb, resume_thread, set_fault_handler, spawn_suspended,
-};
 use gatehouse_runtime::pager::GUARD_BYTES;
 use gatehouse_runtime::time::SECOND;
+use programs::raw::debugger::{read_registers, write_registers};
+use programs::raw::message::{
+    Suspended, copy_capability, first_utcb, resume_thread, set_fault_handler, spawn_suspended,
+};
 use programs::{PAGED_STACK_PAGES, PAGED_STACK_TOP, check, child, is_shut_down, wrong};
 
 use crate::pagers::{Known, MAX_PAGERS, Tally, endpoint_of};

@@ -3,10 +3,11 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{MessageTag, REPLY_KILL, REPLY_RESUME, SLOT_NONE};
-use gatehouse_runtime::message::{Message, reply_receive};
+use gatehouse_runtime::capability::{Program, Slot};
 use gatehouse_runtime::pager::{Client, Image, Refused, Region, Resolved};
 use gatehouse_runtime::println;
 use gatehouse_runtime::thread::Thread;
+use programs::raw::message::{Message, reply_receive};
 use programs::{
     IMAGE_PAGES, IMAGE_REGION, PAGED_REGION, PAGED_STACK_PAGES, PAGED_STACK_TOP, check, endpoint, image_word, wrong,
 };
@@ -133,7 +134,8 @@ fn answer(message: &Message) -> u16 {
         Region::copy_on_write(IMAGE_REGION, &IMAGE, &known.copied),
         Region::stack(PAGED_STACK_TOP, PAGED_STACK_PAGES),
     ];
-    let client = Client { program: known.program.load(Ordering::Acquire), regions: &regions };
+    let client =
+        Client { program: Program::from_slot(Slot::new(known.program.load(Ordering::Acquire))), regions: &regions };
     let (count, label) = match client.resolve(message) {
         Ok(Resolved::Fresh) => (&known.fresh, REPLY_RESUME),
         Ok(Resolved::Shared) => (&known.shared, REPLY_RESUME),

@@ -5,9 +5,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{Error, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME, ThreadRegisters, rights};
 use gatehouse_runtime::memory::PAGE_SIZE;
-use gatehouse_runtime::message::{Utcb, copy_capability, map_into, receive, reply_receive};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
+use programs::raw::message::{Utcb, copy_capability, map_into, receive, reply_receive};
 use programs::{PLAIN, check, delete, endpoint, wrong};
 
 use crate::MAX_CPUS;

@@ -7,10 +7,10 @@ mod handler;
 mod sacrifice;
 
 use gatehouse_runtime::abi::SystemInformation;
-use gatehouse_runtime::message::{Suspended, write_memory};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
+use programs::raw::message::{Suspended, write_memory};
 use programs::{PAGED_REGION, check, child, cpus, exits_well, forget, number_in, settled, start, wrong};
 
 entry!(run);

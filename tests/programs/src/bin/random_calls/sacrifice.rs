@@ -4,11 +4,11 @@ use core::sync::atomic::Ordering;
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{Error, ProgramEnd, rights};
-use gatehouse_runtime::control::kill_program;
 use gatehouse_runtime::door::calls_made;
-use gatehouse_runtime::message::{Suspended, copy_capability, create_endpoint};
-use gatehouse_runtime::notification;
 use gatehouse_runtime::time::{Deadline, MILLISECOND, SECOND};
+use programs::raw::control::kill_program;
+use programs::raw::message::{Suspended, copy_capability, create_endpoint};
+use programs::raw::notification;
 use programs::{check, child, delete, forget, start, wrong};
 
 use crate::MAX_CPUS;

@@ -2,9 +2,9 @@
 
 use gatehouse_runtime::abi::{Error, ProgramEnd};
 use gatehouse_runtime::array::MappedArray;
-use gatehouse_runtime::message::first_utcb;
 use gatehouse_runtime::{Kernel, println, time};
 use programs::BreakpointJudge;
+use programs::raw::message::first_utcb;
 
 use crate::hazards::Hazard;
 
