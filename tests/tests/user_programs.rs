@@ -26,6 +26,19 @@ fn own_program(name: &str) -> PathBuf {
     path.expect("it is a program")
 }
 
+/// Each is the first program, and ends the machine by its exit.
+#[test]
+fn the_examples_with_the_runtime_run() {
+    for (name, line) in [
+        ("example_server", "the sums are [55, 55, 55, 55]"),
+        ("example_pager", "the client has ended: Some(ProgramEnd"),
+        ("example_driver", "64 interrupts in "),
+    ] {
+        let transcript = boot_and_pass(&Machine::new().smp(2).command_line(format!("init={name}")));
+        assert!(transcript.console_contains(&format!("{name}: {line}")), "{transcript}");
+    }
+}
+
 #[test]
 fn the_example_in_c_runs() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
