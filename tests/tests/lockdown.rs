@@ -20,7 +20,7 @@ fn a_trap_in_the_kernel_is_told_with_names() {
     report.expect(first, "on the interrupt stack");
     // From the failing instruction to the program, with the system call's trap between.
     report.expect(first, "gatehouse::test_hooks::run+");
-    report.expect(first, "gatehouse::system_call::dispatch::other+");
+    report.expect(first, "gatehouse::system_call::dispatch::any+");
     // The sample in the book has the functions that are called.
     let page = text("docs/lockdown.md");
     let (sample, _) = page.split_once("-- trap 256 interrupted --").expect("the book has a sample");
