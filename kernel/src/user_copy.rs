@@ -10,12 +10,13 @@ use alloc::sync::Arc;
 use core::ops::Range;
 
 use gatehouse_abi::Error;
+use gatehouse_core::memory::UserRange;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::VirtAddr;
 
+use crate::memory::AddressSpace;
 use crate::memory::address_space::PageState;
 use crate::memory::direct_map;
-use crate::memory::layout::PAGE_SIZE;
-use crate::memory::{AddressSpace, UserRange};
 use crate::program::Program;
 use crate::swap;
 

@@ -80,7 +80,16 @@ fn build_models(filter: Option<&str>) -> Result<Vec<Executable>> {
     }
     let folder = workspace::target().join(MODELS);
     let folder = folder.to_string_lossy();
-    let options = ["--release", "--quiet", "--package=smp", "--package=kernel", "--lib", "--target-dir", &folder];
+    let options = [
+        "--release",
+        "--quiet",
+        "--package=smp",
+        "--package=gatehouse-core",
+        "--package=kernel",
+        "--lib",
+        "--target-dir",
+        &folder,
+    ];
     testing::build(&options, &[("RUSTFLAGS", "--cfg loom")])
 }
 

@@ -5,11 +5,12 @@ use std::path::Path;
 use super::finding::Finding;
 
 /// A package, and the packages of this workspace that it must not use.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
-    ("percpu/Cargo.toml", &["gatehouse-smp", "kernel", "gatehouse-abi", "ci"]),
-    ("smp/Cargo.toml", &["kernel", "gatehouse-abi", "ci"]),
-    ("kernel/abi/Cargo.toml", &["kernel", "gatehouse-smp", "gatehouse-percpu", "ci"]),
-    ("kernel/runtime/Cargo.toml", &["kernel", "gatehouse-smp", "gatehouse-percpu", "ci"]),
+const FORBIDDEN: [(&str, &[&str]); 5] = [
+    ("percpu/Cargo.toml", &["gatehouse-smp", "kernel", "gatehouse-abi", "gatehouse-core", "ci"]),
+    ("smp/Cargo.toml", &["kernel", "gatehouse-abi", "gatehouse-core", "ci"]),
+    ("kernel/abi/Cargo.toml", &["kernel", "gatehouse-core", "gatehouse-smp", "gatehouse-percpu", "ci"]),
+    ("kernel/runtime/Cargo.toml", &["kernel", "gatehouse-core", "gatehouse-smp", "gatehouse-percpu", "ci"]),
+    ("kernel/core/Cargo.toml", &["kernel", "ci"]),
 ];
 
 const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
@@ -28,7 +29,8 @@ pub(super) fn check(path: &Path, text: &str, findings: &mut Vec<Finding>) {
                 // `other = { package = "kernel", … }` is a use too.
                 let package = value.get("package").and_then(toml::Value::as_str).unwrap_or(key);
                 if forbidden.contains(&package) {
-                    let message = format!("a dependency on {package}: dependencies go kernel -> smp -> percpu only");
+                    let message =
+                        format!("a dependency on {package}: dependencies go kernel -> core, smp -> percpu only");
                     findings.push(Finding::new(path, line_with(text, key), message));
                 }
             }

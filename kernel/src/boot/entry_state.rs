@@ -3,12 +3,12 @@
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 
+use gatehouse_core::memory::layout::{DIRECT_MAP_BASE, IMAGE_VIRTUAL_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
 use x86_64::PhysAddr;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use crate::memory::boot_info::ImagePlacement;
-use crate::memory::layout::{DIRECT_MAP_BASE, IMAGE_VIRTUAL_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
 
 /// Bytes of the stack that the first CPU starts on; a multiple of the page size, as the guard page lies right below. The
 /// kernel leaves this stack for the CPU's interrupt stack. The boot's information, some 9 KiB, is moved several times: 55 KiB were

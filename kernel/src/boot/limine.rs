@@ -9,6 +9,7 @@
 use core::arch::global_asm;
 
 use gatehouse_abi::BootDoor;
+use gatehouse_core::memory::PhysicalRange;
 use limine::BaseRevision;
 use limine::firmware_type::FirmwareType;
 use limine::memory_map::EntryType;
@@ -18,7 +19,6 @@ use limine::request::{
 };
 
 use super::entry_state::{BOOT_CODE_SELECTOR, BOOT_DATA_SELECTOR, use_boot_tables};
-use crate::memory::PhysicalRange;
 use crate::memory::boot_info::CommandLine;
 use crate::memory::boot_info::ImageSegments;
 use crate::memory::boot_info::{BootError, BootInfo, ImagePlacement};

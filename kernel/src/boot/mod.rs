@@ -6,7 +6,7 @@
 //!
 //! Both arrive in `kernel_main` in the same state: long mode, 4-level paging, interrupts off, the
 //! descriptor table of `entry_state`, a 256 KiB stack in the image, the image at its link address, and the
-//! first 4 GiB of physical memory at [`DIRECT_MAP_BASE`](crate::memory::layout::DIRECT_MAP_BASE).
+//! first 4 GiB of physical memory at [`DIRECT_MAP_BASE`](gatehouse_core::memory::layout::DIRECT_MAP_BASE).
 //! `memory` replaces these tables by the final ones.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]

@@ -4,9 +4,9 @@
 //! usable, so it is copied before any frame is used.
 
 use gatehouse_abi::BootDoor;
+use gatehouse_core::memory::PhysicalRange;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use crate::memory::PhysicalRange;
 use crate::memory::boot_info::CommandLine;
 use crate::memory::boot_info::{BootError, BootInfo, ImagePlacement};
 use crate::memory::boot_info::{MemoryKind, MemoryMap};
@@ -144,9 +144,10 @@ pub(super) use on_the_machine::pvh_start;
 mod on_the_machine {
     use core::slice;
 
+    use gatehouse_core::memory::layout::{BOOT_DIRECT_MAP_SIZE, DIRECT_MAP_BASE, IMAGE_VIRTUAL_BASE};
+
     use super::{BootInfo, ImagePlacement, PhysicalMemory, PhysicalRange, read_boot_info};
     use crate::memory::boot_info::ImageSegments;
-    use crate::memory::layout::{BOOT_DIRECT_MAP_SIZE, DIRECT_MAP_BASE, IMAGE_VIRTUAL_BASE};
 
     /// The direct map of the boot tables.
     struct BootDirectMap;

@@ -4,9 +4,10 @@
 
 use core::arch::global_asm;
 
+use gatehouse_core::memory::layout::IMAGE_VIRTUAL_BASE;
+
 use super::entry_state::{BOOT_CODE_SELECTOR, BOOT_DATA_SELECTOR};
 use super::pvh::pvh_start;
-use crate::memory::layout::IMAGE_VIRTUAL_BASE;
 
 /// Type of the ELF note that names the 32-bit entry (Xen's `XEN_ELFNOTE_PHYS32_ENTRY`).
 const NOTE_PHYSICAL_ENTRY: u32 = 18;

@@ -4,12 +4,12 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use gatehouse_abi::{EndCause, ProgramEnd};
+use gatehouse_core::memory::layout::PAGE_SIZE;
 
 use crate::arch::{self, Arch, ArchTrap, Frame, Origin, Step, TrapFrame, TrapInfo};
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::lockdown::{DOUBLE_FAULT_STACK, GuardTouch, INTERRUPT_STACK, Refusal, backtrace, find_guard, function_at};
-use crate::memory::layout::PAGE_SIZE;
 
 /// Whether this CPU is between an overflow and its new start.
 #[derive(Debug, Default)]

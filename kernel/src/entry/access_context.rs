@@ -1,10 +1,10 @@
 //! Whose instruction the decoder looks into: the running thread's, or the kernel's own.
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::registers::model_specific::FsBase;
 
 use crate::arch::{Frame as TrapFrame, Interrupted, Question, TrapFrame as _};
 use crate::cpu::{self, ThisCpu};
-use crate::memory::layout::PAGE_SIZE;
 use crate::swap;
 use crate::user_copy;
 

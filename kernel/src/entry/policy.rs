@@ -3,11 +3,12 @@
 //! From the kernel all of them are lockdown, unless a thread has overflowed the kernel's stack. A page that is away is no
 //! exception to that: the kernel reaches programs' memory by `user_copy`, which takes no page fault and brings it back itself.
 
+use gatehouse_core::memory::Rights;
+
 use super::begin_again::begin_again;
 use super::{breakpoint, fault};
 use crate::arch::{Frame, Origin, TrapFrame, TrapInfo, page_fault_access_address};
 use crate::cpu::ThisCpu;
-use crate::memory::Rights;
 use crate::sched::Next;
 use crate::{containment, ipc, lockdown, swap};
 

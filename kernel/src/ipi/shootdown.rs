@@ -66,7 +66,7 @@ fn flush_root(cpu: &ThisCpu, root: u64, flush: Flush) -> bool {
 #[must_use]
 pub fn flush_kernel_pages(start: VirtAddr, pages: u64) -> bool {
     let cpu = cpu::this();
-    let flush = Flush::range(start, pages.saturating_mul(crate::memory::layout::PAGE_SIZE));
+    let flush = Flush::range(start, pages.saturating_mul(gatehouse_core::memory::layout::PAGE_SIZE));
     // SAFETY: ring 0 with interrupts off.
     unsafe { flush.apply() };
     let flushed = call_to_flush(&cpu, all_others(cpu.index()), flush, "a TLB shootdown of kernel pages");

@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use gatehouse_abi::{SLOT_FIRST_THREAD, SLOT_OWN_PROGRAM};
+use gatehouse_core::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
+use gatehouse_core::memory::{Rights as PageRights, UserRange};
 use percpu::CpuIndex;
 use x86_64::VirtAddr;
 
@@ -12,11 +14,9 @@ use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::handler;
-use crate::memory::Rights as PageRights;
+use crate::memory::AddressSpace;
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::frame::Frame as PageFrame;
-use crate::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
-use crate::memory::{AddressSpace, UserRange};
 use crate::object::{AnyObject, FOREST};
 use crate::program::{NoThread, Program, THREAD_QUOTA, archive, elf, list};
 use crate::sched::{self, Next};

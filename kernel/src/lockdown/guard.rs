@@ -1,10 +1,10 @@
 //! Which stack an address belongs to, and whose guard page was touched.
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use percpu::CpuIndex;
 
 use crate::cpu::{self, Block};
 use crate::memory::boot_info;
-use crate::memory::layout::PAGE_SIZE;
 
 /// A stack of the kernel by its name. The page below `base` is never mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

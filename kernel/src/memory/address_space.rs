@@ -10,16 +10,16 @@
 
 use core::fmt;
 
+use gatehouse_core::memory::layout::{PAGE_SIZE, USER_END, USER_START};
+use gatehouse_core::memory::{Rights, UserRange};
 use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::fallible::OutOfHeap;
 use super::frame::{Frame, OutOfFrames};
 use super::kernel_space;
-use super::layout::{PAGE_SIZE, USER_END, USER_START};
 use super::page_tables::{PageTableEntry, PageTables};
-use super::rights::Rights;
-use super::user_range::UserRange;
+use super::rights;
 
 pub use quota::QUOTA;
 pub use shared::StaleShare;
@@ -194,7 +194,7 @@ impl AddressSpace {
         rights: Rights,
     ) -> Result<(), MapError> {
         let entry = self.vacant_entry(page)?;
-        entry.set_addr(make()?.into_raw(), rights.user_flags());
+        entry.set_addr(make()?.into_raw(), rights::user_flags(rights));
         self.mapped = self.mapped.wrapping_add(1);
         Ok(())
     }
@@ -207,7 +207,7 @@ impl AddressSpace {
     pub fn protect(&mut self, page: VirtAddr, rights: Rights) -> Result<(), MapError> {
         let entry = self.used_entry(page)?;
         match own_state(entry) {
-            PageState::Mapped { frame, .. } => entry.set_addr(frame, rights.user_flags()),
+            PageState::Mapped { frame, .. } => entry.set_addr(frame, rights::user_flags(rights)),
             PageState::Away { token, .. } => set_away(entry, token, rights),
             PageState::Registers { .. } | PageState::Unmapped => return Err(MapError::NotMapped(page)),
         }
@@ -239,7 +239,7 @@ impl AddressSpace {
     pub fn bring_back(&mut self, page: VirtAddr, frame: Frame) -> Result<u64, MapError> {
         let entry = self.used_entry(page)?;
         let PageState::Away { token, rights } = own_state(entry) else { return Err(MapError::AlreadyMapped(page)) };
-        entry.set_addr(frame.into_raw(), rights.user_flags());
+        entry.set_addr(frame.into_raw(), rights::user_flags(rights));
         self.mapped = self.mapped.wrapping_add(1);
         self.away = self.away.wrapping_sub(1);
         Ok(token)
@@ -348,7 +348,7 @@ fn user_page(page: VirtAddr) -> Result<VirtAddr, MapError> {
 fn page_state(entry: &PageTableEntry) -> PageState {
     let flags = entry.flags();
     if flags.contains(PageTableFlags::PRESENT | PageTableFlags::NO_CACHE) {
-        return PageState::Registers { rights: Rights::from_flags(flags) };
+        return PageState::Registers { rights: rights::from_flags(flags) };
     }
     own_state(entry)
 }
@@ -356,7 +356,7 @@ fn page_state(entry: &PageTableEntry) -> PageState {
 /// The state of an entry whose frame is not shared, so that it is no page of registers.
 fn own_state(entry: &PageTableEntry) -> PageState {
     let flags = entry.flags();
-    let rights = Rights::from_flags(flags);
+    let rights = rights::from_flags(flags);
     if flags.contains(PageTableFlags::PRESENT) {
         PageState::Mapped { frame: entry.addr(), rights }
     } else if flags.contains(AWAY) {
@@ -367,7 +367,7 @@ fn own_state(entry: &PageTableEntry) -> PageState {
 }
 
 fn set_away(entry: &mut PageTableEntry, token: u64, rights: Rights) {
-    entry.set_addr(PhysAddr::new_truncate(token.wrapping_mul(PAGE_SIZE)), rights.flags() | AWAY);
+    entry.set_addr(PhysAddr::new_truncate(token.wrapping_mul(PAGE_SIZE)), rights::flags(rights) | AWAY);
 }
 
 mod away;

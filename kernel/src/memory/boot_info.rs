@@ -10,9 +10,8 @@ mod memory_map;
 use core::fmt;
 
 use gatehouse_abi::BootDoor;
-
-use super::PhysicalRange;
-use super::layout::BOOT_DIRECT_MAP_SIZE;
+use gatehouse_core::memory::PhysicalRange;
+use gatehouse_core::memory::layout::BOOT_DIRECT_MAP_SIZE;
 
 pub use boot_stack::boot_stack;
 pub use command_line::{CommandLine, WordError};

@@ -2,11 +2,11 @@
 
 use core::slice;
 
-use super::PhysicalRange;
+use gatehouse_core::memory::PhysicalRange;
 
 #[cfg(not(test))]
 mod window {
-    use crate::memory::layout::DIRECT_MAP_BASE;
+    use gatehouse_core::memory::layout::DIRECT_MAP_BASE;
 
     /// Where the byte at physical address `physical` is seen. What lies there is the caller's to know: the direct
     /// map covers memory only, not devices, and not the kernel's image.

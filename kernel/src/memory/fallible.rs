@@ -5,15 +5,13 @@
 
 use alloc::alloc::{Layout, alloc_zeroed};
 use alloc::boxed::Box;
-use alloc::collections::{TryReserveError, VecDeque};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use super::set_aside::{ALIGNMENT_LIMIT, LIMIT};
 use crate::cpu;
 
-pub use super::set_aside::OutOfHeap;
+pub use gatehouse_core::fallible::{OutOfHeap, filled, growth, push, reserve, reserve_ends, reserve_exact};
 
 /// What an `Arc` has besides its value, at most.
 const COUNTS: usize = 2 * size_of::<usize>() + ALIGNMENT_LIMIT;
@@ -64,72 +62,6 @@ pub fn copy_text(text: &str) -> Result<Box<str>, OutOfHeap> {
     Ok(Box::from(text))
 }
 
-/// A vector of `count` times the same value.
-///
-/// # Errors
-/// [`OutOfHeap`].
-pub fn filled<T: Copy>(value: T, count: usize) -> Result<Vec<T>, OutOfHeap> {
-    let mut all = Vec::new();
-    reserve_exact(&mut all, count)?;
-    #[expect(clippy::disallowed_methods, reason = "there is room for them")]
-    all.resize(count, value);
-    Ok(all)
-}
-
-/// Puts a value behind the others.
-///
-/// # Errors
-/// [`OutOfHeap`]; nothing has changed then.
-pub fn push<T>(all: &mut Vec<T>, value: T) -> Result<(), OutOfHeap> {
-    reserve(all, 1)?;
-    #[expect(clippy::disallowed_methods, reason = "there is room for it")]
-    all.push(value);
-    Ok(())
-}
-
-/// Makes room for so many more, and some in advance.
-///
-/// # Errors
-/// [`OutOfHeap`].
-pub fn reserve<T>(all: &mut Vec<T>, more: usize) -> Result<(), OutOfHeap> {
-    if all.capacity() - all.len() >= more {
-        return Ok(());
-    }
-    #[expect(clippy::disallowed_methods, reason = "the one place for it")]
-    growth(|| all.try_reserve(more))
-}
-
-/// Makes room for so many more.
-///
-/// # Errors
-/// [`OutOfHeap`].
-pub fn reserve_exact<T>(all: &mut Vec<T>, more: usize) -> Result<(), OutOfHeap> {
-    if all.capacity() - all.len() >= more {
-        return Ok(());
-    }
-    #[expect(clippy::disallowed_methods, reason = "the one place for it")]
-    growth(|| all.try_reserve_exact(more))
-}
-
-/// Makes room for so many more, and some in advance.
-///
-/// # Errors
-/// [`OutOfHeap`].
-pub fn reserve_ends<T>(all: &mut VecDeque<T>, more: usize) -> Result<(), OutOfHeap> {
-    if all.capacity() - all.len() >= more {
-        return Ok(());
-    }
-    growth(|| all.try_reserve(more))
-}
-
-/// Runs what makes room and says whether it could.
-///
-/// # Errors
-/// [`OutOfHeap`].
-pub fn growth(grow: impl FnOnce() -> Result<(), TryReserveError>) -> Result<(), OutOfHeap> {
-    attempt(|| grow().map_err(|_| OutOfHeap))
-}
-
 /// Runs what allocates and says whether it could.
 ///
 /// # Errors
@@ -142,6 +74,11 @@ pub fn attempt<T>(allocate: impl FnOnce() -> Result<T, OutOfHeap>) -> Result<T, 
     } else {
         allocate()
     }
+}
+
+/// [`attempt`] for the growth of what `gatehouse_core` keeps.
+pub(super) fn serve(allocate: &mut dyn FnMut() -> Result<(), OutOfHeap>) -> Result<(), OutOfHeap> {
+    attempt(allocate)
 }
 
 /// Has the next allocation served.

@@ -7,15 +7,15 @@
 
 use core::fmt;
 
+use gatehouse_core::memory::PhysicalRange;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use spin::Once;
 use x86_64::PhysAddr;
 
-use super::PhysicalRange;
 use super::direct_map;
 use super::frame_cache::BATCH;
 use super::frame_pool::Zone;
 use super::frame_table::FrameTable;
-use super::layout::PAGE_SIZE;
 use super::locked_pool::{self, pool};
 use crate::memory::boot_info::{MemoryKind, MemoryMap};
 

@@ -2,11 +2,11 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
+use gatehouse_core::memory::PhysicalRange;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use heapless::Vec;
 
-use super::PhysicalRange;
 use super::direct_map;
-use super::layout::PAGE_SIZE;
 use crate::memory::boot_info::MemoryMap;
 
 /// The frame is in the global pool or in a CPU's cache.

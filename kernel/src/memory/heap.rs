@@ -8,12 +8,12 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use gatehouse_core::memory::layout::{HEAP_BASE, HEAP_SIZE, PAGE_SIZE};
 use talc::base::Talc;
 use talc::base::binning::Binning;
 use talc::source::Source;
 use talc::{TalcLock, min_first_heap_size};
 
-use super::layout::{HEAP_BASE, HEAP_SIZE, PAGE_SIZE};
 use super::{kernel_space, set_aside};
 use crate::sync::{RankedLock, rank};
 

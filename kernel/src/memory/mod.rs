@@ -15,8 +15,6 @@ pub mod filled_heap;
 pub mod frame;
 pub mod heap;
 pub mod kernel_space;
-pub mod layout;
-pub mod rights;
 pub mod set_aside;
 pub mod shared_frame;
 
@@ -25,15 +23,11 @@ mod frame_pool;
 mod frame_table;
 mod locked_pool;
 mod page_tables;
-mod physical_range;
+mod rights;
 mod start;
 #[cfg(test)]
 pub(crate) mod test_memory;
-mod user_range;
 
 pub use address_space::AddressSpace;
 pub use frame::Frame;
-pub use physical_range::PhysicalRange;
-pub use rights::Rights;
 pub use start::{initialize, release_loader_memory};
-pub use user_range::UserRange;

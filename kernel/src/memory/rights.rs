@@ -1,58 +1,34 @@
-//! What may be done with a page.
+//! Access to a page as page tables have it.
 
+use gatehouse_core::memory::Rights;
 use x86_64::structures::paging::PageTableFlags;
 
-/// Access to a page. Nothing is ever both writable and executable: the combination cannot be written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rights {
-    /// Read only.
-    Read,
-    /// Read and write.
-    ReadWrite,
-    /// Read and execute.
-    ReadExecute,
+/// The page table bits for a page of a program.
+pub(super) const fn user_flags(rights: Rights) -> PageTableFlags {
+    flags(rights).union(PageTableFlags::PRESENT).union(PageTableFlags::USER_ACCESSIBLE)
 }
 
-impl Rights {
-    /// The page table bits that say so, for a page of a program.
-    pub(super) const fn user_flags(self) -> PageTableFlags {
-        self.flags().union(PageTableFlags::PRESENT).union(PageTableFlags::USER_ACCESSIBLE)
-    }
+/// The page table bits for a page of the kernel: the same in all address spaces.
+pub(super) const fn kernel_flags(rights: Rights) -> PageTableFlags {
+    flags(rights).union(PageTableFlags::PRESENT).union(PageTableFlags::GLOBAL)
+}
 
-    /// The page table bits that say so, for a page of the kernel: the same in all address spaces.
-    pub(super) const fn kernel_flags(self) -> PageTableFlags {
-        self.flags().union(PageTableFlags::PRESENT).union(PageTableFlags::GLOBAL)
+/// The bits of the access alone.
+pub(super) const fn flags(rights: Rights) -> PageTableFlags {
+    match rights {
+        Rights::Read => PageTableFlags::NO_EXECUTE,
+        Rights::ReadWrite => PageTableFlags::WRITABLE.union(PageTableFlags::NO_EXECUTE),
+        Rights::ReadExecute => PageTableFlags::empty(),
     }
+}
 
-    /// The bits of the access alone.
-    pub(super) const fn flags(self) -> PageTableFlags {
-        match self {
-            Self::Read => PageTableFlags::NO_EXECUTE,
-            Self::ReadWrite => PageTableFlags::WRITABLE.union(PageTableFlags::NO_EXECUTE),
-            Self::ReadExecute => PageTableFlags::empty(),
-        }
-    }
-
-    /// The access that page table bits grant.
-    pub(super) const fn from_flags(flags: PageTableFlags) -> Self {
-        if flags.contains(PageTableFlags::WRITABLE) {
-            Self::ReadWrite
-        } else if flags.contains(PageTableFlags::NO_EXECUTE) {
-            Self::Read
-        } else {
-            Self::ReadExecute
-        }
-    }
-
-    /// Whether the page can be written.
-    #[must_use]
-    pub const fn can_write(self) -> bool {
-        matches!(self, Self::ReadWrite)
-    }
-
-    /// Whether the page can be executed.
-    #[must_use]
-    pub const fn can_execute(self) -> bool {
-        matches!(self, Self::ReadExecute)
+/// The access that page table bits grant.
+pub(super) const fn from_flags(flags: PageTableFlags) -> Rights {
+    if flags.contains(PageTableFlags::WRITABLE) {
+        Rights::ReadWrite
+    } else if flags.contains(PageTableFlags::NO_EXECUTE) {
+        Rights::Read
+    } else {
+        Rights::ReadExecute
     }
 }

@@ -7,32 +7,13 @@
 
 use core::alloc::Layout;
 use core::cell::Cell;
-use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use gatehouse_abi::Error;
+use gatehouse_core::fallible::OutOfHeap;
 
 use super::heap;
 use crate::cpu;
-
-/// The kernel heap is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfHeap;
-
-impl fmt::Display for OutOfHeap {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the kernel heap is full")
-    }
-}
-
-impl core::error::Error for OutOfHeap {}
-
-impl From<OutOfHeap> for Error {
-    fn from(_: OutOfHeap) -> Self {
-        Self::OutOfMemory
-    }
-}
 
 /// The most that can be promised, in bytes.
 pub const LIMIT: usize = 2048;

@@ -1,6 +1,6 @@
 //! Taking over memory from the loader.
 
-use super::{frame, kernel_space};
+use super::{fallible, frame, kernel_space};
 use crate::arch::{CpuFeatures, control_registers};
 use crate::memory::boot_info::BootInfo;
 
@@ -18,6 +18,7 @@ pub fn initialize(boot: &BootInfo) {
     // values are of this CPU's features; nothing used floating point and no user page exists.
     unsafe { registers.load_with_tables(kernel_space::kernel_root().as_u64()) };
     kernel_space::finish();
+    gatehouse_core::fallible::serve_by(fallible::serve);
 }
 
 /// Hands the memory that the loader used to the frame allocator. Nothing happens when there is none (PVH).

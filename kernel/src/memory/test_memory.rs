@@ -5,8 +5,9 @@ use std::boxed::Box;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::vec;
 
-use super::PhysicalRange;
-use super::layout::PAGE_SIZE;
+use gatehouse_core::memory::PhysicalRange;
+use gatehouse_core::memory::layout::PAGE_SIZE;
+
 use crate::memory::boot_info::{MemoryKind, MemoryMap};
 
 const MIB: u64 = 1024 * 1024;

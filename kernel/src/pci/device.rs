@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::ops::Range;
 
 use gatehouse_abi::Error;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess as _, DeviceFunction};
 use x86_64::PhysAddr;
 
@@ -14,7 +15,6 @@ use super::protection::{COMMAND, is_writable};
 use super::{msi, msi_x};
 use crate::memory::fallible;
 use crate::memory::frame;
-use crate::memory::layout::PAGE_SIZE;
 use crate::memory::shared_frame::{Owner, SharedFrame};
 use crate::sync::{Mutex, rank};
 

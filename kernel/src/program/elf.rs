@@ -12,13 +12,14 @@ use elf::file::{Class, ELF64_EHDR_TAILSIZE, FileHeader, parse_ident};
 use elf::parse::{ParseAt, ParseError};
 use elf::segment::{ProgramHeader, SegmentTable};
 use gatehouse_abi::UTCB_BASE;
+use gatehouse_core::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
+use gatehouse_core::memory::{Rights, UserRange};
 use heapless::Vec;
 use x86_64::VirtAddr;
 
 use super::UTCB_END;
 use crate::memory::address_space::MapError;
-use crate::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
-use crate::memory::{AddressSpace, Frame, Rights, UserRange, direct_map};
+use crate::memory::{AddressSpace, Frame, direct_map};
 
 pub use error::{ElfError, LoadError};
 use relocations::Relocations;

@@ -1,12 +1,13 @@
 //! The message buffers of a program's threads: pages at fixed addresses that the program cannot unmap.
 
 use gatehouse_abi::UTCB_BASE;
+use gatehouse_core::memory::Rights;
+use gatehouse_core::memory::layout::{PAGE_SIZE, USER_END};
 use x86_64::VirtAddr;
 
 use super::Program;
 use crate::memory::fallible;
-use crate::memory::layout::{PAGE_SIZE, USER_END};
-use crate::memory::{Frame, Rights, direct_map};
+use crate::memory::{Frame, direct_map};
 use crate::thread::Utcb;
 
 /// One past the last buffer that can exist. From [`UTCB_BASE`] to here programs cannot map or unmap anything.

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use percpu::{ApicId, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, IstStacks, ProcessorBlock, Stack};
 use smp::call::Exchange;
 use smp::local_apic::{LocalApic, Pins};
@@ -12,7 +13,6 @@ use crate::cpu::{Block, KernelCpu, Local};
 use crate::facts::facts;
 use crate::ipi::{CallPort, Operation};
 use crate::memory::kernel_space::{allocate_stack, kernel_root};
-use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{frame, heap};
 
 /// Bytes of each stack for entries that may arrive at any instant: their handlers print at most.

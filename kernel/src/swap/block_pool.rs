@@ -9,8 +9,9 @@
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
+
 use crate::memory::Frame;
-use crate::memory::layout::PAGE_SIZE;
 
 /// Bytes of a block: a link and what it carries.
 const BLOCK: usize = 256;

@@ -3,6 +3,8 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, PageLoss};
+use gatehouse_core::memory::Rights;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::VirtAddr;
 
 use super::room::{is_hopeful, user_frame};
@@ -10,9 +12,7 @@ use super::store::{Fetched, ZERO, fetch, store, zero_page_came};
 use super::waiting::{Waits, read_page, wait_for_disk, wait_for_read, wait_for_slot};
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::{self, ThisCpu};
-use crate::memory::Rights;
 use crate::memory::address_space::PageState;
-use crate::memory::layout::PAGE_SIZE;
 use crate::program::{self, Program};
 use crate::sched::{self, Next};
 

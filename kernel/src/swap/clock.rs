@@ -3,12 +3,12 @@
 //! The hand goes round over the program's pages. A page that was used since the hand passed last is spared this time; the
 //! first ones that were not used go.
 
+use gatehouse_core::memory::layout::{PAGE_SIZE, USER_START};
 use heapless::Vec;
 use x86_64::VirtAddr;
 
 use crate::memory::AddressSpace;
 use crate::memory::address_space::PageState;
-use crate::memory::layout::{PAGE_SIZE, USER_START};
 
 /// The most pages that go at a time: other CPUs are made to forget them by one interrupt, and the kernel, which cannot be
 /// interrupted, has stored them within a few milliseconds even in emulation.
@@ -45,13 +45,14 @@ mod tests {
     extern crate std;
     use std::collections::BTreeSet;
 
+    use gatehouse_core::memory::Rights;
+    use gatehouse_core::memory::layout::PAGE_SIZE;
     use proptest::prelude::*;
     use x86_64::VirtAddr;
 
     use super::{BATCH, choose};
     use crate::memory::address_space::PageState;
-    use crate::memory::layout::PAGE_SIZE;
-    use crate::memory::{AddressSpace, Frame, Rights, test_memory};
+    use crate::memory::{AddressSpace, Frame, test_memory};
 
     const FIRST: u64 = 0x40_0000;
 

@@ -1,5 +1,7 @@
 //! Deciding, at the start, where pages go.
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
+
 use super::block_pool::BlockPool;
 use super::disk::{Disk, find};
 use super::room::{Marks, set_marks};
@@ -9,7 +11,6 @@ use super::waiting::{DEADLINE, LONGEST_DEADLINE, prepare};
 use crate::console;
 use crate::memory::boot_info::CommandLine;
 use crate::memory::frame;
-use crate::memory::layout::PAGE_SIZE;
 
 /// The most that the kernel takes for compressed pages without being told, in frames: 256 MiB. Programs are small.
 const MOST_BY_ITSELF: u64 = 64 * 1024;

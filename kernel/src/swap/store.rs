@@ -6,6 +6,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_abi::{PageLoss, SwapInformation};
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use intrusive_collections::LinkedList;
 use spin::Once;
 use x86_64::VirtAddr;
@@ -18,7 +19,6 @@ use super::waiting::begin;
 use crate::cpu::ThisCpu;
 use crate::memory::Frame;
 use crate::memory::address_space::TOKEN_LIMIT;
-use crate::memory::layout::PAGE_SIZE;
 use crate::program::Program;
 use crate::sync::{Mutex, rank};
 use crate::thread::QueueAdapter;

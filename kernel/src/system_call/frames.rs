@@ -3,6 +3,8 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SLOT_NONE, rights};
+use gatehouse_core::memory::Rights as PageRights;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::VirtAddr;
 
 use super::capabilities::{insert, program};
@@ -12,9 +14,8 @@ use super::progress::{PieceResult, Progress};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::memory::address_space::MapError;
-use crate::memory::layout::PAGE_SIZE;
 use crate::memory::shared_frame::{NoSharedFrame, SharedFrame};
-use crate::memory::{self, Rights as PageRights};
+use crate::memory::{self};
 use crate::object::register_object;
 use crate::thread::Thread;
 

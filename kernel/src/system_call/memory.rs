@@ -3,6 +3,8 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, UTCB_BASE};
+use gatehouse_core::memory::layout::{LARGE_PAGE_SIZE, PAGE_SIZE};
+use gatehouse_core::memory::{Rights, UserRange};
 use heapless::Vec;
 use x86_64::VirtAddr;
 
@@ -10,8 +12,7 @@ use super::progress::{Piece, PieceResult, Progress, Stage};
 use crate::cpu::ThisCpu;
 use crate::ipi::{flush_program_page, flush_program_range, keep_back};
 use crate::memory::address_space::{MapError, QUOTA, Removed, Unmapped};
-use crate::memory::layout::{LARGE_PAGE_SIZE, PAGE_SIZE};
-use crate::memory::{AddressSpace, Frame, Rights, UserRange};
+use crate::memory::{AddressSpace, Frame};
 use crate::program::{Program, UTCB_END};
 use crate::swap;
 

@@ -1,8 +1,7 @@
 //! The message buffer that a thread shares with the kernel: one page of its program, never unmapped while the thread lives.
 
 use gatehouse_abi::{ThreadRegisters, TimerFirings};
-
-use crate::memory::layout::PAGE_SIZE;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 
 /// The page, as the kernel reaches it: through the direct map, so that no access to it can fault.
 #[derive(Clone, Copy, Debug)]

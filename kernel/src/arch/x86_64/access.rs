@@ -3,12 +3,13 @@
 //! Pure: works on a frame and a way to read the program's memory, so it is tested on the host.
 
 use gatehouse_abi::TrapNumber;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use iced_x86::{
     Code, Decoder, DecoderError, DecoderOptions, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register,
 };
 
 use super::frame::TrapFrame;
-use crate::arch::{PAGE_SIZE, TrapFrame as _};
+use crate::arch::TrapFrame as _;
 
 /// Makes the decoder build its tables, a third of a megabyte of kernel heap that it keeps: at the start, not in the
 /// first fault that needs them.

@@ -7,7 +7,7 @@ use core::arch::asm;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::arch::{USER_END, USER_START};
+use gatehouse_core::memory::layout::{USER_END, USER_START};
 
 /// Hardware breakpoints of a thread.
 const BREAKPOINTS: usize = 4;

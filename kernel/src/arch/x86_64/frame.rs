@@ -19,6 +19,7 @@ mod refused;
 use core::mem::offset_of;
 
 use gatehouse_abi::{MessageTag, ThreadRegisters};
+use gatehouse_core::memory::layout::USER_END;
 use percpu::{EntryCounters, KERNEL_CODE, KERNEL_DATA, USER_CODE, USER_DATA};
 
 use super::general_registers::GeneralRegisters;
@@ -97,9 +98,6 @@ const FIXED_FLAGS: u64 = 0x202;
 pub const INITIAL_FLAGS: u64 = FIXED_FLAGS;
 /// The length of both instructions that make system calls: `syscall` (0F 05) and `int 0x80` (CD 80).
 const SYSTEM_CALL_BYTES: u64 = 2;
-/// The first address that is not the user's: the last page of the lower half is never mapped, so that an instruction
-/// at its end cannot leave a non-canonical RIP behind.
-pub const USER_END: u64 = 0x7fff_ffff_f000;
 
 impl TrapFrame {
     /// A frame that enters ring 3 with all registers zero. Addresses outside the user half become 0, which faults at

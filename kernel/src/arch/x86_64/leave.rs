@@ -2,7 +2,9 @@
 
 use core::arch::naked_asm;
 
-use super::frame::{SYSCALL_VECTOR, USER_END, offsets as frame};
+use gatehouse_core::memory::layout::USER_END;
+
+use super::frame::{SYSCALL_VECTOR, offsets as frame};
 use super::registers::{naked_frame_asm, restore_general_registers, restore_rest_and_point_at_interrupt_frame};
 
 /// RFLAGS that SYSRET must not restore: with TF the trap would come one instruction late on some models, and RF is

@@ -55,7 +55,7 @@ pub use exceptions::Arch;
 pub use fpu::{
     FpuState, NoMemoryForState, allow as fpu_allow, forbid as fpu_forbid, load_initial as load_initial_fpu_state,
 };
-pub use frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame as Frame, USER_END, offsets as frame_offsets};
+pub use frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame as Frame, offsets as frame_offsets};
 pub use general_registers::GeneralRegisters;
 pub use iced_x86::InstructionInfoFactory as InstructionInfo;
 pub use idle::{Idle, IdleError, IdleFeatures};
@@ -74,10 +74,3 @@ pub use restart::{ist_frame, restart};
 pub use selectors::{are_any_loaded as are_selectors_loaded, clear as clear_selectors};
 pub use system_call_registers::SyscallEntry;
 pub use trap_counts::TrapCounts;
-
-/// Bytes in a page and in a frame.
-pub const PAGE_SIZE: u64 = 4096;
-
-/// Lowest user address. Below, nothing is ever mapped: null pointers fault, also as the base of a structure or an array, and
-/// nothing that the processor believes to find at a 16-bit offset from 0, as after RESET, can be a program's.
-pub const USER_START: u64 = 0x1_0000;

@@ -1,12 +1,12 @@
 //! Page faults: the error code tells the access, CR2 the address.
 
+use gatehouse_core::memory::Rights;
 use x86_64::registers::control::Cr2;
 
 use super::exception::{exception_counted, plain_fault};
 use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _, TrapInfo, page_fault_number, vectors};
 use crate::cpu::{self, ThisCpu};
 use crate::entry::policy;
-use crate::memory::Rights;
 use crate::sched::Next;
 
 /// The vector of all page faults. The short way is the same for the three: a message to a handler that waits.

@@ -1,11 +1,11 @@
 //! Pages that are away, and the walk that chooses which go.
 
+use gatehouse_core::memory::Rights;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PageTableFlags;
 
 use super::{AddressSpace, MapError, PageState, SHARED, TOKEN_LIMIT, page_state, set_away};
-use crate::memory::layout::PAGE_SIZE;
-use crate::memory::rights::Rights;
 
 impl AddressSpace {
     /// Makes a page that is away from the start: `token` says where its contents are.
@@ -52,13 +52,14 @@ mod tests {
     use std::sync::Arc;
     use std::vec::Vec;
 
+    use gatehouse_core::memory::Rights;
+    use gatehouse_core::memory::layout::{PAGE_SIZE, USER_END, USER_START};
     use proptest::prelude::*;
     use x86_64::{PhysAddr, VirtAddr};
 
     use super::{AddressSpace, MapError, PageState};
-    use crate::memory::layout::{PAGE_SIZE, USER_END, USER_START};
     use crate::memory::shared_frame::{FrameQuota, Owner, SharedFrame};
-    use crate::memory::{Frame, Rights, test_memory};
+    use crate::memory::{Frame, test_memory};
 
     #[derive(Debug)]
     struct Device;

@@ -3,13 +3,14 @@
 //! Every page comes by [`AddressSpace::vacant_entry`], so that no way to map one can forget to ask. What goes away and comes
 //! back asks nothing: a page that is away counts like one that is there.
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
+use gatehouse_core::memory::{Rights, UserRange};
 use x86_64::VirtAddr;
 
 use super::{AddressSpace, MapError, user_page};
-use crate::memory::layout::PAGE_SIZE;
+use crate::memory::Frame;
 use crate::memory::page_tables::{NoTable, PageTableEntry};
-use crate::memory::rights::Rights;
-use crate::memory::{Frame, UserRange};
+use crate::memory::rights;
 
 /// The most that an address space may hold, in frames: pages, those that are away and those that are shared among them, and
 /// page tables. 128 MiB.
@@ -61,7 +62,7 @@ impl AddressSpace {
     /// [`MapError`]; the frame is freed then.
     pub fn map_beyond_quota(&mut self, page: VirtAddr, frame: Frame, rights: Rights) -> Result<(), MapError> {
         let entry = self.vacant_entry_within(page, u64::MAX)?;
-        entry.set_addr(frame.into_raw(), rights.user_flags());
+        entry.set_addr(frame.into_raw(), rights::user_flags(rights));
         self.mapped = self.mapped.wrapping_add(1);
         Ok(())
     }
@@ -91,15 +92,16 @@ mod tests {
     use alloc::collections::{BTreeMap, BTreeSet};
     use alloc::sync::Arc;
 
+    use gatehouse_core::memory::layout::PAGE_SIZE;
+    use gatehouse_core::memory::{Rights, UserRange};
     use proptest::prelude::*;
     use x86_64::VirtAddr;
 
     use super::{AddressSpace, MapError};
     use crate::memory::address_space::{Removed, Unmapped};
     use crate::memory::frame::{Frame, counters};
-    use crate::memory::layout::PAGE_SIZE;
     use crate::memory::shared_frame::{FrameQuota, SharedFrame};
-    use crate::memory::{Rights, UserRange, test_memory};
+    use crate::memory::test_memory;
 
     #[derive(Clone, Copy, Debug)]
     enum Way {

@@ -7,13 +7,14 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
+use gatehouse_core::memory::Rights;
 use intrusive_collections::{KeyAdapter, RBTree, RBTreeAtomicLink, intrusive_adapter};
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PageTableFlags;
 
 use super::{AddressSpace, MapError};
-use crate::memory::Rights;
 use crate::memory::fallible;
+use crate::memory::rights;
 use crate::memory::shared_frame::SharedFrame;
 
 /// In an entry that is present: the frame is shared. Ignored by the processor.
@@ -105,7 +106,7 @@ impl AddressSpace {
         let frame = &known.frame;
         let caching = if frame.is_registers() { UNCACHED } else { PageTableFlags::empty() };
         let entry = self.vacant_entry(page)?;
-        entry.set_addr(frame.address(), rights.user_flags() | SHARED | caching);
+        entry.set_addr(frame.address(), rights::user_flags(rights) | SHARED | caching);
         self.shared.insert(known);
         Ok(())
     }
@@ -137,13 +138,14 @@ mod tests {
     use alloc::collections::BTreeMap;
     use alloc::sync::Arc;
 
+    use gatehouse_core::memory::Rights;
     use proptest::prelude::*;
     use x86_64::{PhysAddr, VirtAddr};
 
     use super::super::{AddressSpace, MapError, PageState};
     use crate::memory::frame::{Frame, counters};
     use crate::memory::shared_frame::{FrameQuota, NoSharedFrame, Owner, SharedFrame};
-    use crate::memory::{Rights, test_memory};
+    use crate::memory::test_memory;
 
     fn page(number: u64) -> VirtAddr {
         VirtAddr::new(0x40_0000 + number * 4096)

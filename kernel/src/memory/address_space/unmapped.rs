@@ -1,12 +1,12 @@
 //! What was taken out of the page table, until no CPU can reach it any more.
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::shared::{SHARED, StaleShare};
 use super::{AddressSpace, MapError, PageState, own_state, user_page};
 use crate::memory::Frame;
-use crate::memory::layout::PAGE_SIZE;
 
 /// A frame whose page is gone from the page table, but which CPUs may still reach by an old translation.
 #[derive(Debug)]
@@ -149,13 +149,14 @@ impl AddressSpace {
 mod tests {
     use alloc::sync::Arc;
 
+    use gatehouse_core::memory::Rights;
     use x86_64::VirtAddr;
 
     use super::super::{AddressSpace, MapError, PageState};
     use super::{Removed, Unmapped};
     use crate::memory::frame::{Frame, OutOfFrames, counters};
     use crate::memory::shared_frame::{FrameQuota, SharedFrame};
-    use crate::memory::{Rights, test_memory};
+    use crate::memory::test_memory;
 
     fn page(number: u64) -> VirtAddr {
         VirtAddr::new(0x40_0000 + number * 4096)

@@ -1,6 +1,6 @@
 //! The image's segments, as the linker script lays them out.
 
-use crate::memory::Rights;
+use gatehouse_core::memory::Rights;
 
 /// Virtual pages of one segment, `start..end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

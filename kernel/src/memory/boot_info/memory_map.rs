@@ -2,10 +2,9 @@
 
 use core::fmt;
 
+use gatehouse_core::memory::PhysicalRange;
+use gatehouse_core::memory::layout::DIRECT_MAP_SIZE;
 use heapless::Vec;
-
-use crate::memory::PhysicalRange;
-use crate::memory::layout::DIRECT_MAP_SIZE;
 
 /// What a range of physical memory is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,10 +186,10 @@ mod tests {
     extern crate std;
     use std::vec::Vec;
 
+    use gatehouse_core::memory::layout::{DIRECT_MAP_SIZE, PAGE_SIZE};
     use proptest::prelude::*;
 
     use super::{MemoryKind, MemoryMap, MemoryMapError, PhysicalRange};
-    use crate::memory::layout::{DIRECT_MAP_SIZE, PAGE_SIZE};
 
     fn kind() -> impl Strategy<Value = MemoryKind> {
         prop_oneof![

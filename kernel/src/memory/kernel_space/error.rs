@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use crate::memory::PhysicalRange;
+use gatehouse_core::memory::PhysicalRange;
+
 use crate::memory::fallible::OutOfHeap;
 use crate::memory::frame::OutOfFrames;
 

@@ -1,13 +1,13 @@
 //! Device memory and firmware tables in the kernel's area.
 
+use gatehouse_core::memory::{PhysicalRange, Rights};
 use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::error::KernelMapError;
 use super::range::KernelRange;
-use crate::memory::PhysicalRange;
 use crate::memory::frame;
-use crate::memory::rights::Rights;
+use crate::memory::rights;
 
 /// Highest physical address that a page table entry holds, plus one.
 const PHYSICAL_LIMIT: u64 = 1 << 52;
@@ -44,7 +44,7 @@ pub fn map_registers(physical: PhysAddr, length: u64) -> Result<PhysicalMapping,
     // PCD and PWT together choose the strong uncached type, whatever the range registers say (Intel SDM volume 3,
     // "Page Attribute Table", the table's reset value).
     let uncached = PageTableFlags::NO_CACHE | PageTableFlags::WRITE_THROUGH;
-    map(pages, physical, length, Rights::ReadWrite.kernel_flags() | uncached)
+    map(pages, physical, length, rights::kernel_flags(Rights::ReadWrite) | uncached)
 }
 
 /// Maps firmware tables, cached and read-only: `length` bytes at `physical`, any alignment.
@@ -52,7 +52,7 @@ pub fn map_registers(physical: PhysAddr, length: u64) -> Result<PhysicalMapping,
 /// # Errors
 /// [`KernelMapError`].
 pub fn map_firmware(physical: PhysAddr, length: u64) -> Result<PhysicalMapping, KernelMapError> {
-    map(pages(physical, length)?, physical, length, Rights::Read.kernel_flags())
+    map(pages(physical, length)?, physical, length, rights::kernel_flags(Rights::Read))
 }
 
 fn pages(physical: PhysAddr, length: u64) -> Result<PhysicalRange, KernelMapError> {

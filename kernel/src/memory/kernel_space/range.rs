@@ -1,15 +1,15 @@
 //! A range of the kernel's dynamic addresses, and what is mapped there.
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
+use gatehouse_core::memory::{PhysicalRange, Rights};
 use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::error::KernelMapError;
 use super::shootdown;
 use super::tables::{area, tables};
-use crate::memory::PhysicalRange;
 use crate::memory::frame::Frame;
-use crate::memory::layout::PAGE_SIZE;
-use crate::memory::rights::Rights;
+use crate::memory::rights;
 
 /// A range of the dynamic area. What it maps is the user's of this type to say; the addresses come back when it drops.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl KernelRange {
         let mut tables = tables();
         let entry = tables.entry_or_create(self.page(offset))?;
         assert!(entry.is_unused(), "a kernel page is mapped twice");
-        entry.set_addr(frame.into_raw(), rights.kernel_flags());
+        entry.set_addr(frame.into_raw(), rights::kernel_flags(rights));
         Ok(())
     }
 

@@ -30,7 +30,7 @@ pub(super) fn shoot_down(start: VirtAddr, pages: u64) -> bool {
 pub fn flush_local(start: VirtAddr, pages: u64) {
     #[cfg(target_os = "none")]
     for page in 0..pages {
-        x86_64::instructions::tlb::flush(start + page * crate::memory::layout::PAGE_SIZE);
+        x86_64::instructions::tlb::flush(start + page * gatehouse_core::memory::layout::PAGE_SIZE);
     }
     // Host tests have no translations to forget: INVLPG is the kernel's alone.
     #[cfg(not(target_os = "none"))]

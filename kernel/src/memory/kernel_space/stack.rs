@@ -1,12 +1,12 @@
 //! Kernel stacks with a guard page.
 
+use gatehouse_core::memory::Rights;
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::VirtAddr;
 
 use super::error::KernelMapError;
 use super::range::KernelRange;
 use crate::memory::frame::Frame;
-use crate::memory::layout::PAGE_SIZE;
-use crate::memory::rights::Rights;
 
 /// A stack in the kernel's area. The page below it is never mapped, so that an overflow faults. Dropping it frees it.
 #[derive(Debug)]

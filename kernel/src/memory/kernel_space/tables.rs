@@ -1,18 +1,18 @@
 //! The kernel's page tables: how they are built from what the loader said, and the locks on them.
 
+use gatehouse_core::memory::layout::{
+    DIRECT_MAP_BASE, DYNAMIC_AREA_BASE, DYNAMIC_AREA_END, KERNEL_AREA_BASE, LARGE_PAGE_SIZE, PAGE_SIZE,
+};
+use gatehouse_core::memory::{PhysicalRange, Rights};
 use spin::Once;
 use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::virtual_area::VirtualArea;
-use crate::memory::PhysicalRange;
 use crate::memory::boot_info::{BootInfo, MemoryKind};
 use crate::memory::frame::{Frame, OutOfFrames};
-use crate::memory::layout::{
-    DIRECT_MAP_BASE, DYNAMIC_AREA_BASE, DYNAMIC_AREA_END, KERNEL_AREA_BASE, LARGE_PAGE_SIZE, PAGE_SIZE,
-};
 use crate::memory::page_tables::PageTables;
-use crate::memory::rights::Rights;
+use crate::memory::rights;
 use crate::sync::{Mutex, MutexGuard, rank};
 
 /// The kernel's page tables. Taken for a moment only, never while memory is allocated from the heap: the heap itself
@@ -38,7 +38,7 @@ fn build_tables(boot: &BootInfo) -> Result<PageTables, OutOfFrames> {
     for (segment, rights) in boot.image.segments.all() {
         let physical = segment.start.wrapping_sub(boot.image.virtual_offset);
         let range = PhysicalRange { start: physical, end: physical + (segment.end - segment.start) };
-        map_range(&mut tables, segment.start, range, rights.kernel_flags())?;
+        map_range(&mut tables, segment.start, range, rights::kernel_flags(rights))?;
     }
     // Neighbours with the same rights count as one range: more of it fits large pages.
     let mut run: Option<(PhysicalRange, Rights)> = None;
@@ -65,7 +65,9 @@ fn build_tables(boot: &BootInfo) -> Result<PageTables, OutOfFrames> {
 }
 
 fn map_run(tables: &mut PageTables, run: Option<(PhysicalRange, Rights)>) -> Result<(), OutOfFrames> {
-    run.map_or(Ok(()), |(range, rights)| map_range(tables, DIRECT_MAP_BASE + range.start, range, rights.kernel_flags()))
+    run.map_or(Ok(()), |(range, rights)| {
+        map_range(tables, DIRECT_MAP_BASE + range.start, range, rights::kernel_flags(rights))
+    })
 }
 
 /// Maps whole pages at `address`, with large pages where both addresses allow it.
@@ -134,7 +136,7 @@ pub(in crate::memory) fn map_heap(address: u64, length: u64) -> (u64, u64) {
     while mapped < length {
         let Ok(entry) = tables.entry_or_create(VirtAddr::new(address + mapped)) else { break };
         let Ok(frame) = Frame::allocate() else { break };
-        entry.set_addr(frame.into_raw(), Rights::ReadWrite.kernel_flags());
+        entry.set_addr(frame.into_raw(), rights::kernel_flags(Rights::ReadWrite));
         mapped += PAGE_SIZE;
     }
     (mapped, mapped / PAGE_SIZE + tables.frames() - tables_before)

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use std::vec::Vec;
 
 use gatehouse_abi::BootDoor;
+use gatehouse_core::memory::PhysicalRange;
+use gatehouse_core::memory::layout::{DIRECT_MAP_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
 use x86_64::structures::paging::{PageTable, PageTableFlags};
 use x86_64::{PhysAddr, VirtAddr};
 
@@ -12,8 +14,7 @@ use super::tables::tables;
 use super::*;
 use crate::memory::boot_info::{BootInfo, CommandLine, ImagePlacement, ImageSegment, ImageSegments, MemoryKind};
 use crate::memory::frame::{self, Frame};
-use crate::memory::layout::{DIRECT_MAP_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
-use crate::memory::{AddressSpace, PhysicalRange, direct_map, test_memory};
+use crate::memory::{AddressSpace, direct_map, test_memory};
 
 const IMAGE: u64 = 0xffff_ffff_8020_0000;
 /// Nothing touches the frames of these two: the tables only speak of them.
@@ -183,7 +184,9 @@ fn address_spaces_share_the_half() {
     drop(allocate_stack(1).unwrap()); // page tables for the area stay
     let before = frames_in_use();
     let mut space = AddressSpace::new().unwrap();
-    space.map(VirtAddr::new(0x40_0000), Frame::allocate().unwrap(), crate::memory::Rights::ReadExecute).unwrap();
+    space
+        .map(VirtAddr::new(0x40_0000), Frame::allocate().unwrap(), gatehouse_core::memory::Rights::ReadExecute)
+        .unwrap();
     let later = map_mmio(PhysAddr::new(0xfec0_0000), 4).unwrap();
     let own = all_leaves(space.root());
     assert_eq!(own[0].0, 0x40_0000);

@@ -4,13 +4,13 @@ extern crate std;
 use std::vec;
 use std::vec::Vec;
 
+use gatehouse_core::memory::layout::{USER_END, USER_START};
 use proptest::prelude::*;
 
 use elf::abi::PT_INTERP;
 
 use super::*;
 use crate::memory::address_space::PageState;
-use crate::memory::layout::{USER_END, USER_START};
 use crate::memory::{direct_map, frame, test_memory};
 
 const HEADER_SIZE: usize = 64;

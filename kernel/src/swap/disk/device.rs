@@ -2,13 +2,13 @@
 
 use core::fmt;
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use virtio_drivers::device::blk::{SECTOR_SIZE, VirtIOBlk};
 use virtio_drivers::transport::pci::PciTransport;
 
 use super::envelopes::Envelopes;
 use super::memory::DeviceMemory;
 use super::transfers::{Direction, Queue, Transfer};
-use crate::memory::layout::PAGE_SIZE;
 
 /// Sectors of a slot.
 const SECTORS: u64 = PAGE_SIZE / SECTOR_SIZE as u64;

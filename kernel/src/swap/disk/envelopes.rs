@@ -2,10 +2,10 @@
 
 use core::ptr::NonNull;
 
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use virtio_drivers::device::blk::{BlkReq, BlkResp};
 
 use super::device::ACTIVE;
-use crate::memory::layout::PAGE_SIZE;
 use crate::memory::{Frame, direct_map};
 
 /// A request's head and its answer.

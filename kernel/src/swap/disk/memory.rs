@@ -2,12 +2,12 @@
 
 use core::ptr::NonNull;
 
+use gatehouse_core::memory::layout::{DIRECT_MAP_BASE, DIRECT_MAP_SIZE};
 use virtio_drivers::{BufferDirection, Hal, PhysAddr};
 
 use crate::memory::direct_map;
 use crate::memory::frame;
 use crate::memory::kernel_space::map_mmio;
-use crate::memory::layout::{DIRECT_MAP_BASE, DIRECT_MAP_SIZE};
 
 /// The kernel's memory as `virtio-drivers` asks for it. All that is shared lies in the direct map, so that its physical address is
 /// known; there is no IOMMU between.

@@ -53,8 +53,9 @@ impl UserRange {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use std::vec::Vec;
+
+    use proptest::prelude::*;
 
     use super::{PAGE_SIZE, USER_END, USER_START, UserRange};
 
@@ -84,5 +85,19 @@ mod tests {
         assert_eq!(pages(0x1_1fff, 2), [0x1_1000, 0x1_2000]);
         assert_eq!(pages(0x1_1000, 0x1000), [0x1_1000]);
         assert!(pages(0x1_1800, 0).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn each_byte_is_on_one_of_the_pages(start in USER_START..USER_START + 0x4000, length in 0..0x4000_u64) {
+            let range = UserRange::new(start, length).unwrap();
+            prop_assert_eq!((range.start(), range.end(), range.length()), (start, start + length, length));
+            prop_assert_eq!(range.is_empty(), length == 0);
+            let pages = range.pages().collect::<Vec<_>>();
+            prop_assert!(pages.iter().all(|page| page % PAGE_SIZE == 0 && *page < range.end() && page + PAGE_SIZE > start));
+            let mut touched = (start..range.end()).map(|byte| byte & !(PAGE_SIZE - 1));
+            prop_assert!(touched.all(|page| pages.contains(&page)));
+            prop_assert!(pages.is_sorted() && pages.len() as u64 <= length / PAGE_SIZE + 2);
+        }
     }
 }

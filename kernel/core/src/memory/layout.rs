@@ -9,10 +9,19 @@
 //!
 //! Four-level paging; everything from [`KERNEL_HALF_BASE`] up is the same in all address spaces.
 
-pub use crate::arch::{PAGE_SIZE, USER_END, USER_START};
+/// Bytes in a page and in a frame.
+pub const PAGE_SIZE: u64 = 4096;
 
 /// Bytes in a large page, one entry of a page directory.
 pub const LARGE_PAGE_SIZE: u64 = 2 * 1024 * 1024;
+
+/// Lowest user address. Below, nothing is ever mapped: null pointers fault, also as the base of a structure or an array, and
+/// nothing that the processor believes to find at a 16-bit offset from 0, as after RESET, can be a program's.
+pub const USER_START: u64 = 0x1_0000;
+
+/// One past the highest user address. The last canonical page below the gap stays unmapped: a SYSCALL at its end
+/// would make the return address non-canonical.
+pub const USER_END: u64 = 0x7fff_ffff_f000;
 
 /// Bytes of a program's first stack.
 pub const STACK_BYTES: u64 = 64 * 1024;
