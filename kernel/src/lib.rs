@@ -21,7 +21,6 @@ pub mod containment;
 pub mod cpu;
 pub mod entry;
 pub mod facts;
-pub mod firmware;
 pub mod hardware_timer;
 mod invariant;
 pub mod ipc;

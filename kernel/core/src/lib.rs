@@ -13,4 +13,5 @@ extern crate alloc;
 extern crate std;
 
 pub mod fallible;
+pub mod firmware;
 pub mod memory;

@@ -2,13 +2,13 @@
 
 use core::convert::Infallible;
 
+use gatehouse_core::firmware::{FixedTable, Name, PhysicalMemory, Tables};
 use percpu::ApicId;
 use smp::madt::{MadtError, Topology};
 use x86_64::PhysAddr;
 
 use crate::arch::keep_ports;
 use crate::console;
-use crate::firmware::{FixedTable, Name, PhysicalMemory, Tables};
 use crate::memory::kernel_space::map_firmware;
 
 /// What the processor can address.

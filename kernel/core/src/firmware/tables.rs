@@ -12,7 +12,7 @@ use acpi::sdt::SdtHeader;
 use super::bytes::{PhysicalMemory, sum, u32_at, u64_at};
 use super::oddity::{Oddity, Reason, Unusable};
 use super::root_pointer;
-use crate::memory::fallible;
+use crate::fallible;
 
 /// Bytes that every table begins with.
 const HEADER_BYTES: usize = size_of::<SdtHeader>();
