@@ -99,7 +99,7 @@ fn the_floors_are_those_of_the_plan() {
 /// The first cells of the page's table are what the kernel takes for its own words.
 #[test]
 fn every_word_of_the_command_line_is_explained() {
-    let source = text("kernel/src/memory/boot_info/command_line.rs");
+    let source = text("kernel/core/src/command_line.rs");
     let list = between(&source, "KERNEL_WORDS: [&str; ", ";").next().expect("there is the list");
     let known: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
     let page = text("docs/command-line.md");

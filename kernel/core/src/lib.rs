@@ -12,6 +12,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod command_line;
 pub mod fallible;
 pub mod firmware;
 pub mod memory;
+pub mod program;

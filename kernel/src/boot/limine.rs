@@ -9,6 +9,7 @@
 use core::arch::global_asm;
 
 use gatehouse_abi::BootDoor;
+use gatehouse_core::command_line::CommandLine;
 use gatehouse_core::memory::PhysicalRange;
 use limine::BaseRevision;
 use limine::firmware_type::FirmwareType;
@@ -19,7 +20,6 @@ use limine::request::{
 };
 
 use super::entry_state::{BOOT_CODE_SELECTOR, BOOT_DATA_SELECTOR, use_boot_tables};
-use crate::memory::boot_info::CommandLine;
 use crate::memory::boot_info::ImageSegments;
 use crate::memory::boot_info::{BootError, BootInfo, ImagePlacement};
 use crate::memory::boot_info::{MemoryKind, MemoryMap};

@@ -4,10 +4,10 @@
 //! usable, so it is copied before any frame is used.
 
 use gatehouse_abi::BootDoor;
+use gatehouse_core::command_line::{CommandLine, CommandLineError};
 use gatehouse_core::memory::PhysicalRange;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use crate::memory::boot_info::CommandLine;
 use crate::memory::boot_info::{BootError, BootInfo, ImagePlacement};
 use crate::memory::boot_info::{MemoryKind, MemoryMap};
 
@@ -76,10 +76,10 @@ fn command_line(memory: &impl PhysicalMemory, address: u64) -> Result<CommandLin
         let bytes =
             memory.bytes(address, length.saturating_add(1)).ok_or(BootError::OutOfReach("command line", address))?;
         if bytes[length] == 0 {
-            return CommandLine::from_bytes(&bytes[..length]);
+            return Ok(CommandLine::from_bytes(&bytes[..length])?);
         }
     }
-    Err(BootError::CommandLineTooLong)
+    Err(CommandLineError::TooLong.into())
 }
 
 fn memory_kind(number: u32) -> MemoryKind {
@@ -189,6 +189,7 @@ mod tests {
     extern crate std;
     use std::vec::Vec;
 
+    use gatehouse_core::command_line::CommandLineError;
     use proptest::prelude::*;
 
     use crate::memory::boot_info::{ImageSegment, ImageSegments};
@@ -277,7 +278,10 @@ mod tests {
         assert_eq!(fault(&|memory| memory.put(0x2028, &[1 << 40])), BootError::OutOfReach("memory map", 1 << 40));
         assert_eq!(fault(&|memory| memory.put(0x2108, &[u64::MAX])), BootError::BadArchive(0x1f00_0010, u64::MAX));
         assert_eq!(fault(&|memory| memory.put(0x2030, &[0])), BootError::NoMemory);
-        assert_eq!(fault(&|memory| memory.0[0x2200..0x3000].fill(b'x')), BootError::CommandLineTooLong);
+        assert_eq!(
+            fault(&|memory| memory.0[0x2200..0x3000].fill(b'x')),
+            BootError::CommandLine(CommandLineError::TooLong)
+        );
     }
 
     proptest! {

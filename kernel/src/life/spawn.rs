@@ -7,6 +7,7 @@ use core::fmt;
 use gatehouse_abi::{SLOT_FIRST_THREAD, SLOT_OWN_PROGRAM};
 use gatehouse_core::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
 use gatehouse_core::memory::{Rights as PageRights, UserRange};
+use gatehouse_core::program::elf::ElfError;
 use percpu::CpuIndex;
 use x86_64::VirtAddr;
 
@@ -18,7 +19,7 @@ use crate::memory::AddressSpace;
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::frame::Frame as PageFrame;
 use crate::object::{AnyObject, FOREST};
-use crate::program::{NoThread, Program, THREAD_QUOTA, archive, elf, list};
+use crate::program::{LoadError, NoThread, Program, THREAD_QUOTA, archive, list, load};
 use crate::sched::{self, Next};
 use crate::swap;
 use crate::thread::{Affinity, Thread};
@@ -29,7 +30,7 @@ pub enum SpawnError {
     /// The boot archive has no file of this name.
     NoSuchProgram,
     /// The file is not a program that this kernel runs.
-    Elf(elf::ElfError),
+    Elf(ElfError),
     /// Memory ran out.
     OutOfMemory,
     /// The CPU does not exist or is not online.
@@ -72,11 +73,11 @@ impl From<OutOfHeap> for SpawnError {
     }
 }
 
-impl From<elf::LoadError> for SpawnError {
-    fn from(error: elf::LoadError) -> Self {
+impl From<LoadError> for SpawnError {
+    fn from(error: LoadError) -> Self {
         match error {
-            elf::LoadError::Elf(error) => Self::Elf(error),
-            elf::LoadError::OutOfMemory => Self::OutOfMemory,
+            LoadError::Elf(error) => Self::Elf(error),
+            LoadError::OutOfMemory => Self::OutOfMemory,
         }
     }
 }
@@ -111,7 +112,7 @@ pub fn spawn_program(
     let file = archive::find(start.name).ok_or(SpawnError::NoSuchProgram)?;
     let _ = swap::make_room(cpu, file.len() as u64 / PAGE_SIZE + STACK_BYTES / PAGE_SIZE);
     let mut space = AddressSpace::new().map_err(|_| SpawnError::OutOfMemory)?;
-    let entry = elf::load(file, &mut space)?;
+    let entry = load(file, &mut space)?;
     map_stack(&mut space)?;
     let program = Program::new(start.name, parent, start.quiet, space)?;
     let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu)?;

@@ -3,18 +3,17 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod boot_stack;
-mod command_line;
 mod image;
 mod memory_map;
 
 use core::fmt;
 
 use gatehouse_abi::BootDoor;
+use gatehouse_core::command_line::{CommandLine, CommandLineError};
 use gatehouse_core::memory::PhysicalRange;
 use gatehouse_core::memory::layout::BOOT_DIRECT_MAP_SIZE;
 
 pub use boot_stack::boot_stack;
-pub use command_line::{CommandLine, WordError};
 pub use image::{ImageSegment, ImageSegments};
 pub use memory_map::{MemoryKind, MemoryMap, MemoryMapError, MemoryRegion};
 
@@ -63,10 +62,8 @@ pub enum BootError {
     NoMemory,
     /// No ACPI root pointer.
     NoRsdp,
-    /// The command line is longer than the kernel keeps.
-    CommandLineTooLong,
-    /// The command line is not UTF-8 from this byte on.
-    CommandLineNotText(usize),
+    /// The command line cannot be kept.
+    CommandLine(CommandLineError),
     /// The loader passed this many modules; the kernel takes one, the boot archive.
     TooManyModules(u64),
     /// The boot archive's address and length make no range.
@@ -86,10 +83,7 @@ impl fmt::Display for BootError {
             Self::MemoryMap(error) => error.fmt(formatter),
             Self::NoMemory => formatter.write_str("the memory map has no usable RAM"),
             Self::NoRsdp => formatter.write_str("the loader found no ACPI root pointer (RSDP)"),
-            Self::CommandLineTooLong => {
-                write!(formatter, "the command line is longer than {} bytes", CommandLine::MAXIMUM_LENGTH)
-            }
-            Self::CommandLineNotText(byte) => write!(formatter, "the command line is not UTF-8 at byte {byte}"),
+            Self::CommandLine(error) => error.fmt(formatter),
             Self::TooManyModules(count) => {
                 write!(formatter, "the loader passed {count} modules; only one, the boot archive, is supported")
             }
@@ -102,6 +96,12 @@ impl fmt::Display for BootError {
 }
 
 impl core::error::Error for BootError {}
+
+impl From<CommandLineError> for BootError {
+    fn from(error: CommandLineError) -> Self {
+        Self::CommandLine(error)
+    }
+}
 
 impl From<MemoryMapError> for BootError {
     fn from(error: MemoryMapError) -> Self {

@@ -1,61 +1,9 @@
-//! The boot archive: a tar file of programs, in memory for as long as the kernel runs.
+//! The boot archive, in memory for as long as the kernel runs.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::fmt;
-
+use gatehouse_core::program::archive::{Archive, ArchiveError};
 use spin::Once;
-use tar_no_std::{CorruptDataError, TarArchiveRef};
 
-static ARCHIVE: Once<Archive> = Once::new();
-
-/// Why an archive is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ArchiveError {
-    /// It is no tar file, or a damaged one.
-    Damaged(CorruptDataError),
-    /// The name of the file with this number, from 0, is not UTF-8.
-    NameNotText(usize),
-    /// Two files have this name.
-    NameTwice(String),
-}
-
-impl fmt::Display for ArchiveError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged(error) => write!(formatter, "the boot archive is damaged: {error}"),
-            Self::NameNotText(number) => {
-                write!(formatter, "the boot archive's file number {number} has a name that is not UTF-8")
-            }
-            Self::NameTwice(name) => write!(formatter, "the boot archive has two files named `{name}`"),
-        }
-    }
-}
-
-impl core::error::Error for ArchiveError {}
-
-/// Names and contents of an archive's regular files, in their order. Directories and other entries are left out.
-#[derive(Debug)]
-struct Archive {
-    files: Vec<(String, &'static [u8])>,
-}
-
-impl Archive {
-    fn parse(bytes: &'static [u8]) -> Result<Self, ArchiveError> {
-        let archive = TarArchiveRef::new(bytes).map_err(ArchiveError::Damaged)?;
-        let mut files: Vec<(String, &'static [u8])> = Vec::new();
-        for (number, entry) in archive.entries().enumerate() {
-            let name = entry.filename();
-            let name = name.as_str().map_err(|_| ArchiveError::NameNotText(number))?;
-            if files.iter().any(|(other, _)| other == name) {
-                return Err(ArchiveError::NameTwice(name.into()));
-            }
-            #[expect(clippy::disallowed_methods, reason = "before any program runs")]
-            files.push((name.into(), entry.data()));
-        }
-        Ok(Self { files })
-    }
-}
+static ARCHIVE: Once<Archive<'static>> = Once::new();
 
 /// Takes `bytes` as the boot archive. Counts once; later calls change nothing.
 ///
@@ -70,92 +18,17 @@ pub fn initialize(bytes: &'static [u8]) -> Result<(), ArchiveError> {
 /// Files in the archive; 0 when there is no archive.
 #[must_use]
 pub fn count() -> u64 {
-    ARCHIVE.get().map_or(0, |archive| archive.files.len() as u64)
+    ARCHIVE.get().map_or(0, Archive::count)
 }
 
 /// The name of the file with this number, from 0.
 #[must_use]
 pub fn name(number: u64) -> Option<&'static str> {
-    let number = usize::try_from(number).ok()?;
-    ARCHIVE.get()?.files.get(number).map(|(name, _)| name.as_str())
+    ARCHIVE.get()?.name(number)
 }
 
 /// The contents of the file of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static [u8]> {
-    ARCHIVE.get()?.files.iter().find(|(other, _)| other == name).map(|(_, bytes)| *bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-    use std::boxed::Box;
-    use std::vec;
-    use std::vec::Vec;
-
-    use proptest::prelude::*;
-
-    use super::{Archive, ArchiveError, CorruptDataError};
-
-    /// A ustar archive.
-    fn tar(files: &[(&[u8], &[u8])]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for (name, contents) in files {
-            let mut header = [0_u8; 512];
-            header[..name.len()].copy_from_slice(name);
-            header[100..108].copy_from_slice(b"0000644\0");
-            header[124..136].copy_from_slice(std::format!("{:011o}\0", contents.len()).as_bytes());
-            header[136..148].copy_from_slice(b"00000000000\0");
-            header[148..156].fill(b' ');
-            header[156] = b'0';
-            header[257..265].copy_from_slice(b"ustar\x0000");
-            let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-            header[148..156].copy_from_slice(std::format!("{sum:06o}\0 ").as_bytes());
-            bytes.extend(header);
-            bytes.extend(*contents);
-            bytes.resize(bytes.len().next_multiple_of(512), 0);
-        }
-        bytes.resize(bytes.len() + 1024, 0);
-        bytes
-    }
-
-    fn parse(bytes: Vec<u8>) -> Result<Archive, ArchiveError> {
-        Archive::parse(Box::leak(bytes.into_boxed_slice()))
-    }
-
-    #[test]
-    fn files_are_found() {
-        let archive = parse(tar(&[(b"demo", b"one"), (b"user/other", &[7; 1000]), (b"empty", b"")])).unwrap();
-        let files: Vec<_> = archive.files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
-        assert_eq!(files, [("demo", &b"one"[..]), ("user/other", &[7; 1000]), ("empty", b"")]);
-        assert!(parse(vec![0; 1536]).unwrap().files.is_empty());
-    }
-
-    #[test]
-    fn each_fault_is_named() {
-        assert_eq!(parse(vec![]).unwrap_err(), ArchiveError::Damaged(CorruptDataError::EmptyArchive));
-        assert_eq!(parse(vec![1; 700]).unwrap_err(), ArchiveError::Damaged(CorruptDataError::InvalidBlockSize));
-        let mut cut = tar(&[(b"demo", &[7; 1000])]);
-        cut.truncate(1024);
-        assert!(matches!(parse(cut).unwrap_err(), ArchiveError::Damaged(_)));
-        assert_eq!(parse(tar(&[(b"demo", b""), (b"\xff", b"")])).unwrap_err(), ArchiveError::NameNotText(1));
-        assert_eq!(parse(tar(&[(b"a", b""), (b"a", b"")])).unwrap_err(), ArchiveError::NameTwice("a".into()));
-    }
-
-    proptest! {
-        #[test]
-        fn damaged_archives_never_panic(
-            changes in prop::collection::vec((0_usize..4096, any::<u8>()), 0..20),
-            length in 0_usize..4096,
-        ) {
-            let mut bytes = tar(&[(b"demo", b"one"), (b"user/other", &[7; 1000])]);
-            for (place, value) in changes {
-                let place = place % bytes.len();
-                bytes[place] = value;
-            }
-            let _ = parse(bytes.clone());
-            bytes.truncate(length);
-            let _ = parse(bytes);
-        }
-    }
+    ARCHIVE.get()?.find(name)
 }

@@ -3,9 +3,8 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_abi::UTCB_BASE;
+use gatehouse_core::memory::layout::UTCB_END;
 use x86_64::VirtAddr;
-
-use super::UTCB_END;
 
 /// What swapping keeps about a program.
 #[derive(Debug, Default)]

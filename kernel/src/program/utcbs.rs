@@ -2,18 +2,13 @@
 
 use gatehouse_abi::UTCB_BASE;
 use gatehouse_core::memory::Rights;
-use gatehouse_core::memory::layout::{PAGE_SIZE, USER_END};
+use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::VirtAddr;
 
 use super::Program;
 use crate::memory::fallible;
 use crate::memory::{Frame, direct_map};
 use crate::thread::Utcb;
-
-/// One past the last buffer that can exist. From [`UTCB_BASE`] to here programs cannot map or unmap anything.
-pub const UTCB_END: u64 = UTCB_BASE + PAGE_SIZE * 0x10_0000;
-
-const _: () = assert!(UTCB_END < USER_END);
 
 /// A buffer for one thread.
 #[derive(Clone, Copy, Debug)]

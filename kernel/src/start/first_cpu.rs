@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use gatehouse_core::command_line::CommandLine;
 use smp::local_apic::{self, LocalApic, Mode};
 use x86_64::PhysAddr;
 use x86_64::instructions::port::PortWriteOnly;
@@ -16,7 +17,7 @@ use crate::hardware_timer::install_timer;
 use crate::ipi;
 use crate::life;
 use crate::lockdown::watchdog;
-use crate::memory::boot_info::{BootInfo, CommandLine};
+use crate::memory::boot_info::BootInfo;
 use crate::memory::kernel_space::{map_mmio, set_shootdown};
 use crate::memory::{self, direct_map, frame};
 use crate::object::FOREST;

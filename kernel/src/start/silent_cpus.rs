@@ -2,9 +2,8 @@
 
 use alloc::vec::Vec;
 
+use gatehouse_core::command_line::CommandLine;
 use smp::ApicId;
-
-use crate::memory::boot_info::CommandLine;
 
 /// The word of the command line: `silent-cpus=2,5` drops the SIPIs to the CPUs with the indices 2 and 5.
 const KEY: &str = "silent-cpus";

@@ -1,5 +1,6 @@
 //! Deciding, at the start, where pages go.
 
+use gatehouse_core::command_line::CommandLine;
 use gatehouse_core::memory::layout::PAGE_SIZE;
 
 use super::block_pool::BlockPool;
@@ -9,7 +10,6 @@ use super::settings::Setting;
 use super::store::{Store, install};
 use super::waiting::{DEADLINE, LONGEST_DEADLINE, prepare};
 use crate::console;
-use crate::memory::boot_info::CommandLine;
 use crate::memory::frame;
 
 /// The most that the kernel takes for compressed pages without being told, in frames: 256 MiB. Programs are small.

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, UTCB_BASE};
-use gatehouse_core::memory::layout::{LARGE_PAGE_SIZE, PAGE_SIZE};
+use gatehouse_core::memory::layout::{LARGE_PAGE_SIZE, PAGE_SIZE, UTCB_END};
 use gatehouse_core::memory::{Rights, UserRange};
 use heapless::Vec;
 use x86_64::VirtAddr;
@@ -13,7 +13,7 @@ use crate::cpu::ThisCpu;
 use crate::ipi::{flush_program_page, flush_program_range, keep_back};
 use crate::memory::address_space::{MapError, QUOTA, Removed, Unmapped};
 use crate::memory::{AddressSpace, Frame};
-use crate::program::{Program, UTCB_END};
+use crate::program::Program;
 use crate::swap;
 
 /// How many pages one piece of a call maps. Each is filled with zeros.

@@ -9,6 +9,8 @@
 //!
 //! Four-level paging; everything from [`KERNEL_HALF_BASE`] up is the same in all address spaces.
 
+use gatehouse_abi::UTCB_BASE;
+
 /// Bytes in a page and in a frame.
 pub const PAGE_SIZE: u64 = 4096;
 
@@ -28,6 +30,11 @@ pub const STACK_BYTES: u64 = 64 * 1024;
 
 /// One past a program's first stack: a page below the end of user memory.
 pub const STACK_TOP: u64 = USER_END - PAGE_SIZE;
+
+/// One past the last message buffer that can exist. From [`UTCB_BASE`] to here programs cannot map or unmap anything.
+pub const UTCB_END: u64 = UTCB_BASE + PAGE_SIZE * 0x10_0000;
+
+const _: () = assert!(UTCB_END < USER_END);
 
 /// Lowest address of the half that all address spaces share.
 pub const KERNEL_HALF_BASE: u64 = 0xffff_8000_0000_0000;

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::vec::Vec;
 
 use gatehouse_abi::BootDoor;
+use gatehouse_core::command_line::CommandLine;
 use gatehouse_core::memory::PhysicalRange;
 use gatehouse_core::memory::layout::{DIRECT_MAP_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
 use x86_64::structures::paging::{PageTable, PageTableFlags};
@@ -12,7 +13,7 @@ use x86_64::{PhysAddr, VirtAddr};
 
 use super::tables::tables;
 use super::*;
-use crate::memory::boot_info::{BootInfo, CommandLine, ImagePlacement, ImageSegment, ImageSegments, MemoryKind};
+use crate::memory::boot_info::{BootInfo, ImagePlacement, ImageSegment, ImageSegments, MemoryKind};
 use crate::memory::frame::{self, Frame};
 use crate::memory::{AddressSpace, direct_map, test_memory};
 

@@ -5,8 +5,6 @@ use core::str::FromStr;
 
 use heapless::String;
 
-use super::BootError;
-
 /// The words that the kernel reads, or what stands before their `=`; `docs/command-line.md` explains each. A word that is none
 /// of them is for programs, or a slip of the pen.
 const KERNEL_WORDS: [&str; 14] = [
@@ -33,6 +31,26 @@ pub struct CommandLine {
     text: String<{ Self::MAXIMUM_LENGTH }>,
 }
 
+/// Why a command line is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandLineError {
+    /// It is longer than [`CommandLine::MAXIMUM_LENGTH`].
+    TooLong,
+    /// It is not UTF-8 from this byte on.
+    NotText(usize),
+}
+
+impl fmt::Display for CommandLineError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(formatter, "the command line is longer than {} bytes", CommandLine::MAXIMUM_LENGTH),
+            Self::NotText(byte) => write!(formatter, "the command line is not UTF-8 at byte {byte}"),
+        }
+    }
+}
+
+impl core::error::Error for CommandLineError {}
+
 /// A word whose value cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WordError<'a> {
@@ -57,11 +75,10 @@ impl CommandLine {
     /// Copies `bytes`.
     ///
     /// # Errors
-    /// [`BootError::CommandLineTooLong`], [`BootError::CommandLineNotText`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BootError> {
-        let text =
-            core::str::from_utf8(bytes).map_err(|error| BootError::CommandLineNotText(error.valid_up_to()))?.trim();
-        Ok(Self { text: String::try_from(text).map_err(|_| BootError::CommandLineTooLong)? })
+    /// [`CommandLineError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CommandLineError> {
+        let text = core::str::from_utf8(bytes).map_err(|error| CommandLineError::NotText(error.valid_up_to()))?.trim();
+        Ok(Self { text: String::try_from(text).map_err(|_| CommandLineError::TooLong)? })
     }
 
     /// The whole line.
@@ -106,7 +123,7 @@ impl CommandLine {
 
 #[cfg(test)]
 mod tests {
-    use super::{BootError, CommandLine, WordError};
+    use super::{CommandLine, CommandLineError, WordError};
 
     #[test]
     fn values_words_and_numbers() {
@@ -133,12 +150,9 @@ mod tests {
 
     #[test]
     fn bad_lines_are_refused() {
-        assert_eq!(CommandLine::from_bytes(b"ab\xff"), Err(BootError::CommandLineNotText(2)));
+        assert_eq!(CommandLine::from_bytes(b"ab\xff"), Err(CommandLineError::NotText(2)));
         let longest = [b'x'; CommandLine::MAXIMUM_LENGTH];
         assert!(CommandLine::from_bytes(&longest).is_ok());
-        assert_eq!(
-            CommandLine::from_bytes(&[b'x'; CommandLine::MAXIMUM_LENGTH + 1]),
-            Err(BootError::CommandLineTooLong)
-        );
+        assert_eq!(CommandLine::from_bytes(&[b'x'; CommandLine::MAXIMUM_LENGTH + 1]), Err(CommandLineError::TooLong));
     }
 }

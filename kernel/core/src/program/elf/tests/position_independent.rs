@@ -43,18 +43,13 @@ fn program(loads: &[Load], tags: &[Tag], relocations: &[Relocation]) -> Vec<u8> 
 
 #[test]
 fn words_are_relocated_and_nothing_else() {
-    let _guard = test_memory::frames();
     // The second lies on two pages; the fourth is in what the file does not have.
     let relocations =
         [(0x1a00, RELATIVE, 0x10), (0x1ffc, RELATIVE, 0x1234_5678), (0x1b01, RELATIVE, -8), (0x37f8, RELATIVE, 0)];
     let file = program(&LOADS, &tags(&relocations), &relocations);
-    let mut space = AddressSpace::new_without_kernel().unwrap();
-    assert_eq!(load(&file, &mut space), Ok(BASE + 0x10));
-    let byte = |address: u64| {
-        let physical = space.translate(VirtAddr::new(address)).unwrap().physical;
-        // SAFETY: a byte of the arena, in a frame that `space` owns and that nobody changes.
-        unsafe { direct_map::pointer(physical.as_u64()).read() }
-    };
+    let mut space = Space::with_room_for(4);
+    let plan = plan(&file).unwrap();
+    assert_eq!((plan.load(&mut space), plan.entry()), (Ok(()), BASE + 0x10));
     for address in (0..0x800).chain(0x1800..0x3800) {
         let changed = relocations.iter().find(|(word, ..)| (*word..word + 8).contains(&address));
         let expected = match changed {
@@ -63,7 +58,7 @@ fn words_are_relocated_and_nothing_else() {
             None if address < 0x2100 => file[address as usize],
             None => 0,
         };
-        assert_eq!(byte(BASE + address), expected, "{address:#x}");
+        assert_eq!(space.byte(BASE + address), expected, "{address:#x}");
     }
 }
 
@@ -156,9 +151,8 @@ proptest! {
             assert_safe(&plan);
             let pages: usize = plan.segments.iter().map(|segment| segment.memory.pages().count()).sum();
             if loaded == 0 && pages < 100 {
-                let _guard = test_memory::frames();
-                let mut space = AddressSpace::new_without_kernel().unwrap();
-                prop_assert_eq!(load(&bytes, &mut space), Ok(plan.entry()));
+                let mut space = Space::with_room_for(pages);
+                prop_assert_eq!((plan.load(&mut space), space.pages.len()), (Ok(()), pages));
             }
         }
     }

@@ -129,29 +129,3 @@ impl fmt::Display for ElfError {
 }
 
 impl core::error::Error for ElfError {}
-
-/// Why a program was not loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoadError {
-    /// The file is no program that this kernel runs.
-    Elf(ElfError),
-    /// No frames are left.
-    OutOfMemory,
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Elf(error) => error.fmt(out),
-            Self::OutOfMemory => out.write_str("no memory is left"),
-        }
-    }
-}
-
-impl core::error::Error for LoadError {}
-
-impl From<ElfError> for LoadError {
-    fn from(error: ElfError) -> Self {
-        Self::Elf(error)
-    }
-}

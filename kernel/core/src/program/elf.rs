@@ -1,6 +1,6 @@
 //! Programs as static ELF64 files, with fixed addresses or position-independent.
 //!
-//! [`plan`] decides everything and touches nothing; [`load`] carries a plan out. Format: "Tool Interface Standard
+//! [`plan`] decides everything and touches nothing; [`Plan::load`] carries it out. Format: "Tool Interface Standard
 //! Executable and Linking Format Specification", and the "System V Application Binary Interface, AMD64 Architecture
 //! Processor Supplement".
 
@@ -12,16 +12,12 @@ use elf::file::{Class, ELF64_EHDR_TAILSIZE, FileHeader, parse_ident};
 use elf::parse::{ParseAt, ParseError};
 use elf::segment::{ProgramHeader, SegmentTable};
 use gatehouse_abi::UTCB_BASE;
-use gatehouse_core::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
-use gatehouse_core::memory::{Rights, UserRange};
 use heapless::Vec;
-use x86_64::VirtAddr;
 
-use super::UTCB_END;
-use crate::memory::address_space::MapError;
-use crate::memory::{AddressSpace, Frame, direct_map};
+use crate::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP, UTCB_END};
+use crate::memory::{Rights, UserRange};
 
-pub use error::{ElfError, LoadError};
+pub use error::ElfError;
 use relocations::Relocations;
 
 /// The most program headers that a file may have.
@@ -62,6 +58,17 @@ struct Segment<'file> {
 }
 
 impl Segment<'_> {
+    /// Writes what the page at `page` has of the file; it is all zeros.
+    fn fill(&self, page: u64, bytes: &mut [u8; PAGE_SIZE as usize]) {
+        let from = page.max(self.memory.start());
+        let to = (page + PAGE_SIZE).min(self.memory.start() + self.file.len() as u64);
+        if from < to {
+            let source = (from - self.memory.start()) as usize..(to - self.memory.start()) as usize;
+            let target = (from - page) as usize..(to - page) as usize;
+            bytes[target].copy_from_slice(&self.file[source]);
+        }
+    }
+
     /// Whether so many bytes from an address are in it.
     fn holds(&self, address: u64, length: u64) -> bool {
         let end = address.checked_add(length);
@@ -75,6 +82,44 @@ impl Plan<'_> {
     pub const fn entry(&self) -> u64 {
         self.entry
     }
+
+    /// Puts the program into `target`, where nothing may be before.
+    ///
+    /// # Errors
+    /// The first that `target` has; part of the program is there then.
+    pub fn load<T: Target>(&self, target: &mut T) -> Result<(), T::Error> {
+        for segment in &self.segments {
+            for page in segment.memory.pages() {
+                target.map(page, segment.rights, |bytes| segment.fill(page, bytes))?;
+            }
+        }
+        for (word, addend) in self.relocations.words() {
+            // It may lie on two pages.
+            let bytes = addend.wrapping_add(self.base).to_le_bytes();
+            (word.wrapping_add(self.base)..).zip(bytes).for_each(|(address, byte)| target.write(address, byte));
+        }
+        Ok(())
+    }
+}
+
+/// Where a program is put.
+pub trait Target {
+    /// Why a page cannot be mapped.
+    type Error;
+
+    /// Maps a page at `page`, with the access of `rights`. Its bytes are zeros, and then what `fill` makes of them.
+    ///
+    /// # Errors
+    /// The target's own.
+    fn map(
+        &mut self,
+        page: u64,
+        rights: Rights,
+        fill: impl FnOnce(&mut [u8; PAGE_SIZE as usize]),
+    ) -> Result<(), Self::Error>;
+
+    /// Writes a byte of a page that was mapped.
+    fn write(&mut self, address: u64, byte: u8);
 }
 
 /// Reads the file and decides how it is loaded. Any bytes are allowed.
@@ -242,53 +287,6 @@ fn part(file: &[u8], offset: u64, length: u64) -> Option<&[u8]> {
 /// The whole pages around `memory`. The end of the user half is page-aligned, so that nothing wraps.
 fn pages_of(memory: UserRange) -> Range<u64> {
     memory.start() & !(PAGE_SIZE - 1)..memory.end().next_multiple_of(PAGE_SIZE)
-}
-
-/// Loads the program in `file` into `space`, which holds nothing yet; answers the entry.
-///
-/// # Errors
-/// [`LoadError`]. After [`LoadError::OutOfMemory`] part of the program is in `space`, which is to be dropped.
-///
-/// # Panics
-/// When something is mapped in `space` where the program goes.
-pub fn load(file: &[u8], space: &mut AddressSpace) -> Result<u64, LoadError> {
-    let plan = plan(file)?;
-    for segment in &plan.segments {
-        for page in segment.memory.pages() {
-            let frame = filled_frame(segment, page).ok_or(LoadError::OutOfMemory)?;
-            match space.map(VirtAddr::new(page), frame, segment.rights) {
-                Ok(()) => {}
-                Err(MapError::OutOfFrames | MapError::QuotaReached) => return Err(LoadError::OutOfMemory),
-                Err(error) => panic!("a program is loaded into an address space that is not empty: {error}"),
-            }
-        }
-    }
-    for (word, addend) in plan.relocations.words() {
-        write_word(space, word.wrapping_add(plan.base), addend.wrapping_add(plan.base));
-    }
-    Ok(plan.entry)
-}
-
-/// Writes a word of a program that does not run yet; it may lie on two pages.
-fn write_word(space: &mut AddressSpace, address: u64, value: u64) {
-    for (at, byte) in (address..).zip(value.to_le_bytes()) {
-        let Some(found) = space.translate(VirtAddr::new(at)) else { unreachable!("the plan has a page there") };
-        // SAFETY: a byte of a frame that `space` owns, which is borrowed exclusively; no CPU runs the program yet.
-        unsafe { direct_map::pointer(found.physical.as_u64()).write(byte) };
-    }
-}
-
-/// The contents of the page at `page`.
-fn filled_frame(segment: &Segment<'_>, page: u64) -> Option<Frame> {
-    let mut frame = Frame::allocate_zeroed().ok()?;
-    let from = page.max(segment.memory.start());
-    let to = (page + PAGE_SIZE).min(segment.memory.start() + segment.file.len() as u64);
-    if from < to {
-        let source = (from - segment.memory.start()) as usize..(to - segment.memory.start()) as usize;
-        let target = (from - page) as usize..(to - page) as usize;
-        frame.bytes_mut()[target].copy_from_slice(&segment.file[source]);
-    }
-    Some(frame)
 }
 
 mod error;

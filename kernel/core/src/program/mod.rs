@@ -1,0 +1,4 @@
+//! The files of programs.
+
+pub mod archive;
+pub mod elf;
