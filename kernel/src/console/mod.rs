@@ -1,6 +1,5 @@
 //! What the kernel says: lines for people on the serial port, records for tools on the debug console.
 
-mod byte_queue;
 mod debug_port;
 mod input;
 mod marked;

@@ -8,7 +8,8 @@
 
 use core::fmt;
 
-use super::byte_queue::ByteQueue;
+use gatehouse_core::byte_queue::ByteQueue;
+
 use super::marked::{LINE_END, MARK, Sink, put_kernel_text, put_program_line};
 
 /// Bytes that may wait.

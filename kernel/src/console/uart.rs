@@ -4,11 +4,11 @@
 
 use core::fmt::Write;
 
+use gatehouse_core::byte_queue::ByteQueue;
 use uart_16550::backend::PioBackend;
 use uart_16550::spec::registers::{IER, LSR};
 use uart_16550::{Config, Uart16550};
 
-use super::byte_queue::ByteQueue;
 use super::transmitter::{Line, Transmitter};
 
 /// COM1.

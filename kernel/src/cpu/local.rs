@@ -5,13 +5,14 @@ use core::mem::offset_of;
 
 use alloc::sync::Arc;
 use gatehouse_abi::ProgramEnd;
+use gatehouse_core::cpu::allowance::Allowance;
+use gatehouse_core::interrupt_rate::Rate;
 
 use percpu::CpuIndex;
 
-use super::{Allowance, ThisCpu};
+use super::ThisCpu;
 use crate::arch::{self, Frame, InstructionInfo};
 use crate::invariant::invariant;
-use crate::irq::Rate;
 use crate::lockdown::watchdog::Watchdog;
 use crate::memory::set_aside::SetAside;
 use crate::sched::{Audit, ExitQueue, RunQueue};

@@ -5,7 +5,6 @@
 //! to its block's counters, and to the lines of its `Remote` that only it writes; and to its set of pending IPIs when another
 //! CPU has poked it.
 
-mod allowance;
 mod last_entry;
 mod local;
 mod nmi_state;
@@ -14,7 +13,6 @@ mod remote;
 mod table;
 mod this_cpu;
 
-pub use allowance::{Allowance, MOST_AT_ONCE, PERIOD_NANOSECONDS};
 pub use last_entry::LastEntry;
 pub use local::Local;
 pub use nmi_state::NmiState;

@@ -1,8 +1,9 @@
 //! An interrupt of a driver outside the kernel has come: who is told. What is looked at is this CPU's own, and the interrupt's.
 
+use gatehouse_core::interrupt_rate::BATCH;
+
 use super::interrupt::{Interrupt, Report};
 use super::place::{find, vectors_of};
-use super::storm::BATCH;
 use super::vector_table::Arrival;
 use crate::arch::Frame;
 use crate::console;

@@ -1,5 +1,7 @@
 //! Device interrupts, and the interrupt controller's own complaints.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use super::{arrival, serial};
 use crate::arch::Frame;
 use crate::clock;
@@ -7,6 +9,20 @@ use crate::console;
 use crate::cpu::ThisCpu;
 use crate::sched::Next;
 use crate::swap;
+
+/// Storms so far, of all sources.
+static STORMS: AtomicU64 = AtomicU64::new(0);
+
+/// Storms since the start.
+#[must_use]
+pub fn storms() -> u64 {
+    STORMS.load(Ordering::Relaxed)
+}
+
+/// Interrupts of one source have come too often.
+pub(super) fn count_storm() {
+    STORMS.fetch_add(1, Ordering::Relaxed);
+}
 
 /// A device interrupt. One that nobody asked for is counted, told once a power of two, and ended.
 pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
@@ -31,8 +47,8 @@ fn unexpected(cpu: &ThisCpu, vector: u64) {
     let mut rate = cpu.local().unexpected_rate.get();
     let storm = rate.count(clock::nanoseconds_since_start);
     cpu.local().unexpected_rate.set(rate);
-    if let Some(storm) = storm {
-        storm.count();
+    if storm.is_some() {
+        count_storm();
     }
     if count.is_power_of_two() {
         console::line(format_args!(

@@ -8,14 +8,15 @@ use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::Error;
+use gatehouse_core::interrupt_rate::{Rate, Storm};
 use percpu::CpuIndex;
 
 use super::claim::{Claim, Identity};
+use super::device::count_storm;
 use super::io_apics::Connection;
 use super::line_state::{LineState, Reaction, Refusal};
 use super::place::{Place, reachable, settle};
 use super::source::Source;
-use super::storm::{Rate, Storm};
 use crate::clock;
 use crate::cpu::{Block, ThisCpu};
 use crate::ipc::{self, Notification, Signalled};
@@ -249,7 +250,7 @@ impl Interrupt {
             let reaction = match driver.rate.count(clock::nanoseconds_since_start) {
                 None => driver.line_state.arrived(),
                 Some(storm) => {
-                    storm.count();
+                    count_storm();
                     let is_first = !core::mem::replace(&mut driver.reported, true);
                     report = is_first.then(|| (storm, driver.program.upgrade()));
                     driver.line_state.stormed()

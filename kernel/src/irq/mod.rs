@@ -12,11 +12,9 @@ mod place;
 pub mod serial;
 mod serial_input;
 mod source;
-mod storm;
 mod vector_table;
 
-pub use device::{controller_error, device, device_here};
+pub use device::{controller_error, device, device_here, storms};
 pub use interrupt::Interrupt;
 pub use place::DeviceVectors;
 pub use serial_input::bind_console;
-pub use storm::{Rate, storms};

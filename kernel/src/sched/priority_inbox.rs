@@ -3,8 +3,9 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use gatehouse_core::sched::PRIORITIES;
+
 use super::{Inbox, InboxEntry};
-use crate::thread::PRIORITIES;
 
 /// An [`Inbox`] for each priority. Any CPU puts, the owner takes one at a time, as many as it has time for.
 #[derive(Debug)]

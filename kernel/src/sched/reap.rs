@@ -1,5 +1,6 @@
 //! Getting rid of the threads of programs that end.
 
+use gatehouse_core::time::DeadlineTree;
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
@@ -12,7 +13,6 @@ use crate::cpu::{self, ThisCpu};
 use crate::ipi::{self, poke};
 use crate::sync::assert_no_locks_held;
 use crate::thread::{Thread, ThreadList, ThreadTimerAdapter};
-use crate::time::DeadlineTree;
 
 /// Ends every thread of an ending program that this CPU holds.
 pub fn reap(cpu: &ThisCpu) -> Next {

@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 use core::cell::{Cell, RefCell};
 
+use gatehouse_core::sched::PRIORITIES;
 use intrusive_collections::LinkedList;
 use percpu::CpuIndex;
 
-use crate::thread::{PRIORITIES, QueueAdapter, Thread};
+use crate::thread::{QueueAdapter, Thread};
 
 const _: () = assert!(PRIORITIES == u64::BITS as usize, "one bit a priority");
 

@@ -2,11 +2,13 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use gatehouse_core::cpu::allowance::{MOST_AT_ONCE, PERIOD_NANOSECONDS};
+use gatehouse_core::sched::PRIORITIES;
+
 use super::slice::hold_back;
 use crate::arch::ticks;
 use crate::clock::clock;
-use crate::cpu::{MOST_AT_ONCE, PERIOD_NANOSECONDS, ThisCpu};
-use crate::thread::PRIORITIES;
+use crate::cpu::ThisCpu;
 
 /// A period of the allowance in clock ticks, once it was worked out.
 static PERIOD: AtomicU64 = AtomicU64::new(0);

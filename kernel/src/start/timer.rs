@@ -1,8 +1,9 @@
 //! How fast the time-stamp counter and the local APIC's timer run.
 
+use gatehouse_core::time::clock_rate::{Comparison, GOOD_PPM};
 use smp::local_apic::{LocalApic, TimerMode, Vector, has_tsc_deadline};
 
-use crate::arch::{Calibration, Comparison, GOOD_PPM, KernelInterrupt, calibrate, is_emulator, ticks};
+use crate::arch::{Calibration, KernelInterrupt, calibrate, is_emulator, ticks};
 use crate::hardware_timer::{HardwareTimer, Rate};
 
 /// What the measurement counts down from: 10 ms at 1 GHz, 100 ms at 100 MHz.

@@ -7,14 +7,14 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_abi::{PageLoss, SwapInformation};
 use gatehouse_core::memory::layout::PAGE_SIZE;
+use gatehouse_core::swap::page_codec::{Compressed, checksum, is_zero};
+use gatehouse_core::swap::slot_table::{Contents, SlotTable, State};
 use intrusive_collections::LinkedList;
 use spin::Once;
 use x86_64::VirtAddr;
 
 use super::block_pool::BlockPool;
 use super::disk::{Direction, Disk, QUEUED_OUT, Transfer};
-use super::page_codec::{Compressed, checksum, is_zero};
-use super::slot_table::{Contents, SlotTable, State};
 use super::waiting::begin;
 use crate::cpu::ThisCpu;
 use crate::memory::Frame;

@@ -3,13 +3,13 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::PageLoss;
+use gatehouse_core::swap::page_codec::checksum;
 use intrusive_collections::LinkedList;
 use percpu::CpuIndex;
 use spin::Once;
 use x86_64::VirtAddr;
 
 use super::disk::{self, Direction, Disk, Finished, Transfer, VECTOR, take_threads};
-use super::page_codec::checksum;
 use super::send_away::{put_back, return_page};
 use super::store::{Store, store};
 use crate::arch::ticks;

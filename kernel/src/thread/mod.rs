@@ -21,8 +21,6 @@ pub use attention::{Attention, Special};
 pub use list::ThreadList;
 pub use look::{Attended, LookRequest};
 pub use off_cpu::OffCpu;
-pub use thread::{
-    DEFAULT_PRIORITY, PRIORITIES, QueueAdapter, SaveArea, SenderAdapter, Thread, ThreadTimerAdapter, count,
-};
+pub use thread::{DEFAULT_PRIORITY, QueueAdapter, SaveArea, SenderAdapter, Thread, ThreadTimerAdapter, count};
 pub use utcb::Utcb;
 pub use wait::Wait;

@@ -8,6 +8,8 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use gatehouse_abi::TrapNumber;
+use gatehouse_core::sched::PRIORITIES;
+use gatehouse_core::time::{Key, Timed};
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
 
@@ -20,10 +22,7 @@ use crate::object::{Space, register_object};
 use crate::program::{Program, UtcbSlot};
 use crate::sched::{ExitLink, InboxEntry};
 use crate::sync::{Mutex, rank};
-use crate::time::{Key, Timed};
 
-/// Priorities: 0 is the lowest.
-pub const PRIORITIES: usize = *gatehouse_abi::PRIORITIES.end() as usize + 1;
 /// What threads start with.
 pub const DEFAULT_PRIORITY: u8 = gatehouse_abi::DEFAULT_PRIORITY as u8;
 

@@ -7,17 +7,13 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod capability;
-mod deadline_tree;
 mod interrupt;
-mod lanes;
 mod setting;
 mod timer;
 mod timer_list;
 
 pub use capability::TimerCapability;
-pub use deadline_tree::{DeadlineTree, Key, Timed};
 pub use interrupt::{arm_if_nothing_due, timer_interrupt};
-pub use lanes::Lanes;
 pub use setting::Setting;
 pub use timer::{Action, Firings, Timer, TimerAdapter, changed_elsewhere};
 pub use timer_list::{Due, TimerList};

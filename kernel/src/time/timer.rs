@@ -5,11 +5,12 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 use alloc::sync::Arc;
 
+use gatehouse_core::sched::PRIORITIES;
+use gatehouse_core::time::{Key, Timed};
 use intrusive_collections::{KeyAdapter, RBTreeAtomicLink};
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
-use super::deadline_tree::{Key, Timed};
 use super::setting::{OFF, Setting};
 use crate::arch::ticks;
 use crate::cpu::{self, ThisCpu};
@@ -18,7 +19,6 @@ use crate::ipc::Notification;
 use crate::ipi::poke;
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::sched::{InboxEntry, Next, Worker, own_priority};
-use crate::thread::PRIORITIES;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 

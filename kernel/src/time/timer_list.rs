@@ -4,8 +4,8 @@ use core::cell::{Cell, RefCell};
 
 use alloc::sync::Arc;
 
-use super::deadline_tree::{DeadlineTree, Timed};
-use super::lanes::Lanes;
+use gatehouse_core::time::{DeadlineTree, Lanes, Timed};
+
 use super::timer::{Timer, TimerAdapter};
 use crate::thread::{Thread, ThreadTimerAdapter};
 

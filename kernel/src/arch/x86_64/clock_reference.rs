@@ -2,10 +2,12 @@
 
 use core::fmt;
 
+use gatehouse_core::time::clock_rate::{
+    Comparison, POLL_LIMIT, REFUSED_PPM, RateRange, TOLD_PPM, compare, narrow, weigh,
+};
 use x86_64::instructions::port::Port;
 
 use super::clock::ticks;
-use super::clock_rate::{Comparison, POLL_LIMIT, REFUSED_PPM, RateRange, TOLD_PPM, compare, narrow, weigh};
 
 /// What one comparison lasts: long enough for one part in a thousand, short enough not to be felt.
 const INTERVAL_MICROSECONDS: u64 = 10_000;

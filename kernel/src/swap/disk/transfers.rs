@@ -3,13 +3,13 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use gatehouse_core::swap::slot_table::Contents;
 use heapless::Deque;
 use intrusive_collections::LinkedList;
 use x86_64::VirtAddr;
 
 use crate::memory::Frame;
 use crate::program::Program;
-use crate::swap::slot_table::Contents;
 use crate::thread::{QueueAdapter, Thread};
 
 /// Where a page goes.

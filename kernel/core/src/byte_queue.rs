@@ -15,6 +15,7 @@ impl<const CAPACITY: usize> ByteQueue<CAPACITY> {
         Self { bytes: [0; CAPACITY], first: 0, length: 0 }
     }
 
+    /// Whether none wait.
     pub fn is_empty(&self) -> bool {
         self.length() == 0
     }
@@ -69,6 +70,12 @@ impl<const CAPACITY: usize> ByteQueue<CAPACITY> {
             done += count;
         }
         done
+    }
+}
+
+impl<const CAPACITY: usize> Default for ByteQueue<CAPACITY> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -6,7 +6,7 @@ use intrusive_collections::rbtree::RBTreeOps;
 use intrusive_collections::{Adapter, DefaultPointerOps, KeyAdapter};
 
 use super::deadline_tree::{DeadlineTree, Key, Timed};
-use crate::thread::PRIORITIES;
+use crate::sched::PRIORITIES;
 
 /// A tree of entries for each priority, its lane. Lanes below a floor can be held back until a moment.
 pub struct Lanes<T: Timed, A>

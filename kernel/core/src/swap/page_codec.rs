@@ -4,9 +4,10 @@
 //! short; its safe decoder checks every length, so that no bytes make it write outside of the page. The checksum is XXH64:
 //! the fastest one in emulation and on hardware that needs neither vector registers nor tables.
 
-use gatehouse_core::memory::layout::PAGE_SIZE;
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 use xxhash_rust::xxh64::xxh64;
+
+use crate::memory::layout::PAGE_SIZE;
 
 /// A page's bytes.
 pub type Page = [u8; PAGE_SIZE as usize];

@@ -1,34 +1,16 @@
 //! When interrupts come too often to be of use.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 /// Interrupts of one source that are looked at together, so that the clock is read once for all of them.
 pub const BATCH: u32 = 1000;
 /// Nanoseconds that so many must take at least: 200,000 interrupts a second are more than devices raise that are served,
 /// and leave a CPU little time for anything else.
 pub const SHORTEST_BATCH_NS: u64 = 5_000_000;
 
-/// Storms so far, of all sources.
-static STORMS: AtomicU64 = AtomicU64::new(0);
-
-/// Storms since the start.
-#[must_use]
-pub fn storms() -> u64 {
-    STORMS.load(Ordering::Relaxed)
-}
-
 /// A batch of interrupts came too fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storm {
     /// Nanoseconds that [`BATCH`] interrupts took.
     pub nanoseconds: u64,
-}
-
-impl Storm {
-    /// Counts it.
-    pub fn count(self) {
-        STORMS.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// How often one source interrupts.

@@ -1,0 +1,5 @@
+//! Who runs next.
+
+mod priority;
+
+pub use priority::PRIORITIES;
