@@ -12,7 +12,6 @@
 extern crate alloc;
 
 pub mod arch;
-mod atomic;
 pub mod boot;
 pub mod capability;
 pub mod clock;

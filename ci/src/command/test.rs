@@ -83,7 +83,7 @@ fn build_models(filter: Option<&str>) -> Result<Vec<Executable>> {
     let options = [
         "--release",
         "--quiet",
-        "--package=smp",
+        "--package=gatehouse-smp",
         "--package=gatehouse-core",
         "--package=kernel",
         "--lib",

@@ -10,12 +10,14 @@
 
 extern crate alloc;
 
+mod atomic;
 pub mod byte_queue;
 pub mod command_line;
 pub mod cpu;
 pub mod fallible;
 pub mod firmware;
 pub mod interrupt_rate;
+pub mod intrusive;
 pub mod memory;
 pub mod program;
 pub mod sched;

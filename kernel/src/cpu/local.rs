@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use gatehouse_abi::ProgramEnd;
 use gatehouse_core::cpu::allowance::Allowance;
 use gatehouse_core::interrupt_rate::Rate;
+use gatehouse_core::intrusive::{ExitQueue, RunQueue};
 
 use percpu::CpuIndex;
 
@@ -15,7 +16,7 @@ use crate::arch::{self, Frame, InstructionInfo};
 use crate::invariant::invariant;
 use crate::lockdown::watchdog::Watchdog;
 use crate::memory::set_aside::SetAside;
-use crate::sched::{Audit, ExitQueue, RunQueue};
+use crate::sched::Audit;
 use crate::swap::Trouble;
 use crate::thread::Thread;
 use crate::time::TimerList;
@@ -36,7 +37,7 @@ pub struct Local {
     /// Which thread's hardware breakpoints the debug registers hold: [`arch::DebugRegisters::identity`]; 0 for none.
     debug_registers: Cell<u64>,
     /// What is ready to run here.
-    pub run_queue: RunQueue,
+    pub run_queue: RunQueue<Thread>,
     /// What waits for a moment in time here.
     pub timers: TimerList,
     /// What may still be done here for threads that are not more urgent than the one that runs.

@@ -4,12 +4,12 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 
 use alloc::sync::Arc;
 use crossbeam_utils::CachePadded;
+use gatehouse_core::intrusive::{Inbox, PriorityInbox};
 use smp::ipi::PendingSet;
 
 use super::Placement;
 use crate::memory::frame::FrameCache;
 use crate::memory::kernel_space::kernel_root;
-use crate::sched::{Inbox, PriorityInbox};
 use crate::thread::{Attended, Thread};
 use crate::time::Timer;
 

@@ -5,11 +5,13 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use gatehouse_core::intrusive::{Owed, take_client_at_breakpoint};
+
 use super::cancel::{hold_waits, honour_marks};
 use super::fault::record;
 use super::handler::FaultHandler;
 use super::message::{Sending, transfer};
-use super::reply_right::{Owed, owe, take_client_at_breakpoint};
+use super::reply::owe;
 use crate::arch::{Arch, ArchTrap as _, TrapFrame as _};
 use crate::console;
 use crate::cpu::ThisCpu;
@@ -104,7 +106,7 @@ pub fn deliver_pending(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
             drop(queues);
             thread.set_wait(Wait::for_reply(Sending::Fault));
             transfer(&thread, Sending::Fault, &receiver, badge);
-            owe::<Thread>(&receiver, thread, Owed::Breakpoint);
+            owe(&receiver, thread, Owed::Breakpoint);
             receiver.set_wait(Wait::Nothing);
             sched::wake(cpu, receiver)
         }

@@ -7,12 +7,11 @@ use alloc::sync::Arc;
 use core::sync::atomic::{Ordering, fence};
 
 use gatehouse_abi::Error;
+use gatehouse_core::intrusive::{Stable, take_client};
 use intrusive_collections::LinkedList;
 
 use super::breakpoint::leave_paused;
 use super::endpoint::Endpoint;
-use super::link::Stable;
-use super::reply_right::take_client;
 use crate::arch::TrapFrame as _;
 use crate::cpu::ThisCpu;
 use crate::program::{self, EndingAdapter, Program};

@@ -5,18 +5,17 @@ use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::{Error, MessageTag};
+use gatehouse_core::intrusive::{ExitLink, Linked, Owed};
 
 use super::cancel::{close, honour_marks};
-use super::link::Linked;
 use super::message::{Sending, transfer};
-use super::queues::Queues;
-use super::reply::forget_client;
-use super::reply_right::{Owed, owe};
+use super::reply::{forget_client, owe};
 use super::switch::{block_current, run_instead};
+use super::waiter::Queues;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::object::{Close, Counted, register_object};
-use crate::sched::{self, ExitLink, Next};
+use crate::sched::{self, Next};
 use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::{OffCpu, Thread, Wait};
 
@@ -134,7 +133,7 @@ pub(super) fn meet(cpu: &ThisCpu, receiver: Arc<Thread>, badge: u64, sending: Se
     let Some(client) = block_current(cpu, Wait::for_reply(sending)) else { unreachable!("a running thread sends") };
     transfer(&client, sending, &receiver, badge);
     let owed = owed_for(&client, sending);
-    owe::<Thread>(&receiver, client, owed);
+    owe(&receiver, client, owed);
     run_instead(cpu, receiver)
 }
 

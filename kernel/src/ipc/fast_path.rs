@@ -14,13 +14,14 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{MessageTag, REPLY_RESUME, TrapNumber};
+use gatehouse_core::intrusive::Owed;
 
 use super::endpoint::Endpoint;
 use super::fault::record;
 use super::message::transfer_fault;
 use super::notification::{self, Notification};
-use super::queues::Queues;
-use super::reply_right::{Owed, owe};
+use super::reply::owe;
+use super::waiter::Queues;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::capability::Rights;
 use crate::cpu::ThisCpu;
@@ -289,7 +290,7 @@ pub unsafe fn reply_receive_elsewhere(
 fn give_way_to(cpu: &ThisCpu, receiver: Arc<Thread>, owed: Owed) -> *const Frame {
     receiver.set_wait(Wait::Nothing);
     let Some(client) = sched::detach_current(cpu) else { unreachable!("a running thread gives way") };
-    owe::<Thread>(&receiver, client, owed);
+    owe(&receiver, client, owed);
     sched::hand_over_elsewhere(cpu, receiver);
     sched::pick_anew(cpu)
 }

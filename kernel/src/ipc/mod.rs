@@ -23,15 +23,12 @@ mod fast_path;
 mod fault;
 pub mod handler;
 mod limit;
-mod link;
-mod lone_receiver;
 mod message;
 pub mod notification;
-mod queues;
 mod reply;
-mod reply_right;
 mod saved_reply;
 mod switch;
+mod waiter;
 
 pub use breakpoint::{deliver_pending, take_breakpoint, with_owed_fault, with_waiting_fault};
 pub use cancel::{cancel, cancelled, inspect_client, release_clients};
@@ -43,10 +40,7 @@ pub use fast_path::{
 pub use fault::deliver_fault;
 pub use handler::FaultHandler;
 pub use limit::HOOKS;
-pub use link::{Link, Linked};
 pub use message::{Sending, fault_message};
 pub use notification::{Notification, Signalled};
-pub use queues::Turn;
 pub use reply::{reply, reply_receive};
-pub use reply_right::{Owed, Party, ReplyRight};
 pub use saved_reply::SavedReply;

@@ -8,17 +8,16 @@ use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::{Error, MessageTag};
+use gatehouse_core::intrusive::{ExitLink, Linked, LoneReceiver};
 use intrusive_collections::LinkedList;
 
 use super::cancel;
 use super::limit;
-use super::link::Linked;
-use super::lone_receiver::LoneReceiver;
 use super::switch::block_current;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::object::{Close, Counted, register_object};
-use crate::sched::{self, ExitLink, Next};
+use crate::sched::{self, Next};
 use crate::sync::{Mutex, rank};
 use crate::thread::{OffCpu, QueueAdapter, Thread, Wait};
 
@@ -52,7 +51,7 @@ impl Signalled {
 pub(super) struct State {
     bits: u64,
     /// A waiter that waits alone is here and not in the list.
-    pub(super) lone: LoneReceiver,
+    pub(super) lone: LoneReceiver<Thread>,
     waiters: LinkedList<QueueAdapter>,
     /// Cleared with the last capability.
     open: bool,

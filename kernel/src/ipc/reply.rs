@@ -6,15 +6,24 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, REPLY_REGISTERS, REPLY_RESUME};
+use gatehouse_core::intrusive::{self, Owed};
 
 use super::endpoint::{Endpoint, wait_as_receiver};
 use super::message::copy_rest;
 use super::switch::run_instead;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
+use crate::invariant::invariant;
 use crate::program;
 use crate::sched::{self, Next};
 use crate::thread::{OffCpu, Thread, Wait};
+
+/// Makes `server` owe a reply to `client`, which the caller owns. Only by the server's owner, and it owes none yet.
+#[inline(always)]
+pub(super) fn owe(server: &Thread, client: Arc<Thread>, owed: Owed) {
+    invariant(server.reply_right().is_none());
+    intrusive::owe(server, client, owed);
+}
 
 /// Whoever waits for a reply of the running thread, which is about to receive again, will never get one.
 pub(super) fn forget_client(cpu: &ThisCpu) {
@@ -95,7 +104,7 @@ pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, clie
         return super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking());
     };
     let queues = endpoint.queues.lock();
-    if queues.senders.is_empty() && queues.open && !tag.is_non_blocking() {
+    if !queues.has_senders() && queues.open && !tag.is_non_blocking() {
         wait_as_receiver(cpu, queues, endpoint);
         return run_instead(cpu, client);
     }

@@ -10,12 +10,11 @@ use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::Error;
+use gatehouse_core::intrusive::{ExitLink, Linked};
 
 use super::cancel::{Waits, abandon, hold_waits};
-use super::link::Linked;
 use crate::cpu::ThisCpu;
 use crate::object::{Close, Counted, register_object};
-use crate::sched::ExitLink;
 use crate::sync::{Mutex, rank};
 use crate::thread::{OffCpu, Thread};
 

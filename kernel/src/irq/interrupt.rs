@@ -9,6 +9,7 @@ use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::Error;
 use gatehouse_core::interrupt_rate::{Rate, Storm};
+use gatehouse_core::intrusive::ExitLink;
 use percpu::CpuIndex;
 
 use super::claim::{Claim, Identity};
@@ -23,7 +24,7 @@ use crate::ipc::{self, Notification, Signalled};
 use crate::object::{Close, Counted, register_object};
 use crate::pci::{Device, Message};
 use crate::program::Program;
-use crate::sched::{ExitLink, Next};
+use crate::sched::Next;
 use crate::sync::{Mutex, rank, try_lock_briefly};
 use crate::thread::Thread;
 

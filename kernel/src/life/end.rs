@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{EndCause, PageLoss, ProgramEnd, TrapNumber};
+use gatehouse_core::intrusive::{End, Stage};
 use spin::Once;
 
 use super::paused::pause;
@@ -11,7 +12,7 @@ use crate::cpu::ThisCpu;
 use crate::ipi;
 use crate::object::{FOREST, drop_removed};
 use crate::program::{Fates, Program};
-use crate::sched::{self, End, Next, ProgramHooks, Stage};
+use crate::sched::{self, Next, ProgramHooks};
 use crate::thread::{OffCpu, Thread};
 use crate::{console, ipc, swap};
 

@@ -8,6 +8,7 @@ use gatehouse_abi::{SLOT_FIRST_THREAD, SLOT_OWN_PROGRAM};
 use gatehouse_core::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
 use gatehouse_core::memory::{Rights as PageRights, UserRange};
 use gatehouse_core::program::elf::ElfError;
+use gatehouse_core::sched::Affinity;
 use percpu::CpuIndex;
 use x86_64::VirtAddr;
 
@@ -22,7 +23,7 @@ use crate::object::{AnyObject, FOREST};
 use crate::program::{LoadError, NoThread, Program, THREAD_QUOTA, archive, list, load};
 use crate::sched::{self, Next};
 use crate::swap;
-use crate::thread::{Affinity, Thread};
+use crate::thread::Thread;
 
 /// Why a program was not started.
 #[derive(Debug)]

@@ -4,9 +4,10 @@ use alloc::sync::Arc;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use gatehouse_core::intrusive::{End, Stage};
+
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible::{self, OutOfHeap};
-use crate::sched::{End, Stage};
 
 /// An object where threads wait. Other references than capabilities do not keep it open.
 ///
@@ -16,7 +17,7 @@ pub unsafe trait Close {
     /// How many capabilities of it exist.
     fn capabilities(&self) -> &AtomicUsize;
 
-    /// Where in it there is an [`ExitLink`](crate::sched::ExitLink), in bytes, by which it waits to be closed and that serves
+    /// Where in it there is an [`ExitLink`](gatehouse_core::intrusive::ExitLink), in bytes, by which it waits to be closed and that serves
     /// nothing else.
     const EXIT_LINK: usize;
 

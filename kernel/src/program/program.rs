@@ -8,6 +8,7 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gatehouse_abi::ProgramEnd;
+use gatehouse_core::intrusive::ExitLink;
 use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
 use percpu::CpuIndex;
 
@@ -18,7 +19,6 @@ use crate::memory::fallible::{self, OutOfHeap};
 use crate::memory::shared_frame::FrameQuota;
 use crate::object::{Space, new_space, register_object};
 use crate::pci::PinningFunctions;
-use crate::sched::ExitLink;
 use crate::sync::{Mutex, MutexGuard, rank};
 use crate::thread::{Thread, ThreadList};
 

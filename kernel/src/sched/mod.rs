@@ -3,32 +3,24 @@
 //! Each CPU schedules alone: its run queue is touched by no other. Threads come from other CPUs through the inbox, with an
 //! IPI when the CPU may not look by itself. Where a thread goes that may run on several CPUs is decided in [`placement`]. Handlers answer a [`Next`]; only [`pick`] acts on it.
 
-mod exit_queue;
-mod inbox;
 mod next;
 mod placement;
-mod priority_inbox;
 mod ready;
 mod reap;
 mod registered;
-mod run_queue;
 mod slice;
 mod suspend;
 mod switch;
 mod work;
 
-pub use exit_queue::{End, ExitLink, ExitQueue, Stage};
-pub use inbox::{Inbox, InboxEntry};
 pub use next::Next;
 pub use placement::{Audit, install_board, is_anybody_roaming, roaming_begins, roaming_ends};
-pub use priority_inbox::PriorityInbox;
 pub use ready::{
     deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, queue_preempted,
     slice_ended, start, wake, yield_now,
 };
 pub use reap::{reap, stop_threads_on, wait_until_left};
 pub use registered::{MessageHooks, ProgramHooks, install_hooks, thread_gone};
-pub use run_queue::RunQueue;
 pub use slice::{ensure_slice, install_slice, wait_until};
 pub use suspend::{Suspended, resume, set_affinity, suspend};
 pub use switch::{

@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use gatehouse_abi::Error;
+use gatehouse_core::sched::Affinity;
 use smp::ipi::Kind;
 
 use super::placement::let_leave;
@@ -16,7 +17,7 @@ use super::work::Worker;
 use super::{Next, detach_current, start};
 use crate::cpu::{self, ThisCpu};
 use crate::ipi::poke;
-use crate::thread::{Affinity, Thread};
+use crate::thread::Thread;
 
 /// How far the thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

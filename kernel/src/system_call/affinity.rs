@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{AFFINITY_LIMIT, ANY_CPU, Error, SLOT_NONE};
+use gatehouse_core::sched::{Affinity, AffinityError};
 use percpu::CpuIndex;
 use smp::CpuSet;
 
@@ -12,7 +13,7 @@ use crate::capability::Rights;
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
 use crate::sched::{self, Next};
-use crate::thread::{Affinity, AffinityError, Thread};
+use crate::thread::Thread;
 use crate::user_copy;
 
 /// Says on which CPUs a thread may run.
@@ -73,7 +74,7 @@ pub(super) fn read_affinity(thread: &Thread, address: u64, length: u64) -> Resul
             }
         }
     }
-    Affinity::new(set, |index| cpu::by_index(index).is_some()).map_err(|error| match error {
+    Affinity::new(set, |index| cpu::by_index(index).is_some(), fallible::new_box).map_err(|error| match error {
         AffinityError::Empty => Error::InvalidArgument,
         AffinityError::NotOnline(_) => Error::NoSuchCpu,
         AffinityError::OutOfHeap => Error::OutOfMemory,

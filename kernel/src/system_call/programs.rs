@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{ANY_CPU, Error, ProgramEnd, SPAWN_QUIET, SPAWN_SUSPENDED};
+use gatehouse_core::sched::Affinity;
 use percpu::CpuIndex;
 
 use super::affinity::read_affinity;
@@ -15,7 +16,7 @@ use crate::life::{self, SpawnError, Start, Waited};
 use crate::memory::fallible;
 use crate::program;
 use crate::sched::Next;
-use crate::thread::{Affinity, Thread};
+use crate::thread::Thread;
 use crate::user_copy;
 
 /// Names longer than this are in no archive.

@@ -2,9 +2,10 @@
 
 use alloc::boxed::Box;
 
+use gatehouse_core::sched::Affinity;
 use percpu::CpuIndex;
 
-use super::{Affinity, Special, Thread};
+use super::{Special, Thread};
 use crate::sched;
 
 impl Thread {

@@ -5,9 +5,10 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use gatehouse_abi::TrapNumber;
+use gatehouse_core::intrusive::{Link, Linked, Party, ReplyRight};
 
 use super::{Thread, Utcb, Wait};
-use crate::ipc::{Endpoint, FaultHandler, Link, Linked, Notification, Party, ReplyRight, SavedReply};
+use crate::ipc::{Endpoint, FaultHandler, Notification, SavedReply};
 use crate::program::UtcbSlot;
 use crate::sync::{Mutex, rank};
 

@@ -3,12 +3,10 @@
 //! A thread is always in one place, which owns it: on a CPU (`current`), in a CPU's run queue or inbox, in a timer list, or
 //! with whatever it waits for. Moving it moves an `Arc`.
 
-mod affinity;
 mod attention;
 mod debug;
 mod home;
 mod list;
-mod look;
 mod messages;
 mod off_cpu;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
@@ -16,11 +14,11 @@ mod thread;
 mod utcb;
 mod wait;
 
-pub use affinity::{Affinity, AffinityError};
 pub use attention::{Attention, Special};
 pub use list::ThreadList;
-pub use look::{Attended, LookRequest};
 pub use off_cpu::OffCpu;
-pub use thread::{DEFAULT_PRIORITY, QueueAdapter, SaveArea, SenderAdapter, Thread, ThreadTimerAdapter, count};
+pub use thread::{
+    Attended, DEFAULT_PRIORITY, QueueAdapter, SaveArea, SenderAdapter, Thread, ThreadTimerAdapter, count,
+};
 pub use utcb::Utcb;
 pub use wait::Wait;

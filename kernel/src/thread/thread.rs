@@ -8,19 +8,19 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use gatehouse_abi::TrapNumber;
-use gatehouse_core::sched::PRIORITIES;
+use gatehouse_core::intrusive::{ExitLink, InboxEntry, Link, ReplyRight, Runnable, Turn};
+use gatehouse_core::sched::{Affinity, LookRequest, PRIORITIES};
 use gatehouse_core::time::{Key, Timed};
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
 
-use super::{Affinity, Attended, Attention, LookRequest, Special, Wait};
+use super::{Attention, Special, Wait};
 use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
 use crate::cpu::ThisCpu;
-use crate::ipc::{Endpoint, FaultHandler, Link, Notification, ReplyRight, SavedReply, Turn};
+use crate::ipc::{Endpoint, FaultHandler, Notification, SavedReply};
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::object::{Space, register_object};
 use crate::program::{Program, UtcbSlot};
-use crate::sched::{ExitLink, InboxEntry};
 use crate::sync::{Mutex, rank};
 
 /// What threads start with.
@@ -172,12 +172,38 @@ impl Timed for Thread {
     }
 }
 
+// SAFETY: the tag is set here alone, by the run queues of the CPU that owns the thread; `set_priority` is for its owner while it
+// is in no queue, and so is every other use of the link: it is in one list at a time.
+unsafe impl Runnable for Thread {
+    type Adapter = QueueAdapter;
+
+    #[inline(always)]
+    fn priority(&self) -> u8 {
+        self.priority()
+    }
+
+    /// Another queue's tag may be out of date; the own CPU's queue's is not: only that CPU sets and clears it.
+    #[inline(always)]
+    fn queued(&self) -> u32 {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    fn set_queued(&self, tag: u32) {
+        self.queued.store(tag, Ordering::Relaxed);
+    }
+}
+
 // SAFETY: the link is used by inboxes alone, and whoever puts a thread into one owns it.
 unsafe impl InboxEntry for Thread {
     fn next_link(&self) -> &AtomicPtr<Self> {
         &self.inbox_next
     }
 }
+
+/// The mark of the link by which threads are in [`crate::cpu::Remote::attended`].
+#[derive(Debug)]
+pub struct Attended;
 
 // SAFETY: the link is used by inboxes of that mark alone, and `LookRequest::ask` lets one caller at a time put the thread into
 // one.
@@ -389,20 +415,6 @@ impl Thread {
     #[must_use]
     pub const fn look_request(&self) -> &LookRequest {
         &self.look_request
-    }
-
-    /// The tag of the run queue that it is in; 0 for none. Another queue's may be out of date; the own CPU's queue's is not: only
-    /// that CPU sets and clears it.
-    #[must_use]
-    #[inline(always)]
-    pub fn queued(&self) -> u32 {
-        self.queued.load(Ordering::Relaxed)
-    }
-
-    /// Sets that. Only by the CPU of the queue.
-    #[inline(always)]
-    pub fn set_queued(&self, tag: u32) {
-        self.queued.store(tag, Ordering::Relaxed);
     }
 
     /// Whether it waits for a program to end.

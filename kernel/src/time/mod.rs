@@ -8,12 +8,10 @@
 
 mod capability;
 mod interrupt;
-mod setting;
 mod timer;
 mod timer_list;
 
 pub use capability::TimerCapability;
 pub use interrupt::{arm_if_nothing_due, timer_interrupt};
-pub use setting::Setting;
 pub use timer::{Action, Firings, Timer, TimerAdapter, changed_elsewhere};
 pub use timer_list::{Due, TimerList};

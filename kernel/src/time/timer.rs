@@ -5,20 +5,20 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 use alloc::sync::Arc;
 
+use gatehouse_core::intrusive::InboxEntry;
 use gatehouse_core::sched::PRIORITIES;
-use gatehouse_core::time::{Key, Timed};
+use gatehouse_core::time::{Key, OFF, Setting, Timed};
 use intrusive_collections::{KeyAdapter, RBTreeAtomicLink};
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
-use super::setting::{OFF, Setting};
 use crate::arch::ticks;
 use crate::cpu::{self, ThisCpu};
 use crate::hardware_timer::arm;
 use crate::ipc::Notification;
 use crate::ipi::poke;
 use crate::memory::fallible::{self, OutOfHeap};
-use crate::sched::{InboxEntry, Next, Worker, own_priority};
+use crate::sched::{Next, Worker, own_priority};
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 

@@ -2,9 +2,6 @@
 //! threads".
 
 mod audit;
-mod board;
-mod choice;
-mod cpu_flags;
 mod give;
 mod place;
 mod state;

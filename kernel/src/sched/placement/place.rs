@@ -5,7 +5,6 @@ use alloc::sync::Arc;
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
-use super::choice::{Situation, choose};
 use super::state::{board, is_idle};
 use crate::cpu::{self, ThisCpu};
 use crate::ipi::poke;
@@ -14,6 +13,7 @@ use crate::sched::registered::thread_gone;
 use crate::sched::suspend::park;
 use crate::sched::{Next, enqueue};
 use crate::thread::Thread;
+use gatehouse_core::sched::placement::{Situation, choose};
 
 /// Whether a thread that becomes ready here could run at once.
 fn is_free(cpu: &ThisCpu) -> bool {

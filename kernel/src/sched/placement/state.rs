@@ -3,15 +3,12 @@
 use percpu::CpuIndex;
 use spin::Once;
 
-use super::board::{Board, Roaming};
 use crate::cpu;
+use gatehouse_core::sched::placement::{Board, Roaming};
 
 /// Made once, before any thread.
 static BOARD: Once<Board> = Once::new();
-#[cfg(not(all(loom, test)))]
 static ROAMING: Roaming = Roaming::none();
-#[cfg(all(loom, test))]
-static ROAMING: std::sync::LazyLock<Roaming> = std::sync::LazyLock::new(Roaming::none);
 
 /// Makes the board for so many CPUs.
 pub fn install_board(cpus: usize) {

@@ -40,7 +40,8 @@ impl<'waiter> KeyAdapter<'waiter> for TestSenders {
     }
 }
 
-impl Waiter for TestWaiter {
+// SAFETY: a waiter with its link in a tree is among senders.
+unsafe impl Waiter for TestWaiter {
     type Adapter = TestAdapter;
     type Senders = TestSenders;
 

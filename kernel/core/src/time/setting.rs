@@ -178,23 +178,23 @@ mod loom_tests {
     }
 
     #[test]
-    fn a_timer_that_is_cleared_twice_fires_or_is_taken_back() {
+    fn loom_a_timer_that_is_cleared_twice_fires_or_is_taken_back() {
         model([OFF, OFF]);
     }
 
     #[test]
-    fn a_timer_that_is_cleared_and_set_elsewhere_fires_once_for_each_value_or_is_taken_back() {
+    fn loom_a_timer_that_is_cleared_and_set_elsewhere_fires_once_for_each_value_or_is_taken_back() {
         model([OFF, 3]);
     }
 
     #[test]
-    fn a_timer_that_is_set_twice_elsewhere_fires_once_for_each_value_or_is_taken_back() {
+    fn loom_a_timer_that_is_set_twice_elsewhere_fires_once_for_each_value_or_is_taken_back() {
         model([2, 3]);
     }
 
     /// The same value again must not make an old entry fire for it and then be lost or doubled.
     #[test]
-    fn a_timer_that_is_set_to_the_moment_that_it_has_fires_once_for_each_value_or_is_taken_back() {
+    fn loom_a_timer_that_is_set_to_the_moment_that_it_has_fires_once_for_each_value_or_is_taken_back() {
         model([1, 1]);
     }
 }

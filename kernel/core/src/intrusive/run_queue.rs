@@ -3,17 +3,34 @@
 use alloc::sync::Arc;
 use core::cell::{Cell, RefCell};
 
-use gatehouse_core::sched::PRIORITIES;
-use intrusive_collections::LinkedList;
+use intrusive_collections::linked_list::LinkedListOps;
+use intrusive_collections::{Adapter, DefaultPointerOps, LinkedList};
 use percpu::CpuIndex;
 
-use crate::thread::{QueueAdapter, Thread};
+use crate::sched::PRIORITIES;
 
-const _: () = assert!(PRIORITIES == u64::BITS as usize, "one bit a priority");
+/// What can be ready: a thread; in tests, something that needs no machine.
+///
+/// # Safety
+/// [`Self::queued`] answers what [`Self::set_queued`] was called with last, or 0 before, and run queues alone call that. The
+/// priority does not change while this is not 0, and the link of the adapter is used by nothing else then.
+pub unsafe trait Runnable: Sized {
+    /// Leads from it to its link.
+    type Adapter: Adapter<LinkOps: LinkedListOps, PointerOps = DefaultPointerOps<Arc<Self>>> + Default;
+
+    /// How urgent it is, below [`PRIORITIES`].
+    fn priority(&self) -> u8;
+
+    /// The tag of the run queue that it is in, 0 for none.
+    fn queued(&self) -> u32;
+
+    /// Sets the tag.
+    fn set_queued(&self, tag: u32);
+}
 
 /// Ready threads by priority.
-pub struct RunQueue {
-    queues: RefCell<[LinkedList<QueueAdapter>; PRIORITIES]>,
+pub struct RunQueue<T: Runnable> {
+    queues: RefCell<[LinkedList<T::Adapter>; PRIORITIES]>,
     /// Bit `p` is set if `queues[p]` holds a thread.
     occupied: Cell<u64>,
     /// The highest bit of `occupied`, 0 if there is none: one load tells whether anybody has to go first.
@@ -23,25 +40,25 @@ pub struct RunQueue {
 }
 
 // SAFETY: the lists hold `Arc`s; the queue belongs to one CPU at a time.
-unsafe impl Send for RunQueue {}
+unsafe impl<T: Runnable + Send + Sync> Send for RunQueue<T> {}
 
-impl core::fmt::Debug for RunQueue {
+impl<T: Runnable> core::fmt::Debug for RunQueue<T> {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(out, "RunQueue(occupied priorities {:#x})", self.occupied.get())
     }
 }
 
-impl RunQueue {
+impl<T: Runnable> RunQueue<T> {
     /// An empty queue, for this CPU.
     #[must_use]
     pub fn new(cpu: CpuIndex) -> Self {
-        let queues = core::array::from_fn(|_| LinkedList::new(QueueAdapter::new()));
+        let queues = core::array::from_fn(|_| LinkedList::new(T::Adapter::default()));
         Self { queues: RefCell::new(queues), occupied: Cell::new(0), highest: Cell::new(0), tag: cpu.get() + 1 }
     }
 
     /// Puts a thread behind all others of its priority.
     #[inline(always)]
-    pub fn push(&self, thread: Arc<Thread>) {
+    pub fn push(&self, thread: Arc<T>) {
         let priority = thread.priority();
         self.occupied.set(self.occupied.get() | 1 << priority);
         self.highest.set(self.highest.get().max(priority));
@@ -50,7 +67,7 @@ impl RunQueue {
     }
 
     /// Takes the thread that is to run.
-    pub fn pop(&self) -> Option<Arc<Thread>> {
+    pub fn pop(&self) -> Option<Arc<T>> {
         if self.is_empty() {
             return None;
         }
@@ -69,12 +86,12 @@ impl RunQueue {
 
     /// Whether a thread is in this queue.
     #[must_use]
-    pub fn has(&self, thread: &Thread) -> bool {
+    pub fn has(&self, thread: &T) -> bool {
         thread.queued() == self.tag
     }
 
     /// Takes a thread out by its own link, wherever it stands; `None` if it is not in this queue.
-    pub fn remove(&self, thread: &Thread) -> Option<Arc<Thread>> {
+    pub fn remove(&self, thread: &T) -> Option<Arc<T>> {
         if !self.has(thread) {
             return None;
         }
@@ -124,12 +141,12 @@ impl RunQueue {
     }
 
     /// Whether the condition holds for one of the first threads, so many at most, those of the highest priority first.
-    pub fn has_one(&self, most: usize, mut condition: impl FnMut(&Thread) -> bool) -> bool {
+    pub fn has_one(&self, most: usize, mut condition: impl FnMut(&T) -> bool) -> bool {
         self.queues.borrow().iter().rev().flatten().take(most).any(&mut condition)
     }
 
     /// Takes out the first thread that the condition holds for, of so many at most, those of the highest priority first.
-    pub fn take_one(&self, most: usize, mut condition: impl FnMut(&Thread) -> bool) -> Option<Arc<Thread>> {
+    pub fn take_one(&self, most: usize, mut condition: impl FnMut(&T) -> bool) -> Option<Arc<T>> {
         let mut left = most;
         for (priority, queue) in self.queues.borrow_mut().iter_mut().enumerate().rev() {
             let mut cursor = queue.front_mut();
@@ -151,7 +168,7 @@ impl RunQueue {
     }
 
     /// Takes out every thread that the condition holds for.
-    pub fn take_matching(&self, condition: impl Fn(&Thread) -> bool, mut each: impl FnMut(Arc<Thread>)) {
+    pub fn take_matching(&self, condition: impl Fn(&T) -> bool, mut each: impl FnMut(Arc<T>)) {
         for (priority, queue) in self.queues.borrow_mut().iter_mut().enumerate() {
             let mut cursor = queue.front_mut();
             while let Some(thread) = cursor.get() {
@@ -168,3 +185,6 @@ impl RunQueue {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -10,7 +10,6 @@ use gatehouse_abi::TrapNumber;
 
 use super::link::{Link, Linked, Stable};
 use crate::atomic::{AtomicPtr, Ordering};
-use crate::invariant::invariant;
 
 /// What the reply is owed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +67,13 @@ impl<T: Party> ReplyRight<T> {
         Self::client_in(self.0.load(Ordering::Acquire))
     }
 
+    /// Whether no reply is owed; out of date at once, but for the server's owner, if it is so.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_none(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
     /// Takes the client: whoever calls this owns it, and it points to its server no longer.
     #[must_use]
     #[inline(always)]
@@ -93,25 +99,26 @@ impl<T: Party> ReplyRight<T> {
     }
 }
 
-/// Makes `server` owe a reply to `client`, which the caller owns. It owes none yet; only by the server's owner.
+/// Makes `server` owe a reply to `client`, which the caller owns. It owes none yet: if it does, that client is never freed. Only
+/// by the server's owner.
 #[inline(always)]
-pub(super) fn owe<T: Party>(server: &T, client: Arc<T>, owed: Owed) {
+pub fn owe<T: Party>(server: &T, client: Arc<T>, owed: Owed) {
     let right = server.reply_right();
-    invariant(right.0.load(Ordering::Relaxed).is_null());
+    debug_assert!(right.is_none());
     client.server().set(server);
     right.0.store(ReplyRight::word(Arc::into_raw(client), owed), Ordering::Release);
 }
 
 /// Takes a client away from whoever owes it a reply: the caller owns it then. `None` if nobody does, or somebody else takes it.
 #[must_use]
-pub(super) fn take_client<T: Party>(client: &T, stable: &impl Stable) -> Option<Arc<T>> {
+pub fn take_client<T: Party>(client: &T, stable: &impl Stable) -> Option<Arc<T>> {
     let right = client.server().follow(stable)?.reply_right();
     right.take_owed(client, Owed::Answer).or_else(|| right.take_owed(client, Owed::Breakpoint))
 }
 
 /// The same for a client that stands at a breakpoint, and for no other.
 #[must_use]
-pub(super) fn take_client_at_breakpoint<T: Party>(client: &T, stable: &impl Stable) -> Option<Arc<T>> {
+pub fn take_client_at_breakpoint<T: Party>(client: &T, stable: &impl Stable) -> Option<Arc<T>> {
     client.server().follow(stable)?.reply_right().take_owed(client, Owed::Breakpoint)
 }
 

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use percpu::CpuIndex;
 use smp::CpuSet;
 
-use crate::memory::fallible;
+use crate::fallible::OutOfHeap;
 
 /// A set of CPUs, at least one of which is online.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +30,15 @@ pub enum AffinityError {
 }
 
 impl Affinity {
-    /// The CPUs of a set.
+    /// The CPUs of a set, for which `keep` has memory.
     ///
     /// # Errors
     /// [`AffinityError`].
-    pub fn new(set: CpuSet, is_online: impl Fn(CpuIndex) -> bool) -> Result<Self, AffinityError> {
+    pub fn new(
+        set: CpuSet,
+        is_online: impl Fn(CpuIndex) -> bool,
+        keep: impl FnOnce(CpuSet) -> Result<Box<CpuSet>, OutOfHeap>,
+    ) -> Result<Self, AffinityError> {
         if let Some(missing) = set.iter().find(|cpu| !is_online(*cpu)) {
             return Err(AffinityError::NotOnline(missing));
         }
@@ -44,7 +48,7 @@ impl Affinity {
             (Some(only), None) => Ok(Self::One(only)),
             _ => {
                 drop(members);
-                fallible::new_box(set).map(Self::Some).map_err(|_| AffinityError::OutOfHeap)
+                keep(set).map(Self::Some).map_err(|_| AffinityError::OutOfHeap)
             }
         }
     }
@@ -81,13 +85,13 @@ impl Affinity {
 
 #[cfg(test)]
 mod tests {
-    use super::{Affinity, AffinityError};
+    use super::{Affinity, AffinityError, OutOfHeap};
     use percpu::CpuIndex;
     use smp::CpuSet;
 
     fn made(members: &[u32]) -> Result<Affinity, AffinityError> {
         let set: CpuSet = members.iter().copied().map(CpuIndex::new).collect();
-        Affinity::new(set, |cpu| cpu.get() != 3 && cpu.get() < 600)
+        Affinity::new(set, |cpu| cpu.get() != 3 && cpu.get() < 600, |set| Ok(Box::new(set)))
     }
 
     #[test]
@@ -95,6 +99,16 @@ mod tests {
         assert_eq!(made(&[]), Err(AffinityError::Empty));
         assert_eq!(made(&[0, 3]), Err(AffinityError::NotOnline(CpuIndex::new(3))));
         assert_eq!(made(&[700]), Err(AffinityError::NotOnline(CpuIndex::new(700))));
+    }
+
+    #[test]
+    fn a_set_that_cannot_be_kept_is_refused_and_one_that_need_not_be_is_taken() {
+        let new = |members: &[u32]| {
+            let set: CpuSet = members.iter().copied().map(CpuIndex::new).collect();
+            Affinity::new(set, |_| true, |_| Err(OutOfHeap))
+        };
+        assert_eq!(new(&[1, 2]), Err(AffinityError::OutOfHeap));
+        assert_eq!(new(&[2]), Ok(Affinity::One(CpuIndex::new(2))));
     }
 
     #[test]

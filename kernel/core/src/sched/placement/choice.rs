@@ -3,44 +3,37 @@
 use percpu::CpuIndex;
 
 use super::board::Board;
-use crate::thread::Affinity;
+use crate::sched::Affinity;
 
 /// A thread that is ready, and who asks where it goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Situation {
+pub struct Situation {
     /// Where it ran last.
-    pub(super) last: CpuIndex,
+    pub last: CpuIndex,
     /// The CPU that asks.
-    pub(super) here: CpuIndex,
+    pub here: CpuIndex,
     /// Nothing runs or waits there.
-    pub(super) here_is_free: bool,
+    pub here_is_free: bool,
 }
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Choice {
-    pub(super) cpu: CpuIndex,
+pub struct Choice {
+    /// Where it goes.
+    pub cpu: CpuIndex,
     /// The CPU is idle, and expects the thread.
-    pub(super) claimed: bool,
+    pub claimed: bool,
 }
 
 /// In this order: where it ran last, if nothing runs there; the CPU that asks, likewise; any idle CPU; where it ran last; the
 /// CPU that asks; any other one; all of them only if the thread may run there.
-pub(super) fn choose(
-    affinity: &Affinity,
-    board: &Board,
-    situation: Situation,
-    is_idle: impl Fn(CpuIndex) -> bool,
-) -> Choice {
+pub fn choose(affinity: &Affinity, board: &Board, situation: Situation, is_idle: impl Fn(CpuIndex) -> bool) -> Choice {
     let Situation { last, here, here_is_free } = situation;
     let unclaimed = |cpu| Choice { cpu, claimed: false };
     if let Affinity::One(only) = affinity {
         return unclaimed(*only);
     }
     let free_here = here_is_free && affinity.contains(here);
-    if last == here && free_here {
-        return unclaimed(here);
-    }
     if last != here && affinity.contains(last) && board.claim(last, &is_idle) {
         return Choice { cpu: last, claimed: true };
     }
@@ -74,7 +67,7 @@ mod tests {
 
     fn some(members: &[u32]) -> Affinity {
         let set: CpuSet = members.iter().copied().map(CpuIndex::new).collect();
-        Affinity::new(set, |_| true).unwrap()
+        Affinity::new(set, |_| true, |set| Ok(Box::new(set))).unwrap()
     }
 
     #[test]

@@ -2,10 +2,6 @@
 
 use crate::atomic::{AtomicU64, Ordering};
 
-/// The mark of the link by which threads are in [`crate::cpu::Remote::attended`].
-#[derive(Debug)]
-pub struct Attended;
-
 /// Nobody has asked, or it is over.
 const OVER: u64 = 0;
 /// The thread is in the inbox of a CPU, or is about to be put there.
@@ -86,7 +82,7 @@ mod loom_tests {
 
     /// Two CPUs each make a change and ask; the third takes what is in its inbox, and looks.
     #[test]
-    fn no_change_is_missed_and_nothing_is_put_in_twice() {
+    fn loom_no_change_is_missed_and_nothing_is_put_in_twice() {
         loom::model(|| {
             let request = Arc::new(LookRequest::new());
             let changes = Arc::new(AtomicU64::new(0));

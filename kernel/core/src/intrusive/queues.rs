@@ -7,7 +7,6 @@ use intrusive_collections::rbtree::RBTreeOps;
 use intrusive_collections::{Adapter, DefaultPointerOps, KeyAdapter, LinkedList, RBTree};
 
 use super::lone_receiver::LoneReceiver;
-use crate::thread::{QueueAdapter, SenderAdapter, Thread, Wait};
 
 /// Where a sender stands among others: those of a higher priority go first, and of one priority those that came first.
 ///
@@ -25,7 +24,10 @@ impl Turn {
 }
 
 /// What waits: a thread; in tests, something that needs no machine.
-pub(super) trait Waiter: Sized {
+///
+/// # Safety
+/// [`Self::is_sender`] says what it says.
+pub unsafe trait Waiter: Sized {
     /// Leads from it to its link, which is in no list while it does not wait.
     type Adapter: Adapter<LinkOps: LinkedListOps, PointerOps = DefaultPointerOps<Arc<Self>>> + Default;
     /// The same among senders.
@@ -48,44 +50,16 @@ pub(super) trait Waiter: Sized {
     fn leave(&self);
 }
 
-impl Waiter for Thread {
-    type Adapter = QueueAdapter;
-    type Senders = SenderAdapter;
-
-    #[inline(always)]
-    fn priority(&self) -> u8 {
-        self.priority()
-    }
-
-    fn set_turn(&self, turn: Turn) {
-        self.turn().set(turn);
-    }
-
-    fn is_sender(&self) -> bool {
-        self.is_among_senders()
-    }
-
-    #[inline(always)]
-    fn sends_fault(&self) -> bool {
-        self.wait() == Wait::ToSendFault
-    }
-
-    #[inline(always)]
-    fn leave(&self) {
-        self.endpoint().clear();
-    }
-}
-
 /// Who waits. At most one of senders and receivers has anybody in it.
 ///
 /// Everything costs the same however many wait, but for what a sender costs: a step for each doubling of their number.
-pub(super) struct Queues<W: Waiter = Thread> {
-    pub(super) senders: RBTree<W::Senders>,
-    pub(super) receivers: LinkedList<W::Adapter>,
+pub struct Queues<W: Waiter> {
+    senders: RBTree<W::Senders>,
+    receivers: LinkedList<W::Adapter>,
     /// A receiver that waits alone is here and not in the list.
-    pub(super) lone: LoneReceiver<W>,
+    pub lone: LoneReceiver<W>,
     /// Cleared with the last capability: nobody may wait any more.
-    pub(super) open: bool,
+    pub open: bool,
     /// Senders that have come.
     tickets: u64,
 }
@@ -98,9 +72,16 @@ impl<W: Waiter> core::fmt::Debug for Queues<W> {
     }
 }
 
+impl<W: Waiter> Default for Queues<W> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<W: Waiter> Queues<W> {
     /// Nobody waits, and everybody may.
-    pub(super) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             senders: RBTree::new(W::Senders::default()),
             receivers: LinkedList::new(W::Adapter::default()),
@@ -110,9 +91,16 @@ impl<W: Waiter> Queues<W> {
         }
     }
 
+    /// Whether anybody waits to send.
+    #[must_use]
+    #[inline(always)]
+    pub fn has_senders(&self) -> bool {
+        !self.senders.is_empty()
+    }
+
     /// The receiver that has waited longest.
     #[inline(always)]
-    pub(super) fn take_receiver(&mut self) -> Option<Arc<W>> {
+    pub fn take_receiver(&mut self) -> Option<Arc<W>> {
         let receiver = match self.lone.take() {
             None => self.receivers.pop_front()?,
             lone => lone?,
@@ -124,7 +112,7 @@ impl<W: Waiter> Queues<W> {
 
     /// Puts a receiver behind all others.
     #[inline(always)]
-    pub(super) fn push_receiver(&mut self, waiter: Arc<W>) {
+    pub fn push_receiver(&mut self, waiter: Arc<W>) {
         if self.lone.is_nobody() {
             self.lone.set(waiter);
             return;
@@ -148,7 +136,7 @@ impl<W: Waiter> Queues<W> {
     ///
     /// # Safety
     /// It waits here, and not at another endpoint.
-    pub(super) unsafe fn remove(&mut self, waiter: &W) -> Option<Arc<W>> {
+    pub unsafe fn remove(&mut self, waiter: &W) -> Option<Arc<W>> {
         if self.lone.get().is_some_and(|lone| core::ptr::eq(lone, waiter)) {
             return self.take_receiver();
         }
@@ -167,7 +155,7 @@ impl<W: Waiter> Queues<W> {
 
     /// The sender that goes first.
     #[inline(always)]
-    pub(super) fn take_sender(&mut self) -> Option<Arc<W>> {
+    pub fn take_sender(&mut self) -> Option<Arc<W>> {
         let sender = self.senders.front_mut().remove()?;
         sender.leave();
         self.update();
@@ -178,7 +166,7 @@ impl<W: Waiter> Queues<W> {
     ///
     /// # Safety
     /// As for [`Self::remove`].
-    pub(super) unsafe fn remove_fault(&mut self, waiter: &W) -> Option<Arc<W>> {
+    pub unsafe fn remove_fault(&mut self, waiter: &W) -> Option<Arc<W>> {
         if !waiter.is_sender() || !waiter.sends_fault() {
             return None;
         }
@@ -187,7 +175,7 @@ impl<W: Waiter> Queues<W> {
     }
 
     /// Puts a sender behind all others of its priority and above.
-    pub(super) fn push_sender(&mut self, waiter: Arc<W>) {
+    pub fn push_sender(&mut self, waiter: Arc<W>) {
         waiter.set_turn(Turn::new(waiter.priority(), self.tickets));
         self.tickets = self.tickets.wrapping_add(1);
         self.senders.insert(waiter);
@@ -195,7 +183,7 @@ impl<W: Waiter> Queues<W> {
     }
 
     /// Nobody may wait any more: takes out all who do, senders first.
-    pub(super) fn close(&mut self, mut taken: impl FnMut(Arc<W>)) {
+    pub fn close(&mut self, mut taken: impl FnMut(Arc<W>)) {
         self.open = false;
         while let Some(waiter) = self.take_sender().or_else(|| self.take_receiver()) {
             taken(waiter);

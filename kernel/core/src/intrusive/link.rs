@@ -14,7 +14,7 @@ use crate::atomic::{AtomicPtr, Ordering};
 ///
 /// # Safety
 /// Whoever implements it sees to that: everything that implements [`Linked`] takes the same lock before it is freed.
-pub(super) unsafe trait Stable {}
+pub unsafe trait Stable {}
 
 /// What a link can lead to.
 ///
@@ -41,7 +41,7 @@ impl<T> Link<T> {
 
     /// It leads nowhere any more. Only by the thread's owner, or under the lock of what it leads to.
     #[inline(always)]
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         self.0.store(ptr::null_mut(), Ordering::Release);
     }
 }
@@ -49,7 +49,7 @@ impl<T> Link<T> {
 impl<T> Link<T> {
     /// Whether it leads there. Under the lock of what it leads to this stays so.
     #[must_use]
-    pub(super) fn leads_to(&self, target: &T) -> bool {
+    pub fn leads_to(&self, target: &T) -> bool {
         ptr::eq(self.0.load(Ordering::Acquire), target)
     }
 }
@@ -57,13 +57,13 @@ impl<T> Link<T> {
 impl<T: Linked> Link<T> {
     /// It leads to `target` from now on. Only by the thread's owner.
     #[inline(always)]
-    pub(super) fn set(&self, target: &T) {
+    pub fn set(&self, target: &T) {
         self.0.store(ptr::from_ref(target).cast_mut(), Ordering::Release);
     }
 
     /// What it leads to.
     #[inline]
-    pub(super) fn follow<'stable>(&self, _stable: &'stable impl Stable) -> Option<&'stable T> {
+    pub fn follow<'stable>(&self, _stable: &'stable impl Stable) -> Option<&'stable T> {
         // SAFETY: what a link was set to clears it before it is freed, and is not freed while `_stable` exists.
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }

@@ -3,13 +3,10 @@
 use alloc::sync::Arc;
 use core::ptr;
 
-use crate::invariant::invariant;
-use crate::thread::Thread;
-
 /// One word that says who waits at an endpoint: nobody at all, one receiver, or others, who are in lists. The fast path asks
 /// for either of the first two, and needs one comparison for it.
 #[derive(Debug)]
-pub(super) struct LoneReceiver<T = Thread>(*const T);
+pub struct LoneReceiver<T>(*const T);
 
 // SAFETY: owns an `Arc<T>` if anything.
 unsafe impl<T: Send + Sync> Send for LoneReceiver<T> {}
@@ -23,13 +20,13 @@ impl<T> LoneReceiver<T> {
 
     /// Whether nobody waits, in no list either.
     #[inline(always)]
-    pub(super) const fn is_nobody(&self) -> bool {
+    pub const fn is_nobody(&self) -> bool {
         self.0.is_null()
     }
 
     /// The receiver, if it waits alone.
     #[inline(always)]
-    pub(super) fn get(&self) -> Option<&T> {
+    pub fn get(&self) -> Option<&T> {
         // One comparison for both values that are no thread.
         if self.0.addr() <= Self::OTHERS.addr() {
             return None;
@@ -40,7 +37,7 @@ impl<T> LoneReceiver<T> {
 
     /// Takes it out: then nobody waits.
     #[inline(always)]
-    pub(super) fn take(&mut self) -> Option<Arc<T>> {
+    pub fn take(&mut self) -> Option<Arc<T>> {
         if self.0.addr() <= Self::OTHERS.addr() {
             return None;
         }
@@ -49,15 +46,15 @@ impl<T> LoneReceiver<T> {
         Some(unsafe { Arc::from_raw(thread) })
     }
 
-    /// Puts one in where nobody waits.
+    /// Puts one in where nobody waits: if somebody does, that one is never freed.
     #[inline(always)]
-    pub(super) fn set(&mut self, thread: Arc<T>) {
-        invariant(self.is_nobody());
+    pub fn set(&mut self, thread: Arc<T>) {
+        debug_assert!(self.is_nobody());
         self.0 = Arc::into_raw(thread);
     }
 
     /// Tells whether anybody is in a list. There is no lone receiver.
-    pub(super) fn set_others(&mut self, others: bool) {
+    pub fn set_others(&mut self, others: bool) {
         assert!(self.get().is_none());
         self.0 = if others { Self::OTHERS } else { ptr::null() };
     }

@@ -1,8 +1,8 @@
-//! What is to end on one CPU, until the road gets to it.
+//! What is to end on one CPU, until the trap that is being handled is over.
 //!
 //! The end of a thread, a program or an object can bring that of others, along chains that programs make as long as they
 //! like, and the last reference may be dropped anywhere: in the middle of a system call, under a lock, inside a wake-up. So
-//! nothing ends where its last reference goes. It is put here, and `trap_main` runs all ends when the
+//! nothing ends where its last reference goes. It is put here, and all ends are run when the
 //! handler is over: no lock is held then, and no reference to a thread is alive that an end could free. An end that brings
 //! another puts it here, too, so none runs inside another and the kernel's stack does not grow with the chain.
 //!
