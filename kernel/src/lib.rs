@@ -13,7 +13,6 @@ extern crate alloc;
 
 pub mod arch;
 pub mod boot;
-pub mod capability;
 pub mod clock;
 pub mod console;
 pub mod containment;

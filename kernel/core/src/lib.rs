@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod atomic;
 pub mod byte_queue;
+pub mod capability;
 pub mod command_line;
 pub mod cpu;
 pub mod fallible;

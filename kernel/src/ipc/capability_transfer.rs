@@ -5,8 +5,8 @@
 //! with all that follow, and the message goes all the same: its tag says how many arrived.
 
 use gatehouse_abi::{Error, MessageTag, SLOT_ANY, UTCB_CAPABILITIES, UTCB_RECEIVE_SLOTS};
+use gatehouse_core::capability::{Destination, Rights, Slot};
 
-use crate::capability::{Destination, Rights, Slot};
 use crate::object::FOREST;
 use crate::thread::Thread;
 

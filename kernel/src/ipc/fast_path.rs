@@ -14,6 +14,7 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{MessageTag, REPLY_RESUME, TrapNumber};
+use gatehouse_core::capability::Rights;
 use gatehouse_core::intrusive::Owed;
 
 use super::endpoint::Endpoint;
@@ -23,9 +24,8 @@ use super::notification::{self, Notification};
 use super::reply::owe;
 use super::waiter::Queues;
 use crate::arch::{Frame, TrapFrame as _};
-use crate::capability::Rights;
 use crate::cpu::ThisCpu;
-use crate::object::Counted;
+use crate::object::{Counted, TryInspect as _};
 use crate::sched;
 use crate::sync::{BriefGuard, rank, try_lock_briefly};
 use crate::thread::{OffCpu, Thread, Wait};

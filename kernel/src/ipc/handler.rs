@@ -12,10 +12,10 @@
 use alloc::sync::{Arc, Weak};
 
 use gatehouse_abi::Error;
+use gatehouse_core::capability::{self, Binding, Rights, Slot};
 
 use super::cancel::abandon;
 use super::endpoint::Endpoint;
-use crate::capability::{self, Binding, Rights, Slot};
 use crate::cpu::ThisCpu;
 use crate::object::{AnyObject, Counted, FOREST, Holder};
 use crate::sync::try_lock_briefly;

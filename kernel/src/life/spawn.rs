@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use gatehouse_abi::{SLOT_FIRST_THREAD, SLOT_OWN_PROGRAM};
+use gatehouse_core::capability::{Capability, Destination, Rights, Slot};
 use gatehouse_core::memory::layout::{PAGE_SIZE, STACK_BYTES, STACK_TOP};
 use gatehouse_core::memory::{Rights as PageRights, UserRange};
 use gatehouse_core::program::elf::ElfError;
@@ -13,7 +14,6 @@ use percpu::CpuIndex;
 use x86_64::VirtAddr;
 
 use crate::arch::{Frame, TrapFrame as _};
-use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::cpu::{self, ThisCpu};
 use crate::ipc::handler;
 use crate::memory::AddressSpace;

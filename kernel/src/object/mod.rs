@@ -12,4 +12,4 @@ pub(crate) use object::register_object;
 pub use object::{AnyObject, Holder, KernelObject, ObjectType};
 pub use ports::{DeviceControl, Ports};
 pub use removed::{drop_removed, drop_some_removed};
-pub use space::{FOREST, Space, new_space};
+pub use space::{FOREST, Space, TryInspect, new_space};

@@ -5,8 +5,10 @@ use core::fmt;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr;
 
-use crate::capability::{Binding, Object};
+use gatehouse_core::capability::{Binding, Object};
+
 use crate::cpu::ThisCpu;
+use crate::sync::{RankedLock, rank};
 
 /// A reference to a kernel object, mostly an `Arc` of it or a [`Counted`](super::Counted). What is done to a capability is done to
 /// the reference:
@@ -158,6 +160,8 @@ pub trait Holder: Send + Sync {
 impl Object for AnyObject {
     /// Holds nobody alive.
     type Holder = Weak<dyn Holder>;
+    type ForestLock = RankedLock<rank::Forest>;
+    type SpaceLock = RankedLock<rank::Table>;
 
     fn share(&self) -> Option<Self> {
         // SAFETY: the word holds a reference of the type that this was made for, since `new`.

@@ -1,7 +1,8 @@
 //! What becomes of capabilities that were taken away.
 
+use gatehouse_core::capability::{Removed, Step, Taken};
+
 use super::AnyObject;
-use crate::capability::{Removed, Step, Taken};
 use crate::cpu::ThisCpu;
 
 /// Drops the capabilities, and tells the holders of bindings. Objects whose last capability goes may end programs, that of

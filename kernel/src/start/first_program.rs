@@ -1,10 +1,10 @@
 //! The first program: the only one that the kernel starts by itself.
 
 use gatehouse_abi::{EndCause, ProgramEnd, SLOT_DEVICE_CONTROL};
+use gatehouse_core::capability::{Capability, Destination, Rights, Slot};
 use percpu::CpuIndex;
 
 use crate::arch::Verdict;
-use crate::capability::{Capability, Destination, Rights, Slot};
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::life::{Start, spawn_program, when_first_ends};

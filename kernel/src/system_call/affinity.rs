@@ -3,13 +3,13 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{AFFINITY_LIMIT, ANY_CPU, Error, SLOT_NONE};
+use gatehouse_core::capability::Rights;
 use gatehouse_core::sched::{Affinity, AffinityError};
 use percpu::CpuIndex;
 use smp::CpuSet;
 
 use super::capabilities::other_thread;
 use crate::arch::{Frame, TrapFrame as _};
-use crate::capability::Rights;
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
 use crate::sched::{self, Next};

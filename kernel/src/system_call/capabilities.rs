@@ -3,11 +3,11 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SLOT_ANY, SLOT_NONE};
+use gatehouse_core::capability::{self, Capability, Destination, Rights, Slot};
 
 use super::look_up::{self, slot};
 use super::memory::{map_in, swap_out_pages};
 use super::progress::{Piece, PieceResult, Progress};
-use crate::capability::{self, Capability, Destination, Rights, Slot};
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, Endpoint, handler};
 use crate::memory::fallible;

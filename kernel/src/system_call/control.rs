@@ -3,11 +3,11 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{DEFAULT_PRIORITY, Error, PASS_BREAKPOINT, PASS_UNDEFINED, PRIORITIES, SLOT_NONE};
+use gatehouse_core::capability::Rights;
 
 use super::capabilities::{other_thread, program};
 use super::dispatch::Outcome;
 use crate::arch::{Frame, TrapFrame as _};
-use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::life;
 use crate::sched::{self, Next, Suspended};

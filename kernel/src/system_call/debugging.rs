@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use gatehouse_abi::{
     BREAKPOINT_EXECUTE, BREAKPOINT_NONE, BREAKPOINT_READ_WRITE, BREAKPOINT_WRITE, Error, ThreadInformation, ThreadState,
 };
+use gatehouse_core::capability::Rights;
 
 use super::capabilities::{COPY_LIMIT, insert_below, other_thread, program, rights};
 use crate::arch::{BreakpointAccess, HardwareBreakpoint};
-use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc;
 use crate::life::{self, with_stopped};

@@ -1,17 +1,17 @@
 //! Calls of device drivers: interrupt lines, I/O ports, what comes by the console's serial line.
 
 use gatehouse_abi::{Error, SLOT_NONE};
+use gatehouse_core::capability::Rights;
 use percpu::CpuIndex;
 
 use super::capabilities::insert;
 use super::dispatch::Outcome;
 use super::{look_up, notifications};
 use crate::arch::{Frame, TrapFrame as _, harmless_port_value, read_port, write_port};
-use crate::capability::Rights;
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::irq::{self, Interrupt};
-use crate::object::{Counted, DeviceControl, Ports};
+use crate::object::{Counted, DeviceControl, Ports, TryInspect as _};
 use crate::sched::Next;
 use crate::thread::Thread;
 use crate::user_copy;

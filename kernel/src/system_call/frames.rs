@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, SLOT_NONE, rights};
+use gatehouse_core::capability::Rights;
 use gatehouse_core::memory::Rights as PageRights;
 use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::VirtAddr;
@@ -11,7 +12,6 @@ use super::capabilities::{insert, program};
 use super::look_up::find;
 use super::memory::{check, unmap_in};
 use super::progress::{PieceResult, Progress};
-use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::memory::address_space::MapError;
 use crate::memory::shared_frame::{NoSharedFrame, SharedFrame};

@@ -1,8 +1,8 @@
 //! Slot to object.
 
 use gatehouse_abi::Error;
+use gatehouse_core::capability::{Rights, Slot};
 
-use crate::capability::{Rights, Slot};
 use crate::object::KernelObject;
 use crate::thread::Thread;
 

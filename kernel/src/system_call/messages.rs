@@ -3,10 +3,10 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, MessageTag, SystemCall};
+use gatehouse_core::capability::Rights;
 
 use super::look_up;
 use crate::arch::{Frame, TrapFrame as _};
-use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, Endpoint};
 use crate::object::Counted;

@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::Error;
+use gatehouse_core::capability::Rights;
 
 use super::capabilities::insert;
 use super::dispatch::Outcome;
 use super::look_up;
 use crate::arch::{Frame, TrapFrame as _};
-use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{Notification, notification};
 use crate::object::Counted;

@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::Error;
+use gatehouse_core::capability::Rights;
 use x86_64::PhysAddr;
 
 use super::capabilities::insert;
 use super::devices::check_control;
 use super::look_up;
-use crate::capability::Rights;
 use crate::irq::Interrupt;
 use crate::memory::shared_frame::SharedFrame;
 use crate::object::register_object;

@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, MessageTag, SLOT_NONE};
+use gatehouse_core::capability::Rights;
 
 use super::capabilities::insert;
 use super::dispatch::Outcome;
 use super::look_up::{self, slot};
 use crate::arch::{Frame, TrapFrame as _};
-use crate::capability::Rights;
 use crate::cpu::ThisCpu;
 use crate::ipc::{self, SavedReply, capability_transfer};
 use crate::object::{AnyObject, Counted, FOREST, drop_removed};

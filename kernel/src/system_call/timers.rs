@@ -3,11 +3,11 @@
 use alloc::sync::Arc;
 
 use gatehouse_abi::{ANY_CPU, Error, SLOT_NONE, TIMER_RELATIVE, TimerFirings};
+use gatehouse_core::capability::Rights;
 use percpu::CpuIndex;
 
 use super::capabilities::insert;
 use super::{look_up, notifications};
-use crate::capability::Rights;
 use crate::clock::{self, clock};
 use crate::cpu::{self, ThisCpu};
 use crate::thread::Thread;

@@ -1,11 +1,17 @@
 //! What lies in a slot.
 
+use lock_api::RawMutex;
+
 use super::{Error, Rights};
 
 /// Something that capabilities refer to: a counted reference, as a rule.
 pub trait Object: Sized {
     /// Who holds a binding: a capability that lies in no slot.
     type Holder;
+    /// The lock of the forest; taken before that of a space.
+    type ForestLock: RawMutex;
+    /// The lock of a space.
+    type SpaceLock: RawMutex;
 
     /// Another reference to the same object, or nothing if it cannot have one more.
     ///

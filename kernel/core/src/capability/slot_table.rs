@@ -7,7 +7,7 @@ use core::mem;
 
 use super::tree::NodeId;
 use super::{Capability, Destination, Error, Slot};
-use crate::memory::fallible;
+use crate::fallible;
 
 /// A capability with its node in the forest.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ fn empty<O>(cell: &mut Cell<O>) -> Option<Entry<O>> {
 
 /// The slots 1 to `cells.len()`, which is at most `quota`.
 #[derive(Debug)]
-pub(super) struct SlotTable<O> {
+pub struct SlotTable<O> {
     cells: Vec<Cell<O>>,
     /// What was in `cells` when the space ended. No lookup finds it; it goes by and by.
     closing: Vec<Cell<O>>,
@@ -57,37 +57,38 @@ pub(super) struct SlotTable<O> {
 }
 
 impl<O> SlotTable<O> {
-    pub const fn new(quota: u32) -> Self {
+    pub(super) const fn new(quota: u32) -> Self {
         Self { cells: Vec::new(), closing: Vec::new(), newest_free: None, used: 0, quota }
     }
 
-    pub const fn used(&self) -> u32 {
+    pub(super) const fn used(&self) -> u32 {
         self.used
     }
 
-    pub const fn quota(&self) -> u32 {
+    pub(super) const fn quota(&self) -> u32 {
         self.quota
     }
 
-    pub fn get(&self, slot: Slot) -> Result<&Entry<O>, Error> {
+    pub(super) fn get(&self, slot: Slot) -> Result<&Entry<O>, Error> {
         match self.cells.get(slot.index()) {
             Some(Cell::Used(entry)) => Ok(entry),
             _ => Err(Error::NoSuchSlot),
         }
     }
 
-    /// What lies in the slot with this number; any number may be asked for.
+    /// The capability in the slot with this number; any number may be asked for.
+    #[must_use]
     #[inline(always)]
-    pub fn at(&self, number: u64) -> Option<&Entry<O>> {
+    pub fn at(&self, number: u64) -> Option<&Capability<O>> {
         // Number 0 becomes the largest index, which no table reaches.
         match self.cells.get((number as usize).wrapping_sub(1)) {
-            Some(Cell::Used(entry)) => Some(entry),
+            Some(Cell::Used(entry)) => Some(&entry.capability),
             _ => None,
         }
     }
 
     /// The free slot for a destination, with memory behind it: [`Self::put`] accepts it as long as nothing else is put.
-    pub fn prepare(&mut self, destination: Destination) -> Result<Slot, Error> {
+    pub(super) fn prepare(&mut self, destination: Destination) -> Result<Slot, Error> {
         let slot = match destination {
             Destination::AnyFree => match self.newest_free {
                 Some(free) => return Ok(free),
@@ -107,7 +108,7 @@ impl<O> SlotTable<O> {
     }
 
     /// Fills a free slot. An entry for a slot that is not free comes back.
-    pub fn put(&mut self, slot: Slot, entry: Entry<O>) -> Option<Entry<O>> {
+    pub(super) fn put(&mut self, slot: Slot, entry: Entry<O>) -> Option<Entry<O>> {
         let Some(cell) = self.cells.get_mut(slot.index()) else { return Some(entry) };
         let Cell::Free { previous, next } = *cell else { return Some(entry) };
         *cell = Cell::Used(entry);
@@ -123,7 +124,7 @@ impl<O> SlotTable<O> {
     }
 
     /// Empties a slot, of a table that is closed as well.
-    pub fn take(&mut self, slot: Slot) -> Option<Entry<O>> {
+    pub(super) fn take(&mut self, slot: Slot) -> Option<Entry<O>> {
         if let Some(cell) = self.closing.get_mut(slot.index()) {
             return empty(cell);
         }
@@ -138,7 +139,7 @@ impl<O> SlotTable<O> {
     }
 
     /// Sets the quota to 0 and lets nobody find anything any more. [`Self::take_closed`] takes the entries out.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         if self.closing.is_empty() {
             self.closing = mem::take(&mut self.cells);
         }
@@ -147,7 +148,7 @@ impl<O> SlotTable<O> {
 
     /// Takes the next entry out of a table that is closed, from a place on that is counted on, after a look at `looks` places
     /// at most.
-    pub fn take_closed(&mut self, place: &mut usize, looks: usize) -> Closed<O> {
+    pub(super) fn take_closed(&mut self, place: &mut usize, looks: usize) -> Closed<O> {
         for _ in 0..looks {
             let Some(cell) = self.closing.get_mut(*place) else {
                 return Closed::End(ClosedTable { _cells: mem::take(&mut self.closing) });

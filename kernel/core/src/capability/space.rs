@@ -2,19 +2,20 @@
 
 use core::fmt;
 
+use lock_api::Mutex;
+
 use super::slot_table::SlotTable;
 use super::{Capability, Error, Object, Slot};
-use crate::sync::{Mutex, rank, try_lock_briefly};
 
 /// A table of slots, numbered from 1 up to a quota. Filled and emptied through the [`super::Forest`] only.
 ///
 /// It grows as slots are used and keeps its size until [`super::Forest::end`].
-pub struct CapabilitySpace<O> {
+pub struct CapabilitySpace<O: Object> {
     /// Changed with the forest's lock held too.
-    pub(super) table: Mutex<SlotTable<O>, rank::Table>,
+    pub(super) table: Mutex<O::SpaceLock, SlotTable<O>>,
 }
 
-impl<O> CapabilitySpace<O> {
+impl<O: Object> CapabilitySpace<O> {
     /// An empty space that never has more than `quota` capabilities. Allocates nothing.
     #[must_use]
     pub const fn new(quota: u32) -> Self {
@@ -33,6 +34,14 @@ impl<O> CapabilitySpace<O> {
         self.table.lock().quota()
     }
 
+    /// The slots, by the space's lock, for who takes that in a way of its own. Whoever holds it may call neither the space nor the
+    /// forest.
+    #[must_use]
+    #[inline(always)]
+    pub const fn table(&self) -> &Mutex<O::SpaceLock, SlotTable<O>> {
+        &self.table
+    }
+
     /// Looks at a capability where it is. `look` runs under the space's lock: it may not call the space or the forest.
     ///
     /// # Errors
@@ -40,18 +49,7 @@ impl<O> CapabilitySpace<O> {
     pub fn inspect<R>(&self, slot: Slot, look: impl FnOnce(&Capability<O>) -> R) -> Result<R, Error> {
         Ok(look(&self.table.lock().get(slot)?.capability))
     }
-}
 
-impl<O> CapabilitySpace<O> {
-    /// The same without waiting: nothing if somebody else has the space's lock, or the slot is empty.
-    #[inline(always)]
-    pub fn try_inspect<R>(&self, slot: u64, look: impl FnOnce(&Capability<O>) -> Option<R>) -> Option<R> {
-        let table = try_lock_briefly(&self.table)?;
-        table.at(slot).and_then(|entry| look(&entry.capability))
-    }
-}
-
-impl<O: Object> CapabilitySpace<O> {
     /// The capability in a slot, shared: it stays usable when the slot is emptied.
     ///
     /// A capability that is being moved is for a moment in neither slot.
@@ -63,7 +61,7 @@ impl<O: Object> CapabilitySpace<O> {
     }
 }
 
-impl<O> fmt::Debug for CapabilitySpace<O> {
+impl<O: Object> fmt::Debug for CapabilitySpace<O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = formatter.debug_struct("CapabilitySpace");
         match self.table.try_lock() {

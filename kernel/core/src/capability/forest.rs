@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use lock_api::{Mutex, MutexGuard};
+
 use super::slot_table::Entry;
 use super::tree::{NodeId, Tree};
 use super::{Capability, CapabilitySpace, Destination, Error, Object, Rights, Slot};
-use crate::sync::{Mutex, MutexGuard, rank};
 
 /// What a node stands for.
 pub(super) enum Place<O: Object> {
@@ -29,7 +30,7 @@ pub struct Binding {
 ///
 /// The module's documentation has the invariants and the order of the locks.
 pub struct Forest<O: Object> {
-    tree: Mutex<Tree<Place<O>>, rank::Forest>,
+    tree: Mutex<O::ForestLock, Tree<Place<O>>>,
 }
 
 impl<O: Object> Forest<O> {
@@ -47,12 +48,12 @@ impl<O: Object> Forest<O> {
         self.lock().prepare(capabilities)
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Tree<Place<O>>, rank::Forest> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, O::ForestLock, Tree<Place<O>>> {
         self.tree.lock()
     }
 
     #[cfg(test)]
-    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Tree<Place<O>>, rank::Forest>> {
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, O::ForestLock, Tree<Place<O>>>> {
         self.tree.try_lock()
     }
 
@@ -255,7 +256,7 @@ impl<O: Object> fmt::Debug for Forest<O> {
 }
 
 /// A capability may leave its space only with the right to.
-fn allow_passage<O>(
+fn allow_passage<O: Object>(
     capability: &Capability<O>,
     from: &Arc<CapabilitySpace<O>>,
     to: &Arc<CapabilitySpace<O>>,

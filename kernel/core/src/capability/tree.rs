@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use super::Error;
-use crate::memory::fallible;
+use crate::fallible;
 
 /// The number of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

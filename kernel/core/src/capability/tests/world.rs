@@ -57,6 +57,8 @@ impl World {
 
 impl Object for Probe {
     type Holder = u64;
+    type ForestLock = spin::Mutex<()>;
+    type SpaceLock = spin::Mutex<()>;
 
     fn share(&self) -> Option<Self> {
         let count = &self.world.counts[self.object];
