@@ -23,6 +23,7 @@ pub struct Rate {
 impl Rate {
     /// Begins a batch at this moment, in nanoseconds.
     #[must_use]
+    #[inline]
     pub const fn new(now: u64) -> Self {
         Self { left: BATCH, since: now }
     }

@@ -30,6 +30,7 @@ pub struct Allowance {
 impl Allowance {
     /// When the period is over; what is held back until then is due again.
     #[must_use]
+    #[inline]
     pub const fn end(&self) -> u64 {
         self.end.get()
     }
@@ -37,6 +38,7 @@ impl Allowance {
     /// The lowest priority for which work may be done at `now`, while a thread of priority `running` runs: 0 when all may. May be
     /// one above the highest priority.
     #[must_use]
+    #[inline]
     pub fn floor(&self, now: u64, running: Option<u8>) -> u8 {
         let Some(running) = running else { return 0 };
         if now >= self.end.get() {
@@ -51,6 +53,7 @@ impl Allowance {
 
     /// A piece of work is done at `now` for a thread of priority `work`, which is not below the floor. A period that begins lasts
     /// so many ticks.
+    #[inline]
     pub fn spend(&self, now: u64, period: u64, running: Option<u8>, work: u8) {
         let Some(running) = running else { return };
         if work > running {

@@ -16,6 +16,7 @@ pub struct PhysicalRange {
 impl PhysicalRange {
     /// `length` bytes from `start`; `None` if they wrap around the end of the address space.
     #[must_use]
+    #[inline]
     pub const fn from_length(start: u64, length: u64) -> Option<Self> {
         match start.checked_add(length) {
             Some(end) => Some(Self { start, end }),
@@ -25,18 +26,21 @@ impl PhysicalRange {
 
     /// Bytes in the range.
     #[must_use]
+    #[inline]
     pub const fn length(&self) -> u64 {
         self.end - self.start
     }
 
     /// Whether no byte is in the range.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// The largest range of whole pages inside; empty when there is none.
     #[must_use]
+    #[inline]
     pub const fn pages_inside(&self) -> Self {
         let end = self.end & !(PAGE_SIZE - 1);
         match self.start.checked_next_multiple_of(PAGE_SIZE) {
@@ -47,6 +51,7 @@ impl PhysicalRange {
 
     /// The smallest range of whole pages around it. It ends at the last whole page of the address space at most.
     #[must_use]
+    #[inline]
     pub const fn pages_around(&self) -> Self {
         let start = self.start & !(PAGE_SIZE - 1);
         match self.end.checked_next_multiple_of(PAGE_SIZE) {
@@ -57,12 +62,14 @@ impl PhysicalRange {
 
     /// Whether the two share a byte.
     #[must_use]
+    #[inline]
     pub const fn overlaps(&self, other: &Self) -> bool {
         self.start < other.end && other.start < self.end
     }
 
     /// What both have; empty when they share nothing.
     #[must_use]
+    #[inline]
     pub fn intersection(&self, other: &Self) -> Self {
         let start = self.start.max(other.start);
         Self { start, end: self.end.min(other.end).max(start) }
@@ -70,6 +77,7 @@ impl PhysicalRange {
 
     /// Whether `address` is inside.
     #[must_use]
+    #[inline]
     pub const fn contains(&self, address: u64) -> bool {
         self.start <= address && address < self.end
     }

@@ -12,6 +12,7 @@ pub struct UserRange {
 impl UserRange {
     /// `length` bytes from `start`; `None` if any of them is outside [`USER_START`]`..`[`USER_END`]. Any values are allowed.
     #[must_use]
+    #[inline]
     pub const fn new(start: u64, length: u64) -> Option<Self> {
         match start.checked_add(length) {
             Some(end) if start >= USER_START && end <= USER_END => Some(Self { start, end }),
@@ -21,29 +22,34 @@ impl UserRange {
 
     /// First address.
     #[must_use]
+    #[inline]
     pub const fn start(&self) -> u64 {
         self.start
     }
 
     /// One past the last address.
     #[must_use]
+    #[inline]
     pub const fn end(&self) -> u64 {
         self.end
     }
 
     /// Bytes.
     #[must_use]
+    #[inline]
     pub const fn length(&self) -> u64 {
         self.end - self.start
     }
 
     /// Whether it has no byte.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// The address of each page that the range touches.
+    #[inline]
     pub fn pages(&self) -> impl Iterator<Item = u64> + use<> {
         let first = self.start & !(PAGE_SIZE - 1);
         let end = if self.is_empty() { first } else { self.end };

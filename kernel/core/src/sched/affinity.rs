@@ -34,6 +34,7 @@ impl Affinity {
     ///
     /// # Errors
     /// [`AffinityError`].
+    #[inline]
     pub fn new(
         set: CpuSet,
         is_online: impl Fn(CpuIndex) -> bool,
@@ -55,6 +56,7 @@ impl Affinity {
 
     /// Whether the CPU is in it.
     #[must_use]
+    #[inline]
     pub fn contains(&self, cpu: CpuIndex) -> bool {
         match self {
             Self::One(only) => *only == cpu,
@@ -65,6 +67,7 @@ impl Affinity {
 
     /// The first CPU in it from this one on, or else the first of all.
     #[must_use]
+    #[inline]
     pub fn next_from(&self, cpu: CpuIndex) -> CpuIndex {
         match self {
             Self::One(only) => *only,
@@ -78,6 +81,7 @@ impl Affinity {
 
     /// Whether there is more than one CPU in it; [`Self::All`] counts as more than one on every machine.
     #[must_use]
+    #[inline]
     pub const fn roams(&self) -> bool {
         !matches!(self, Self::One(_))
     }

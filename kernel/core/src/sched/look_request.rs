@@ -17,6 +17,7 @@ pub struct LookRequest(AtomicU64);
 impl LookRequest {
     /// Nobody has asked.
     #[must_use]
+    #[inline]
     pub fn new() -> Self {
         Self(AtomicU64::new(OVER))
     }
@@ -24,23 +25,27 @@ impl LookRequest {
     /// Asks for a look. `true`: the caller puts the thread into the inbox of its CPU. `false`: it is in one, and the look is still to
     /// come.
     #[must_use]
+    #[inline]
     pub fn ask(&self) -> bool {
         self.0.swap(ASKED, Ordering::SeqCst) != ASKED
     }
 
     /// Before the look, by the CPU that has taken the thread out of its inbox.
+    #[inline]
     pub fn begin(&self) {
         // An exchange, which has its place among those of `ask`.
         self.0.swap(LOOKS, Ordering::SeqCst);
     }
 
     /// After the look.
+    #[inline]
     pub fn end(&self) {
         let _asked_again = self.0.compare_exchange(LOOKS, OVER, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     /// Whether all looks that were asked for are over.
     #[must_use]
+    #[inline]
     pub fn is_over(&self) -> bool {
         self.0.load(Ordering::SeqCst) == OVER
     }

@@ -78,6 +78,7 @@ impl SlotTable {
     /// # Errors
     /// When the heap has no room for it, 16 bytes a slot.
     #[expect(clippy::disallowed_methods, reason = "before any program runs")]
+    #[inline]
     pub fn new(count: u32) -> Result<Self, TryReserveError> {
         let count = count.min(Self::MOST);
         let mut slots = Vec::new();
@@ -88,17 +89,20 @@ impl SlotTable {
 
     /// How many slots there are.
     #[must_use]
+    #[inline]
     pub fn count(&self) -> u32 {
         self.slots.len() as u32
     }
 
     /// How many are not free.
     #[must_use]
+    #[inline]
     pub const fn in_use(&self) -> u32 {
         self.in_use
     }
 
     /// A slot for contents that are on their way; `None` when all are taken.
+    #[inline]
     pub fn take(&mut self) -> Option<u32> {
         let number = self.first_free;
         let slot = self.slots.get_mut(number as usize)?;
@@ -113,12 +117,14 @@ impl SlotTable {
     /// # Panics
     /// When there is no such slot.
     #[must_use]
+    #[inline]
     pub fn state(&self, number: u32) -> State {
         self.slots[number as usize].state
     }
 
     /// What must be known of the contents of a slot. Means something while they are stored or returning.
     #[must_use]
+    #[inline]
     pub fn contents(&self, number: u32) -> Contents {
         let Slot { checksum, place, length, .. } = self.slots[number as usize];
         Contents { checksum, place, length }
@@ -129,6 +135,7 @@ impl SlotTable {
     /// # Panics
     /// When they were not on their way in.
     #[must_use]
+    #[inline]
     pub fn stored(&mut self, number: u32, contents: Contents) -> bool {
         let slot = self.expect(number, State::Leaving);
         slot.state = State::Stored;
@@ -144,6 +151,7 @@ impl SlotTable {
     ///
     /// # Panics
     /// When they are not stored.
+    #[inline]
     pub fn set_returning(&mut self, number: u32) {
         self.expect(number, State::Stored).state = State::Returning;
     }
@@ -152,6 +160,7 @@ impl SlotTable {
     ///
     /// # Panics
     /// When they were not being read.
+    #[inline]
     pub fn set_not_returned(&mut self, number: u32) {
         let slot = self.expect(number, State::Returning);
         slot.state = State::Stored;
@@ -164,6 +173,7 @@ impl SlotTable {
     ///
     /// # Panics
     /// When the slot is free.
+    #[inline]
     pub fn done(&mut self, number: u32) {
         assert_ne!(self.state(number), State::Free, "slot {number} is freed twice");
         self.free(number);
@@ -175,6 +185,7 @@ impl SlotTable {
     /// # Panics
     /// When the slot is free, or was released before.
     #[must_use]
+    #[inline]
     pub fn release(&mut self, number: u32) -> bool {
         let slot = &mut self.slots[number as usize];
         assert!(slot.state != State::Free && !slot.unwanted, "slot {number} is released twice");

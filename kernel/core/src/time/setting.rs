@@ -37,23 +37,27 @@ pub struct Setting {
 impl Setting {
     /// Not set.
     #[must_use]
+    #[inline]
     pub fn new() -> Self {
         Self { wanted: AtomicU64::new(OFF), told: AtomicBool::new(false) }
     }
 
     /// Sets it to a moment in clock ticks, or to [`OFF`]; answers whether it was set, and does not fire for that any more.
+    #[inline]
     pub fn replace(&self, moment: u64) -> bool {
         self.wanted.swap(moment, Ordering::AcqRel) != OFF
     }
 
     /// What it is set to; out of date at once, but for the home, which is told of later changes.
     #[must_use]
+    #[inline]
     pub fn wanted(&self) -> u64 {
         self.wanted.load(Ordering::Acquire)
     }
 
     /// To be called after a change on a CPU that is not the home: `put` puts the timer into the home's inbox, `poke` makes
     /// the home look there. Without hurry the home is not poked, and hears of the change when it looks for another reason.
+    #[inline]
     pub fn tell_home(&self, hurry: bool, put: impl FnOnce(), poke: impl FnOnce()) {
         let mut hurry = hurry;
         if !self.told.swap(true, Ordering::AcqRel) {
@@ -68,12 +72,14 @@ impl Setting {
     }
 
     /// To be called by the home for a timer from its inbox, before it looks at what is wanted.
+    #[inline]
     pub fn heard(&self) {
         self.told.swap(false, Ordering::AcqRel);
     }
 
     /// Only on the home, whose list had the timer at `moment`, which has come: whether it is to fire.
     #[must_use]
+    #[inline]
     pub fn fire(&self, moment: u64) -> bool {
         self.wanted.compare_exchange(moment, OFF, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }

@@ -34,6 +34,7 @@ impl Roaming {
     /// None.
     #[cfg(not(all(loom, test)))]
     #[must_use]
+    #[inline]
     pub const fn none() -> Self {
         Self(AtomicU64::new(0))
     }
@@ -41,6 +42,7 @@ impl Roaming {
     /// None. The model's words cannot be made at compile time.
     #[cfg(all(loom, test))]
     #[must_use]
+    #[inline]
     pub fn none() -> Self {
         Self(AtomicU64::new(0))
     }
@@ -52,6 +54,7 @@ impl Roaming {
     }
 
     /// There is one more.
+    #[inline]
     pub fn one_more(&self, board: Option<&Board>) {
         // CPUs that became idle while there was none have not said so. Before and after, since the last of others may go
         // in between.
@@ -65,6 +68,7 @@ impl Roaming {
     }
 
     /// There is one less.
+    #[inline]
     pub fn one_less(&self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -73,12 +77,14 @@ impl Roaming {
 impl Board {
     /// A board for so many CPUs.
     #[must_use]
+    #[inline]
     pub fn new(cpus: usize) -> Self {
         Self { idle: CpuFlags::new(cpus), surplus: CpuFlags::new(cpus) }
     }
 
     /// The calling CPU, which others can see to be idle, has nothing to run. Answers a CPU that may have a thread for it and
     /// that `ask` holds for.
+    #[inline]
     pub fn became_idle(&self, cpu: CpuIndex, mut ask: impl FnMut(CpuIndex) -> bool) -> Option<CpuIndex> {
         self.surplus.lower(cpu);
         self.idle.raise(cpu);
@@ -86,11 +92,13 @@ impl Board {
     }
 
     /// Claims a CPU if it is idle.
+    #[inline]
     pub fn claim(&self, cpu: CpuIndex, is_idle: impl FnOnce(CpuIndex) -> bool) -> bool {
         self.idle.lower(cpu) && is_idle(cpu)
     }
 
     /// Claims an idle CPU that suits, the first one behind `start`.
+    #[inline]
     pub fn claim_any(
         &self,
         start: CpuIndex,
@@ -101,16 +109,19 @@ impl Board {
     }
 
     /// Gives a claim back: there is no thread for the CPU after all.
+    #[inline]
     pub fn disclaim(&self, cpu: CpuIndex) {
         self.idle.raise(cpu);
     }
 
     /// Threads that may run elsewhere are ready on the calling CPU: to be said before [`Self::claim_any`] looks where.
+    #[inline]
     pub fn has_surplus(&self, cpu: CpuIndex) {
         self.surplus.raise(cpu);
     }
 
     /// No threads that may run elsewhere are ready on the calling CPU.
+    #[inline]
     pub fn has_no_surplus(&self, cpu: CpuIndex) {
         self.surplus.lower(cpu);
     }

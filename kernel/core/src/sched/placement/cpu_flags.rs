@@ -16,12 +16,14 @@ impl CpuFlags {
     /// Flags for so many CPUs, none of them raised.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "before any program runs")]
+    #[inline]
     pub fn new(cpus: usize) -> Self {
         Self { words: (0..cpus.div_ceil(64)).map(|_| AtomicU64::new(0)).collect() }
     }
 
     /// Raises the flag of a CPU. What the caller wrote before is seen by whoever lowers the flag later; and if the flag was
     /// raised already, and stays so, nothing is written.
+    #[inline]
     pub fn raise(&self, cpu: CpuIndex) {
         let Some((word, bit)) = self.place(cpu) else { return };
         // What the caller wrote comes before the look: see `Board`.
@@ -32,11 +34,13 @@ impl CpuFlags {
     }
 
     /// Raises the flags of all CPUs, and of some that are not there.
+    #[inline]
     pub fn raise_all(&self) {
         self.words.iter().for_each(|word| word.store(u64::MAX, Ordering::SeqCst));
     }
 
     /// Lowers the flag of a CPU; `true` for the one caller that finds it raised.
+    #[inline]
     pub fn lower(&self, cpu: CpuIndex) -> bool {
         let Some((word, bit)) = self.place(cpu) else { return false };
         if word.load(Ordering::SeqCst) & bit == 0 {
@@ -50,6 +54,7 @@ impl CpuFlags {
 
     /// The first CPU behind `start`, and round to `start` itself, whose flag is raised and that suits. What the caller wrote
     /// before is seen by whoever raises a flag that is not found, and then looks.
+    #[inline]
     pub fn find(&self, start: CpuIndex, mut suits: impl FnMut(CpuIndex) -> bool) -> Option<CpuIndex> {
         // What the caller raised or wrote before comes before the look: see `Board`.
         fence(Ordering::SeqCst);
