@@ -10,7 +10,7 @@ use core::arch::global_asm;
 
 use gatehouse_abi::BootDoor;
 use gatehouse_core::command_line::CommandLine;
-use gatehouse_core::memory::PhysicalRange;
+use gatehouse_core::memory::{MemoryKind, MemoryMap, PhysicalRange};
 use limine::BaseRevision;
 use limine::firmware_type::FirmwareType;
 use limine::memory_map::EntryType;
@@ -22,7 +22,6 @@ use limine::request::{
 use super::entry_state::{BOOT_CODE_SELECTOR, BOOT_DATA_SELECTOR, use_boot_tables};
 use crate::memory::boot_info::ImageSegments;
 use crate::memory::boot_info::{BootError, BootInfo, ImagePlacement};
-use crate::memory::boot_info::{MemoryKind, MemoryMap};
 
 // Limine looks for the requests in the loaded image and writes a pointer to its answer into each. The linker script
 // keeps the three sections, in this order.

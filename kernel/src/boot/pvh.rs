@@ -5,11 +5,10 @@
 
 use gatehouse_abi::BootDoor;
 use gatehouse_core::command_line::{CommandLine, CommandLineError};
-use gatehouse_core::memory::PhysicalRange;
+use gatehouse_core::memory::{MemoryKind, MemoryMap, PhysicalRange};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::memory::boot_info::{BootError, BootInfo, ImagePlacement};
-use crate::memory::boot_info::{MemoryKind, MemoryMap};
 
 /// `hvm_start_info`.
 #[derive(Clone, Copy, Debug, FromBytes)]

@@ -4,18 +4,16 @@
 
 mod boot_stack;
 mod image;
-mod memory_map;
 
 use core::fmt;
 
 use gatehouse_abi::BootDoor;
 use gatehouse_core::command_line::{CommandLine, CommandLineError};
-use gatehouse_core::memory::PhysicalRange;
 use gatehouse_core::memory::layout::BOOT_DIRECT_MAP_SIZE;
+use gatehouse_core::memory::{MemoryKind, MemoryMap, MemoryMapError, PhysicalRange};
 
 pub use boot_stack::boot_stack;
 pub use image::{ImageSegment, ImageSegments};
-pub use memory_map::{MemoryKind, MemoryMap, MemoryMapError, MemoryRegion};
 
 /// Everything that the loader said, owned by the kernel.
 #[derive(Debug)]

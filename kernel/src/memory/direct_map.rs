@@ -25,7 +25,7 @@ pub use window::pointer;
 /// The bytes of `range` as the direct map shows them.
 ///
 /// # Safety
-/// The direct map covers the range ([`MemoryKind::is_memory`](crate::memory::boot_info::MemoryKind::is_memory), not the kernel's
+/// The direct map covers the range ([`MemoryKind::is_memory`](gatehouse_core::memory::MemoryKind::is_memory), not the kernel's
 /// image), and nobody writes to it any more.
 #[must_use]
 pub unsafe fn bytes(range: PhysicalRange) -> &'static [u8] {

@@ -7,8 +7,8 @@
 
 use core::fmt;
 
-use gatehouse_core::memory::PhysicalRange;
 use gatehouse_core::memory::layout::PAGE_SIZE;
+use gatehouse_core::memory::{MemoryKind, MemoryMap, PhysicalRange};
 use spin::Once;
 use x86_64::PhysAddr;
 
@@ -17,7 +17,6 @@ use super::frame_cache::BATCH;
 use super::frame_pool::Zone;
 use super::frame_table::FrameTable;
 use super::locked_pool::{self, pool};
-use crate::memory::boot_info::{MemoryKind, MemoryMap};
 
 pub use super::frame_cache::FrameCache;
 

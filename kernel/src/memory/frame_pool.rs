@@ -1,11 +1,10 @@
 //! The frames that no CPU holds: untouched ranges and a list of freed frames.
 
-use gatehouse_core::memory::PhysicalRange;
 use gatehouse_core::memory::layout::PAGE_SIZE;
+use gatehouse_core::memory::{MemoryMap, PhysicalRange};
 use heapless::Vec;
 
 use super::direct_map;
-use crate::memory::boot_info::MemoryMap;
 
 /// Where a frame lies. Few things need the scarce zones, so ordinary allocations leave them alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

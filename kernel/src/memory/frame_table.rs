@@ -2,12 +2,11 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use gatehouse_core::memory::PhysicalRange;
 use gatehouse_core::memory::layout::PAGE_SIZE;
+use gatehouse_core::memory::{MemoryMap, PhysicalRange};
 use heapless::Vec;
 
 use super::direct_map;
-use crate::memory::boot_info::MemoryMap;
 
 /// The frame is in the global pool or in a CPU's cache.
 const FREE: u8 = 0;

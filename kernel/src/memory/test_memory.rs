@@ -5,10 +5,8 @@ use std::boxed::Box;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::vec;
 
-use gatehouse_core::memory::PhysicalRange;
 use gatehouse_core::memory::layout::PAGE_SIZE;
-
-use crate::memory::boot_info::{MemoryKind, MemoryMap};
+use gatehouse_core::memory::{MemoryKind, MemoryMap, PhysicalRange};
 
 const MIB: u64 = 1024 * 1024;
 /// Bytes from physical address 0.

@@ -3,13 +3,13 @@
 use gatehouse_core::memory::layout::{
     DIRECT_MAP_BASE, DYNAMIC_AREA_BASE, DYNAMIC_AREA_END, KERNEL_AREA_BASE, LARGE_PAGE_SIZE, PAGE_SIZE,
 };
-use gatehouse_core::memory::{PhysicalRange, Rights};
+use gatehouse_core::memory::{MemoryKind, PhysicalRange, Rights};
 use spin::Once;
 use x86_64::structures::paging::PageTableFlags;
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::virtual_area::VirtualArea;
-use crate::memory::boot_info::{BootInfo, MemoryKind};
+use crate::memory::boot_info::BootInfo;
 use crate::memory::frame::{Frame, OutOfFrames};
 use crate::memory::page_tables::PageTables;
 use crate::memory::rights;

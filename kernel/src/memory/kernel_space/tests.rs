@@ -6,14 +6,14 @@ use std::vec::Vec;
 
 use gatehouse_abi::BootDoor;
 use gatehouse_core::command_line::CommandLine;
-use gatehouse_core::memory::PhysicalRange;
 use gatehouse_core::memory::layout::{DIRECT_MAP_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
+use gatehouse_core::memory::{MemoryKind, PhysicalRange};
 use x86_64::structures::paging::{PageTable, PageTableFlags};
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::tables::tables;
 use super::*;
-use crate::memory::boot_info::{BootInfo, ImagePlacement, ImageSegment, ImageSegments, MemoryKind};
+use crate::memory::boot_info::{BootInfo, ImagePlacement, ImageSegment, ImageSegments};
 use crate::memory::frame::{self, Frame};
 use crate::memory::{AddressSpace, direct_map, test_memory};
 

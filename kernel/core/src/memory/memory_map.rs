@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use gatehouse_core::memory::PhysicalRange;
-use gatehouse_core::memory::layout::DIRECT_MAP_SIZE;
 use heapless::Vec;
+
+use super::PhysicalRange;
+use super::layout::DIRECT_MAP_SIZE;
 
 /// What a range of physical memory is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,10 +184,9 @@ impl MemoryMap {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use std::vec::Vec;
 
-    use gatehouse_core::memory::layout::{DIRECT_MAP_SIZE, PAGE_SIZE};
+    use crate::memory::layout::{DIRECT_MAP_SIZE, PAGE_SIZE};
     use proptest::prelude::*;
 
     use super::{MemoryKind, MemoryMap, MemoryMapError, PhysicalRange};
