@@ -283,7 +283,9 @@ fn put_on_disk(
 
 /// Reads a page into the frame and frees its slot. The address space whose page it is is locked, so that nobody else reads it.
 pub fn fetch(store: &Mutex<Store, rank::Store>, slot: u32, mut frame: Frame) -> Fetched {
-    let (contents, compressed) = {
+    // Kept out here, so that it is filled where it stays.
+    let mut compressed = None;
+    let contents = {
         let mut store = store.lock();
         let under_way = store.disk().is_some_and(|disk| disk.transfers().any(|transfer| transfer.slot == slot));
         if under_way {
@@ -294,13 +296,13 @@ pub fn fetch(store: &Mutex<Store, rank::Store>, slot: u32, mut frame: Frame) -> 
         }
         let contents = store.slots.contents(slot);
         match &store.backing {
-            _ if contents.length == 0 => (contents, None),
+            _ if contents.length == 0 => contents,
             Backing::Disk(disk) if disk.is_dead() => return Fetched::Lost(PageLoss::InputOutput),
             Backing::Disk(_) => return Fetched::OnDisk(frame),
             Backing::Memory(pool) => {
-                let mut compressed = Compressed::empty(usize::from(contents.length));
-                pool.read(contents.place, compressed.bytes_mut());
-                (contents, Some(compressed))
+                let room = compressed.insert(Compressed::empty(usize::from(contents.length)));
+                pool.read(contents.place, room.bytes_mut());
+                contents
             }
         }
     };
