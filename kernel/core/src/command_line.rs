@@ -1,4 +1,5 @@
 //! The command line: words, some of them `key=value`.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use core::fmt;
 use core::str::FromStr;

@@ -1,4 +1,5 @@
 //! When interrupts come too often to be of use.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 /// Interrupts of one source that are looked at together, so that the clock is read once for all of them.
 pub const BATCH: u32 = 1000;

@@ -174,7 +174,7 @@ impl<Cpu> ExitQueue<Cpu> {
         let link = unsafe { &*first.get() };
         let next = link.next.replace(ptr::null());
         if next.is_null() {
-            self.pending.set(pending & (pending - 1));
+            self.pending.set(pending & pending.wrapping_sub(1));
         }
         first.set(next);
         Some((link.run.take()?, link))

@@ -2,6 +2,7 @@
 //!
 //! An object is in one list of each kind at most, and owned by it: by a counted reference that the list holds as a pointer. What
 //! the compiler cannot see, namely in which list an object is, the objects' traits promise.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 #![allow(unsafe_code, reason = "pointers own what they lead to")]
 
 mod exit_queue;

@@ -49,11 +49,16 @@ impl<T: Runnable> core::fmt::Debug for RunQueue<T> {
 }
 
 impl<T: Runnable> RunQueue<T> {
-    /// An empty queue, for this CPU.
+    /// An empty queue, for this CPU, which is not the last that a word has room for.
     #[must_use]
     pub fn new(cpu: CpuIndex) -> Self {
         let queues = core::array::from_fn(|_| LinkedList::new(T::Adapter::default()));
-        Self { queues: RefCell::new(queues), occupied: Cell::new(0), highest: Cell::new(0), tag: cpu.get() + 1 }
+        Self {
+            queues: RefCell::new(queues),
+            occupied: Cell::new(0),
+            highest: Cell::new(0),
+            tag: cpu.get().wrapping_add(1),
+        }
     }
 
     /// Puts a thread behind all others of its priority.

@@ -1,4 +1,5 @@
 //! The map of physical memory, whatever form the firmware gave it.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use core::fmt;
 

@@ -1,4 +1,5 @@
 //! Entries by the moment at which they are due.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use alloc::sync::Arc;
 

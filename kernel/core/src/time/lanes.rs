@@ -1,4 +1,5 @@
 //! Entries by the priority of whoever set them, and by the moment at which they are due.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use alloc::sync::Arc;
 

@@ -20,6 +20,7 @@
 //!
 //! Nothing is lost: who finds `told` true made its own change before that swap, and the home's swap to false, which comes later in the order
 //! of that word, acquires it. So the home's look sees that change or a newer one.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use crate::atomic::{AtomicBool, AtomicU64, Ordering};
 
