@@ -31,7 +31,7 @@
 //!
 //! The program's `build.rs`, which hands the linker script of this crate to the linker:
 //!
-//! ```no_run
+//! ```ignore
 //! fn main() {
 //!     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("none") {
 //!         let script = std::env::var("DEP_GATEHOUSE_RUNTIME_LINKER_SCRIPT").expect("gatehouse-runtime is a dependency");
