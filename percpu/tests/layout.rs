@@ -1,5 +1,7 @@
 //! Offsets, alignment and descriptor bits, checked on the host.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use percpu::{
     ApicId, BlockParts, CpuIndex, EntryTop, IST_LINK_BYTES, IstSlot, IstStacks, ProcessorBlock, Stack, USER_CODE,
     USER_DATA, offsets,
@@ -173,6 +175,16 @@ fn handlers_on_stacks_of_their_own_are_counted() {
     for (number, (change, expected)) in steps.into_iter().enumerate() {
         assert_eq!(depth_after(change), expected, "step {number}");
     }
+}
+
+#[test]
+fn locks_are_told_from_where_the_cpu_notes_them() {
+    let block = block();
+    assert_eq!(block.locks_held(), 0);
+    // SAFETY: the word is an atomic of the block's, at an offset that assembly uses.
+    let word = unsafe { core::ptr::from_ref(block).cast::<u8>().add(offsets::LOCKS_HELD).cast::<AtomicU32>().as_ref() };
+    word.expect("the block is not at 0").store(0x8000_0001, Ordering::Relaxed);
+    assert_eq!(block.locks_held(), 0x8000_0001);
 }
 
 #[test]
