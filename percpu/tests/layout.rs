@@ -68,7 +68,10 @@ fn the_task_state_is_where_the_descriptor_wants_it() {
     assert_eq!(task_state % 8, 4, "rsp0 is a naturally aligned word");
     assert_eq!(block as *const _ as u64 % 64, 0);
     let segments = block.segments_address().wrapping_sub(block as *const _ as u64);
-    assert!(segments < size_of_val(block) as u64 && segments % 8 == 0, "the GDT is at {segments:#x} of the block");
+    assert!(
+        segments < size_of_val(block) as u64 && segments.is_multiple_of(8),
+        "the GDT is at {segments:#x} of the block"
+    );
 }
 
 #[test]
@@ -158,11 +161,12 @@ fn selectors_are_the_ones_that_sysret_makes() {
 #[test]
 fn handlers_on_stacks_of_their_own_are_counted() {
     let block = block();
-    let depth_after = |change: fn(&ProcessorBlock<u64>)| {
+    type Change = fn(&ProcessorBlock<u64>);
+    let depth_after = |change: Change| {
         change(block);
         block.ist_depth()
     };
-    let steps: [(fn(&ProcessorBlock<u64>), u32); 8] = [
+    let steps: [(Change, u32); 8] = [
         (|_| (), 0),
         (ProcessorBlock::enter_ist, 1),
         (ProcessorBlock::enter_ist, 2),
