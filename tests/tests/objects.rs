@@ -73,11 +73,6 @@ fn the_more_urgent_run_at_once() {
 }
 
 #[test]
-fn trap_instructions_are_passed_where_a_thread_says_so() {
-    holds("passed_traps");
-}
-
-#[test]
 fn no_object_is_taken_for_another() {
     holds("wrong_objects");
 }

@@ -29,8 +29,6 @@ const fn on_the_heap(key: &'static str, title: &'static str) -> Operation {
 pub const OPERATIONS: &[Operation] = &[
     fixed("syscall_null", "null system call by SYSCALL"),
     fixed("int80_null", "null system call by int 0x80"),
-    fixed("breakpoint_user", "breakpoint in ring 3, do-nothing answer"),
-    fixed("invalid_opcode_user", "invalid opcode in ring 3, do-nothing answer"),
     fixed("trap_kernel", "trap in ring 0 and back, by the common entry, on the stack in use"),
     more("trap_kernel_debug", "single step in ring 0 and back, on a stack of its own"),
     fixed("exception_entry", "exception from ring 3, up to the first Rust"),

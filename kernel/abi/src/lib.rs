@@ -34,7 +34,7 @@ pub use program::{
     AFFINITY_LIMIT, ALL_OTHER_CPUS, ANY_CPU, DEFAULT_PRIORITY, EndCause, PRIORITIES, PageLoss, ProgramEnd, SPAWN_QUIET,
     SPAWN_SUSPENDED,
 };
-pub use system_call::{BASE_FS, BASE_GS, PASS_BREAKPOINT, PASS_UNDEFINED, SystemCall, TIMER_RELATIVE};
+pub use system_call::{BASE_FS, BASE_GS, SystemCall, TIMER_RELATIVE};
 pub use test_hook::TestHook;
 pub use timer::TimerFirings;
 pub use trap_number::TrapNumber;

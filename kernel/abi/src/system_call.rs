@@ -185,9 +185,8 @@ system_calls! {
     /// `(thread slot, priority)`: sets the priority, 0 (least) to 63, of the calling thread ([`crate::SLOT_NONE`]) or of one that
     /// is suspended or paused. Above [`crate::DEFAULT_PRIORITY`] only for the first program.
     SetPriority = 65,
-    /// `(mask)`: which trap instructions of the calling thread do nothing: a sum of [`crate::PASS_BREAKPOINT`] and
-    /// [`crate::PASS_UNDEFINED`]. Answers the mask before. Only while the thread has no fault handler.
-    PassTraps = 66,
+    /// `(device, frame)`: answers the physical address of a frame of memory, for the device to write to.
+    FrameAddress = 66,
     /// `(thread slot, address, length)`: says on which CPUs a thread may run, the calling one for [`crate::SLOT_NONE`]: a
     /// bitmap, bit `n` of the byte `m` for CPU `8 m + n`, of a multiple of 8 bytes and at most [`crate::AFFINITY_LIMIT`]; or
     /// all CPUs, for the address [`crate::ANY_CPU`].
@@ -215,8 +214,6 @@ system_calls! {
     CreateMessage = 75,
     /// `(interrupt, cpu)`: from now on an interrupt that is bound comes to another CPU.
     MoveInterrupt = 76,
-    /// `(device, frame)`: answers the physical address of a frame of memory, for the device to write to.
-    FrameAddress = 77,
     // The next call goes here, with the next number.
 }
 
@@ -241,11 +238,6 @@ impl SystemCall {
 pub const BASE_FS: u64 = 0;
 /// [`SystemCall::SetBase`]: the GS base.
 pub const BASE_GS: u64 = 1;
-
-/// [`SystemCall::PassTraps`]: `int3` does nothing.
-pub const PASS_BREAKPOINT: u64 = 1;
-/// [`SystemCall::PassTraps`]: `ud2` does nothing. Any other undefined instruction is passed as if it had two bytes, too.
-pub const PASS_UNDEFINED: u64 = 2;
 
 /// [`SystemCall::SetTimer`]: the time counts from now.
 pub const TIMER_RELATIVE: u64 = 1;

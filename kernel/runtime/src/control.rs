@@ -134,12 +134,3 @@ impl Thread {
         done(SystemCall::SetFaultHandler, [self.number(), SLOT_NONE, 0, 0, 0, 0])
     }
 }
-
-/// Says which trap instructions of the calling thread do nothing: a sum of [`crate::abi::PASS_BREAKPOINT`] and
-/// [`crate::abi::PASS_UNDEFINED`]. Answers what was so before.
-///
-/// # Errors
-/// [`Error::InvalidArgument`] for other bits; [`Error::WrongState`] if the thread has a fault handler.
-pub fn pass_traps(mask: u64) -> Result<u64, Error> {
-    plain(SystemCall::PassTraps, [mask, 0, 0, 0, 0, 0])
-}

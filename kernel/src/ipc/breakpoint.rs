@@ -5,18 +5,18 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use gatehouse_core::intrusive::{Owed, take_client_at_breakpoint};
+use gatehouse_core::intrusive::take_client_at_breakpoint;
 
 use super::cancel::{hold_waits, honour_marks};
+use super::endpoint::{Sender, send};
 use super::fault::record;
 use super::handler::FaultHandler;
-use super::message::{Sending, transfer};
-use super::reply::owe;
+use super::message::Sending;
 use crate::arch::{Arch, ArchTrap as _, TrapFrame as _};
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::program;
-use crate::sched::{self, Next};
+use crate::sched::Next;
 use crate::thread::{OffCpu, Thread, Wait};
 
 /// Shows a thread whose fault waits in an endpoint's queue, or whose reply is saved; `None` if neither is so.
@@ -100,30 +100,13 @@ pub fn deliver_pending(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     };
     let _noted = record(&off_cpu, pending.number, pending.address, off_cpu.frame());
     let in_hands = Arc::clone(&thread);
-    let mut queues = endpoint.queues.lock();
-    let next = match queues.take_receiver() {
-        Some(receiver) => {
-            drop(queues);
-            thread.set_wait(Wait::for_reply(Sending::Fault));
-            transfer(&thread, Sending::Fault, &receiver, badge);
-            owe(&receiver, thread, Owed::Breakpoint);
-            receiver.set_wait(Wait::Nothing);
-            sched::wake(cpu, receiver)
-        }
-        // Asked again under the lock: see `handler`.
-        None if queues.open && thread.has_handler() => {
-            thread.set_wait(Wait::to_send(Sending::Fault));
-            thread.set_badge(badge);
-            thread.endpoint().set(&endpoint);
-            queues.push_sender(thread);
-            drop(queues);
-            Next::Stay
-        }
-        None => {
-            drop(queues);
+    let next = match send(cpu, Sender::Held(thread), Sending::Fault, &endpoint, badge, true) {
+        Ok(next) => next,
+        Err((_, Sender::Held(thread))) => {
             program::pause(cpu, thread);
             Next::Stay
         }
+        Err((_, Sender::Running)) => unreachable!("the thread is held"),
     };
     // Whoever ends the program may have looked for its threads while this one was in no list.
     honour_marks(cpu, in_hands);

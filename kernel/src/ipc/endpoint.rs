@@ -4,13 +4,13 @@ use alloc::sync::Arc;
 use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
-use gatehouse_abi::{Error, MessageTag};
+use gatehouse_abi::Error;
 use gatehouse_core::intrusive::{ExitLink, Linked, Owed};
 
 use super::cancel::{close, honour_marks};
 use super::message::{Sending, transfer};
-use super::reply::{forget_client, owe};
-use super::switch::{block_current, run_instead};
+use super::reply::owe;
+use super::switch::{block_current, make_ready, run_instead};
 use super::waiter::Queues;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
@@ -84,99 +84,142 @@ impl Default for Endpoint {
     }
 }
 
-/// Sends the message in the running thread's frame, whose tag is one that the ABI allows, and goes on when it is taken.
-pub fn send(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64) -> Next {
-    start_sending(cpu, frame, endpoint, badge, Sending::Send)
+/// Who sends.
+#[derive(Debug)]
+pub enum Sender {
+    /// The thread that runs.
+    Running,
+    /// One that is off every CPU and in no list, whose owner sends its fault for it.
+    Held(Arc<Thread>),
 }
 
-/// Sends the message in the running thread's frame, whose tag is one that the ABI allows, and waits for the reply.
-pub fn call(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64) -> Next {
-    start_sending(cpu, frame, endpoint, badge, Sending::Call)
-}
-
-#[inline(always)]
-fn start_sending(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, badge: u64, sending: Sending) -> Next {
-    let tag = frame.message_tag();
-    // Only the kernel tells of faults.
-    if tag.label() == MessageTag::FAULT {
-        frame.set_system_call_result(Error::InvalidArgument.to_register());
-        return Next::Stay;
-    }
-    let mut queues = endpoint.queues.lock();
-    let Some(receiver) = queues.take_receiver() else {
-        let refusal = match () {
-            () if !queues.open => Some(Error::Gone),
-            () if tag.is_non_blocking() => Some(Error::WouldBlock),
-            () => None,
-        };
-        if let Some(error) = refusal {
-            frame.set_system_call_result(error.to_register());
-            return Next::Stay;
+impl Sender {
+    /// Makes the thread wait. Answers it, and what the CPU goes on with.
+    #[inline(always)]
+    fn stop(self, cpu: &ThisCpu, wait: Wait) -> (Arc<Thread>, Next) {
+        match self {
+            Self::Running => {
+                let Some(thread) = block_current(cpu, wait) else { unreachable!("a running thread sends") };
+                (thread, Next::Choose)
+            }
+            Self::Held(thread) => {
+                thread.set_wait(wait);
+                (thread, Next::Stay)
+            }
         }
-        return wait_as_sender(cpu, queues, endpoint, badge, sending);
+    }
+
+    fn has_handler(&self, cpu: &ThisCpu) -> bool {
+        match self {
+            Self::Running => cpu.current().is_some_and(Thread::has_handler),
+            Self::Held(thread) => thread.has_handler(),
+        }
+    }
+}
+
+/// Sends a message: the one in the sender's frame, whose tag is one that the ABI allows, or its fault. The sender waits until it
+/// is taken, if it may `wait`, and then for the reply, if there is to be one.
+///
+/// # Errors
+/// The sender, if nobody takes the message; with [`Error::Gone`] or [`Error::WouldBlock`].
+#[inline(always)]
+pub fn send(
+    cpu: &ThisCpu,
+    sender: Sender,
+    sending: Sending,
+    endpoint: &Endpoint,
+    badge: u64,
+    wait: bool,
+) -> Result<Next, (Error, Sender)> {
+    let mut queues = endpoint.queues.lock();
+    if let Some(receiver) = queues.take_receiver() {
+        drop(queues);
+        return Ok(meet(cpu, sender, sending, receiver, badge));
+    }
+    let refusal = match sending {
+        _ if !queues.open => Some(Error::Gone),
+        _ if !wait => Some(Error::WouldBlock),
+        // Asked again under the lock: see `handler`.
+        Sending::Fault if !sender.has_handler(cpu) => Some(Error::Gone),
+        _ => None,
     };
-    drop(queues);
+    match refusal {
+        Some(error) => Err((error, sender)),
+        None => Ok(wait_as_sender(cpu, sender, sending, queues, endpoint, badge)),
+    }
+}
+
+/// The message goes to a receiver that has waited. If the receiver then owes a reply, it runs instead of a sender that ran.
+#[inline(always)]
+fn meet(cpu: &ThisCpu, sender: Sender, sending: Sending, receiver: Arc<Thread>, badge: u64) -> Next {
     if sending == Sending::Send {
-        let Some(sender) = cpu.current() else { unreachable!("a running thread sends") };
-        transfer(sender, sending, &receiver, badge);
-        frame.set_system_call_result(0);
+        let Some(running) = cpu.current() else { unreachable!("a running thread sends") };
+        transfer(running, sending, &receiver, badge);
+        is_taken(running);
         receiver.set_wait(Wait::Nothing);
         return sched::wake(cpu, receiver);
     }
-    meet(cpu, receiver, badge, sending)
-}
-
-/// The running thread's message or fault goes to `receiver`, which then owes it a reply, and which runs instead of it if
-/// it belongs to this CPU.
-#[inline(always)]
-pub(super) fn meet(cpu: &ThisCpu, receiver: Arc<Thread>, badge: u64, sending: Sending) -> Next {
-    let Some(client) = block_current(cpu, Wait::for_reply(sending)) else { unreachable!("a running thread sends") };
+    let (client, next) = sender.stop(cpu, Wait::for_reply(sending));
     transfer(&client, sending, &receiver, badge);
     let owed = owed_for(&client, sending);
     owe(&receiver, client, owed);
-    run_instead(cpu, receiver)
+    receiver.set_wait(Wait::Nothing);
+    match next {
+        Next::Stay => sched::wake(cpu, receiver),
+        _ => run_instead(cpu, receiver),
+    }
 }
 
-/// The running thread waits until somebody receives.
+/// The sender waits until somebody receives.
 #[inline(never)]
-pub(super) fn wait_as_sender(
+fn wait_as_sender(
     cpu: &ThisCpu,
+    sender: Sender,
+    sending: Sending,
     mut queues: MutexGuard<'_, Queues, rank::Endpoint>,
     endpoint: &Endpoint,
     badge: u64,
-    sending: Sending,
 ) -> Next {
-    let Some(sender) = block_current(cpu, Wait::to_send(sending)) else { unreachable!("a running thread sends") };
+    let (sender, next) = sender.stop(cpu, Wait::to_send(sending));
     sender.set_badge(badge);
     sender.endpoint().set(endpoint);
     queues.push_sender(sender);
-    Next::Choose
+    next
 }
 
-/// Receives into the running thread's frame: the message of the first sender, or of one yet to come.
+/// The message of a sender that waits for no reply has been taken: its call answers 0. Only by its owner.
+fn is_taken(sender: &Thread) {
+    // SAFETY: the sender is the running thread, in its call, or was in a queue; the caller owns it.
+    unsafe { &mut *sender.frame_pointer() }.set_system_call_result(0);
+}
+
+/// Receives into the running thread's frame: the message of the first sender, or of one yet to come, if it may `wait`. `answered`
+/// has just got its reply from the thread, and goes on: at once, if it can and the thread waits.
 #[inline(always)]
-pub fn receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, wait: bool) -> Next {
-    forget_client(cpu);
+pub fn receive(
+    cpu: &ThisCpu,
+    frame: &mut Frame,
+    endpoint: &Endpoint,
+    wait: bool,
+    answered: Option<Arc<Thread>>,
+) -> Next {
     let mut queues = endpoint.queues.lock();
     if let Some(sender) = queues.take_sender() {
         drop(queues);
-        return take_message(cpu, sender);
+        let woken = make_ready(cpu, answered);
+        return take_message(cpu, sender).and(woken);
     }
-    if !queues.open || !wait {
-        let error = if queues.open { Error::WouldBlock } else { Error::Gone };
-        frame.set_system_call_result(error.to_register());
-        return Next::Stay;
+    if queues.open && wait {
+        let Some(receiver) = block_current(cpu, Wait::ToReceive) else { unreachable!("a running thread receives") };
+        receiver.endpoint().set(endpoint);
+        queues.push_receiver(receiver);
+        drop(queues);
+        return answered.map_or(Next::Choose, |client| run_instead(cpu, client));
     }
-    wait_as_receiver(cpu, queues, endpoint);
-    Next::Choose
-}
-
-/// The running thread waits until somebody sends.
-#[inline(always)]
-pub(super) fn wait_as_receiver(cpu: &ThisCpu, mut queues: MutexGuard<'_, Queues, rank::Endpoint>, endpoint: &Endpoint) {
-    let Some(receiver) = block_current(cpu, Wait::ToReceive) else { unreachable!("a running thread receives") };
-    receiver.endpoint().set(endpoint);
-    queues.push_receiver(receiver);
+    let error = if queues.open { Error::WouldBlock } else { Error::Gone };
+    drop(queues);
+    frame.set_system_call_result(error.to_register());
+    make_ready(cpu, answered)
 }
 
 /// The running thread takes the message of a sender that waited.
@@ -186,10 +229,8 @@ fn take_message(cpu: &ThisCpu, sender: Arc<Thread>) -> Next {
     let Some(sending) = sender.wait().sending() else { unreachable!("a queue of senders holds senders") };
     transfer(&sender, sending, receiver, sender.badge());
     if sending == Sending::Send {
-        sender.set_wait(Wait::Nothing);
-        // SAFETY: the sender was in the queue, so it is off every CPU, and this is its owner now.
-        unsafe { &mut *sender.frame_pointer() }.set_system_call_result(0);
-        return sched::wake(cpu, sender);
+        is_taken(&sender);
+        return make_ready(cpu, Some(sender));
     }
     sender.set_wait(Wait::for_reply(sending));
     let owed = owed_for(&sender, sending);
@@ -202,6 +243,6 @@ fn take_message(cpu: &ThisCpu, sender: Arc<Thread>) -> Next {
 
 /// What the reply to a message is owed for.
 #[inline(always)]
-pub(super) fn owed_for(sender: &Thread, sending: Sending) -> Owed {
+fn owed_for(sender: &Thread, sending: Sending) -> Owed {
     if sending == Sending::Fault { Owed::for_fault(sender.fault().0) } else { Owed::Answer }
 }

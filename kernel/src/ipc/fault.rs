@@ -2,7 +2,7 @@
 
 use gatehouse_abi::{FaultMessage, TrapNumber};
 
-use super::endpoint::{Endpoint, meet, wait_as_sender};
+use super::endpoint::{Endpoint, Sender, send};
 use super::limit::{lift_limit, limit_wait};
 use super::message::Sending;
 use crate::arch::{Frame, TrapFrame as _, TrapInfo};
@@ -53,16 +53,5 @@ fn send_fault(
     (endpoint, badge): (&Endpoint, u64),
 ) -> Option<Next> {
     let _noted = record(thread, info.number, info.address, frame);
-    let mut queues = endpoint.queues.lock();
-    match queues.take_receiver() {
-        Some(receiver) => {
-            drop(queues);
-            Some(meet(cpu, receiver, badge, Sending::Fault))
-        }
-        // Asked again under the lock: see `handler`.
-        None if queues.open && thread.has_handler() => {
-            Some(wait_as_sender(cpu, queues, endpoint, badge, Sending::Fault))
-        }
-        None => None,
-    }
+    send(cpu, Sender::Running, Sending::Fault, endpoint, badge, true).ok()
 }

@@ -19,10 +19,11 @@ mod breakpoint;
 mod cancel;
 pub mod capability_transfer;
 mod endpoint;
-mod fast_path;
+pub mod fast_path;
 mod fault;
 pub mod handler;
 mod limit;
+mod locked_endpoint;
 mod message;
 pub mod notification;
 mod reply;
@@ -32,15 +33,11 @@ mod waiter;
 
 pub use breakpoint::{deliver_pending, take_breakpoint, with_owed_fault, with_waiting_fault};
 pub use cancel::{cancel, cancelled, inspect_client, release_clients};
-pub use endpoint::{Endpoint, call, receive, send};
-pub use fast_path::{
-    TakenClient, call_elsewhere, call_here, deliver_fault_elsewhere, deliver_fault_here, reply_receive_elsewhere,
-    reply_receive_here, run_waiter, signal_here, take_waiter,
-};
+pub use endpoint::{Endpoint, Sender, receive, send};
 pub use fault::deliver_fault;
 pub use handler::FaultHandler;
 pub use limit::HOOKS;
 pub use message::{Sending, fault_message};
 pub use notification::{Notification, Signalled};
-pub use reply::{reply, reply_receive};
+pub use reply::{forget_client, reply, reply_receive};
 pub use saved_reply::SavedReply;

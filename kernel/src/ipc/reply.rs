@@ -8,14 +8,14 @@ use alloc::sync::Arc;
 use gatehouse_abi::{Error, REPLY_REGISTERS, REPLY_RESUME};
 use gatehouse_core::intrusive::{self, Owed};
 
-use super::endpoint::{Endpoint, wait_as_receiver};
+use super::endpoint::{Endpoint, receive};
 use super::message::copy_rest;
-use super::switch::run_instead;
+use super::switch::make_ready;
 use crate::arch::{Frame, TrapFrame as _};
 use crate::cpu::ThisCpu;
 use crate::invariant::invariant;
 use crate::program;
-use crate::sched::{self, Next};
+use crate::sched::Next;
 use crate::thread::{OffCpu, Thread, Wait};
 
 /// Makes `server` owe a reply to `client`, which the caller owns. Only by the server's owner, and it owes none yet.
@@ -26,23 +26,16 @@ pub(super) fn owe(server: &Thread, client: Arc<Thread>, owed: Owed) {
 }
 
 /// Whoever waits for a reply of the running thread, which is about to receive again, will never get one.
-pub(super) fn forget_client(cpu: &ThisCpu) {
+pub fn forget_client(cpu: &ThisCpu) {
     if let Some(client) = cpu.current().and_then(|server| server.reply_right().take()) {
         super::cancel::abandon(cpu, client);
     }
 }
 
-/// What a reply does to the client.
-enum Effect {
-    /// It is ready.
-    Ready(Arc<Thread>),
-    /// It ends, with its program.
-    Gone,
-}
-
-/// Answers the client that the running thread owes a reply: the tag and words are in `frame`.
+/// Gives `client` the reply of the running `server`, whose tag and words are in `frame`. Answers the client, which goes on; `None` if it
+/// ends, with its program.
 #[inline(always)]
-fn answer(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, frame: &Frame) -> Effect {
+fn answer(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, frame: &Frame) -> Option<Arc<Thread>> {
     let tag = frame.message_tag();
     if client.wait() == Wait::ForFaultReply {
         if tag.label() != REPLY_RESUME {
@@ -53,23 +46,23 @@ fn answer(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, frame: &Frame) ->
         // SAFETY: the client waited for this reply, so it is off every CPU, and this is its owner now.
         unsafe { &mut *client.frame_pointer() }.set_message(tag, 0, frame.message_words());
     }
-    Effect::Ready(client)
+    Some(client)
 }
 
 /// A reply to a fault that does more than let the thread go on.
 #[inline(never)]
-fn answer_fault(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, label: u16) -> Effect {
+fn answer_fault(cpu: &ThisCpu, server: &Thread, client: Arc<Thread>, label: u16) -> Option<Arc<Thread>> {
     match label {
         REPLY_REGISTERS => {
             let registers = server.utcb().registers();
             // SAFETY: it waited for this reply, to which the caller has taken the right.
             unsafe { OffCpu::new(&client) }.set_registers(&registers);
-            Effect::Ready(client)
+            Some(client)
         }
         // `REPLY_KILL`, and labels that mean nothing: a handler that cannot say what it wants has not handled the fault.
         _ => {
             program::end_waiting(cpu, client);
-            Effect::Gone
+            None
         }
     }
 }
@@ -81,35 +74,15 @@ pub fn reply(cpu: &ThisCpu, frame: &mut Frame, client: Option<Arc<Thread>>) -> N
         frame.set_system_call_result(Error::WrongState.to_register());
         return Next::Stay;
     };
-    let effect = answer(cpu, server, client, frame);
+    let answered = answer(cpu, server, client, frame);
     frame.set_system_call_result(0);
-    match effect {
-        Effect::Ready(client) => {
-            client.set_wait(Wait::Nothing);
-            sched::wake(cpu, client)
-        }
-        Effect::Gone => Next::Stay,
-    }
+    make_ready(cpu, answered)
 }
 
-/// Replies to `client`, if a reply is owed, and receives. The tag is one that the ABI allows. The client runs at once if it belongs to this CPU and no message waits.
+/// Replies to `client`, if a reply is owed, and receives. The tag is one that the ABI allows.
 #[inline(always)]
 pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame, endpoint: &Endpoint, client: Option<Arc<Thread>>) -> Next {
     let Some(server) = cpu.current() else { unreachable!("a running thread replies") };
-    let tag = frame.message_tag();
-    let Some(client) = client else {
-        return super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking());
-    };
-    let Effect::Ready(client) = answer(cpu, server, client, frame) else {
-        return super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking());
-    };
-    let queues = endpoint.queues.lock();
-    if !queues.has_senders() && queues.open && !tag.is_non_blocking() {
-        wait_as_receiver(cpu, queues, endpoint);
-        return run_instead(cpu, client);
-    }
-    drop(queues);
-    client.set_wait(Wait::Nothing);
-    let woken = sched::wake(cpu, client);
-    super::endpoint::receive(cpu, frame, endpoint, !tag.is_non_blocking()).and(woken)
+    let answered = client.and_then(|client| answer(cpu, server, client, frame));
+    receive(cpu, frame, endpoint, !frame.message_tag().is_non_blocking(), answered)
 }

@@ -45,7 +45,7 @@ pub(super) unsafe fn arrived_here(cpu: &ThisCpu, vector: u64) -> Option<*const F
     };
     cpu.kernel().apic().end_of_interrupt();
     // SAFETY: by the contract; the waiter was taken on this CPU.
-    Some(unsafe { ipc::run_waiter(cpu, waiter, badge) })
+    Some(unsafe { ipc::fast_path::run_waiter(cpu, waiter, badge) })
 }
 
 #[cold]

@@ -237,7 +237,7 @@ impl Interrupt {
         if !rate.count_within() || line_state.arrived() != (Reaction { signal: true, mask: None }) {
             return None;
         }
-        let waiter = ipc::take_waiter(cpu, driver.notification.object())?;
+        let waiter = ipc::fast_path::take_waiter(cpu, driver.notification.object())?;
         (driver.line_state, driver.rate) = (line_state, rate);
         Some((waiter, driver.badge))
     }

@@ -4,6 +4,7 @@
 //! IPI when the CPU may not look by itself. Where a thread goes that may run on several CPUs is decided in [`placement`]. Handlers answer a [`Next`]; only [`pick`] acts on it.
 
 mod next;
+mod path;
 mod placement;
 mod ready;
 mod reap;
@@ -14,17 +15,17 @@ mod switch;
 mod work;
 
 pub use next::Next;
+pub use path::Path;
 pub use placement::{Audit, install_board, is_anybody_roaming, roaming_begins, roaming_ends};
 pub use ready::{
-    deadline_reached, drain_inbox, enqueue, hand_over, hand_over_elsewhere, priority_changed, queue_preempted,
-    slice_ended, start, wake, yield_now,
+    deadline_reached, drain_inbox, enqueue, hand_over, priority_changed, queue_preempted, slice_ended, start, wake,
+    yield_now,
 };
 pub use reap::{reap, stop_threads_on, wait_until_left};
 pub use registered::{MessageHooks, ProgramHooks, install_hooks, thread_gone};
 pub use slice::{ensure_slice, install_slice, wait_until};
 pub use suspend::{Suspended, resume, set_affinity, suspend};
 pub use switch::{
-    anything_ends, detach_current, forget_current, give_fpu, idle_on, nobody_above, pick, pick_anew, run_ends, run_now,
-    switch_directly,
+    anything_ends, detach_current, forget_current, give_fpu, give_way, idle_on, path_to, pick, run_ends, run_now,
 };
 pub use work::{Worker, own_priority};

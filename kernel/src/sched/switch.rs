@@ -2,10 +2,10 @@
 
 use alloc::sync::Arc;
 
-use super::Next;
 use super::placement::{is_anybody_roaming, look_for_work};
-use super::ready::queue_current;
+use super::ready::{hand_over_elsewhere, queue_current};
 use super::slice::ensure_slice;
+use super::{Next, Path};
 use crate::arch::{
     Frame, NoMemoryForState, are_selectors_loaded, clear_selectors, fpu_allow, fpu_forbid, load_address_space,
     load_debug_registers, load_initial_fpu_state,
@@ -57,7 +57,7 @@ pub fn pick(cpu: &ThisCpu) -> *const Frame {
 
 /// [`pick`] when no thread is on the CPU: as a rule nobody else is ready then.
 #[inline(always)]
-pub fn pick_anew(cpu: &ThisCpu) -> *const Frame {
+fn pick_anew(cpu: &ThisCpu) -> *const Frame {
     if cpu.local().run_queue.is_empty() { idle(cpu) } else { pick(cpu) }
 }
 
@@ -68,11 +68,13 @@ pub fn idle_on(cpu: &ThisCpu) -> Option<*const Frame> {
     cpu.local().run_queue.is_empty().then(|| cpu.local().idle_frame())
 }
 
-/// Whether no ready thread of this CPU has a higher priority.
+/// The path from the running thread to one that waits; `None` for the slow one.
 #[must_use]
 #[inline(always)]
-pub fn nobody_above(cpu: &ThisCpu, priority: u8) -> bool {
-    cpu.local().run_queue.nobody_above(priority)
+pub fn path_to(cpu: &ThisCpu, thread: &Thread) -> Option<Path> {
+    let local = cpu.local();
+    let is_first = || local.run_queue.nobody_above(thread.priority());
+    Path::choose(thread.attention().at_a_glance(), cpu.index().get(), local.plain_index(), is_first)
 }
 
 /// Makes a thread of this CPU the one that runs, past the run queue. No thread is on the CPU. The slice goes on: the
@@ -83,30 +85,36 @@ pub fn run_now(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     Next::Switched
 }
 
-/// The shortest switch: from `previous`, which runs, to `next`, which belongs to this CPU, is in no list, and goes past the
-/// run queue on the time of the one that gives way to it. `settle` gets both, the first as its new owner.
-///
-/// `PLAIN` says that the first has neither floating-point state nor hardware breakpoints, and the other nothing special.
+/// From `previous`, which runs, to `next`, which is in no list, by the path that [`path_to`] has answered for it. A thread of this CPU
+/// goes past the run queue, on the time of the one that gives way to it; for one of another CPU, this one goes on with whoever is
+/// ready. `settle` gets both, the first as its new owner, before anybody else can find the other.
 ///
 /// # Safety
 /// `previous` is the CPU's `current_pointer`, and not null.
 #[inline(always)]
-pub unsafe fn switch_directly<const PLAIN: bool>(
+pub unsafe fn give_way(
     cpu: &ThisCpu,
+    path: Path,
     previous: *const Thread,
     next: Arc<Thread>,
     settle: impl FnOnce(&Thread, Arc<Thread>),
 ) -> *const Frame {
+    if path == Path::Remote {
+        let Some(previous) = detach_current(cpu) else { unreachable!("a running thread gives way") };
+        settle(&next, previous);
+        hand_over_elsewhere(cpu, next);
+        return pick_anew(cpu);
+    }
     load_root(cpu, &next);
     // SAFETY: this is the owning CPU, and the thread stays alive while it is on it.
     unsafe { cpu.set_privilege_stack(next.entry_top()) };
     // SAFETY: by the contract.
     let (previous, next) = unsafe { cpu.replace_current(previous, next) };
-    if PLAIN {
+    if path == Path::Direct {
         // SAFETY: the one ran here and the other runs next; `Special::BasesByMsr` is not set.
         unsafe { previous.bases().exchange(next.bases()) };
     } else {
-        exchange_special(cpu, &previous, next);
+        exchange_state(cpu, &previous, next);
     }
     cpu.kernel().remote().count_switch();
     let frame = next.frame_pointer();
@@ -126,8 +134,9 @@ fn load_root(cpu: &ThisCpu, thread: &Thread) {
     }
 }
 
+/// All state of both threads that is in the processor.
 #[inline(never)]
-fn exchange_special(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
+fn exchange_state(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
     // SAFETY: the one ran here and the other runs next, and its bases are loaded last.
     unsafe {
         previous.bases().save();

@@ -26,6 +26,18 @@ pub fn try_lock_briefly<T, R: Rank>(mutex: &Mutex<T, R>) -> Option<BriefGuard<'_
     if taken { Some(BriefGuard { mutex, not_send: PhantomData }) } else { None }
 }
 
+impl<'lock, T, R: Rank> BriefGuard<'lock, T, R> {
+    /// The guard of a lock that is held already.
+    ///
+    /// # Safety
+    /// [`try_lock_briefly`] has answered the caller a guard of this lock, which was forgotten.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn held(mutex: &'lock Mutex<T, R>) -> Self {
+        Self { mutex, not_send: PhantomData }
+    }
+}
+
 impl<T, R: Rank> Deref for BriefGuard<'_, T, R> {
     type Target = T;
 

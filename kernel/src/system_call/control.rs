@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use gatehouse_abi::{DEFAULT_PRIORITY, Error, PASS_BREAKPOINT, PASS_UNDEFINED, PRIORITIES, SLOT_NONE};
+use gatehouse_abi::{DEFAULT_PRIORITY, Error, PRIORITIES, SLOT_NONE};
 use gatehouse_core::capability::Rights;
 
 use super::capabilities::{other_thread, program};
@@ -79,18 +79,4 @@ pub(super) fn set_priority(cpu: &ThisCpu, thread: &Thread, target: u64, priority
     }
     target.set_priority(priority);
     Ok(Next::Stay)
-}
-
-/// Says which trap instructions of the calling thread do nothing. One that has a fault handler has a debugger, whose breakpoints
-/// are not to be passed.
-pub(super) fn pass_traps(thread: &Thread, mask: u64) -> Result<u64, Error> {
-    if mask & !(PASS_BREAKPOINT | PASS_UNDEFINED) != 0 {
-        return Err(Error::InvalidArgument);
-    }
-    if thread.has_handler() {
-        return Err(Error::WrongState);
-    }
-    let before = thread.passed_traps();
-    thread.set_passed_traps(mask as u8);
-    Ok(u64::from(before))
 }

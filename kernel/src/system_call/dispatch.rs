@@ -67,16 +67,13 @@ pub fn call(cpu: &ThisCpu, frame: &mut Frame) -> Next {
     own::<{ SystemCall::Call as u64 }>(cpu, frame)
 }
 
-/// [`SystemCall::ReplyReceive`].
+/// [`SystemCall::ReplyReceive`], to a client that has been taken already, if there is one.
 #[inline(always)]
-pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame) -> Next {
-    own::<{ SystemCall::ReplyReceive as u64 }>(cpu, frame)
-}
-
-/// [`SystemCall::ReplyReceive`] for a client that has been taken already.
-#[inline(always)]
-pub fn reply_receive_to(cpu: &ThisCpu, frame: &mut Frame, client: Arc<Thread>) -> Next {
-    messages::reply_receive_to(cpu, frame, client)
+pub fn reply_receive(cpu: &ThisCpu, frame: &mut Frame, client: Option<Arc<Thread>>) -> Next {
+    match client {
+        Some(client) => messages::reply_receive_to(cpu, frame, client),
+        None => own::<{ SystemCall::ReplyReceive as u64 }>(cpu, frame),
+    }
 }
 
 /// Handles any system call in the frame of the running thread. No number, and nothing else in the register, makes the kernel

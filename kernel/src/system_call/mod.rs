@@ -25,6 +25,6 @@ mod test_hook;
 mod timers;
 
 pub use devices::try_acknowledge;
-pub use dispatch::{call, dispatch, null, own, reply_receive, reply_receive_to};
+pub use dispatch::{call, dispatch, null, own, reply_receive};
 pub(crate) use table::system_calls;
 pub use test_hook::{TestHooks, set_test_hooks};

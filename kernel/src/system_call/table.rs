@@ -109,7 +109,7 @@ macro_rules! system_calls {
             MapFrame => frames::map(thread(), &arguments).into(),
             UnmapFrom (pieces) => piece(call, frames::unmap_from(cpu, thread(), &arguments, progress)),
             SetPriority => then(frame, control::set_priority(cpu, thread(), first, second)),
-            PassTraps => control::pass_traps(thread(), first).into(),
+            FrameAddress => pci::frame_address(thread(), first, second).into(),
             SetAffinity => affinity::set(cpu, thread(), frame, &arguments).into(),
             GetAffinity => affinity::get(cpu, thread(), &arguments).into(),
             BindConsole => then(frame, devices::bind_console(cpu, thread(), first, second)),
@@ -120,7 +120,6 @@ macro_rules! system_calls {
             CreateDeviceFrame => pci::create_device_frame(thread(), first, second, third).into(),
             CreateMessage => pci::create_message(thread(), first, second).into(),
             MoveInterrupt => then(frame, devices::move_interrupt(cpu, thread(), first, second)),
-            FrameAddress => pci::frame_address(thread(), first, second).into(),
             // The next call goes here.
         }
     };

@@ -46,6 +46,40 @@ const PLACEMENT: u64 = Special::Roams as u64 | Special::Misplaced as u64;
 /// Only the CPU that it belongs to may make it ready.
 const AT_HOME: u64 = Special::Stop as u64 | Special::Limit as u64;
 
+/// What an [`Attention`] says at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs(u64);
+
+impl Needs {
+    /// The index of the CPU.
+    #[must_use]
+    #[inline(always)]
+    pub const fn cpu(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Whether the thread belongs to the CPU with this index and nothing special is to be done when it runs there.
+    #[must_use]
+    #[inline(always)]
+    pub const fn are_plain_on(self, index: u64) -> bool {
+        self.0 == index
+    }
+
+    /// Whether nothing is to be looked at when it becomes ready.
+    #[must_use]
+    #[inline(always)]
+    pub const fn are_nothing(self) -> bool {
+        self.0 & WHEN_READY == 0
+    }
+
+    /// Whether it may run at once on the CPU that it belongs to.
+    #[must_use]
+    #[inline(always)]
+    pub const fn allow_running_at_home(self) -> bool {
+        self.0 & NOT_AT_ONCE == 0
+    }
+}
+
 impl Attention {
     /// A thread of this CPU that needs nothing else.
     #[must_use]
@@ -67,11 +101,19 @@ impl Attention {
         let _always = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, with_cpu);
     }
 
-    /// Whether the thread belongs to the CPU with this index and nothing special is to be done when it runs there.
+    /// All of it, as it is now.
     #[must_use]
     #[inline(always)]
-    pub fn is_plain_on(&self, index: u64) -> bool {
-        self.0.load(Ordering::Relaxed) == index
+    pub fn now(&self) -> Needs {
+        Needs(self.0.load(Ordering::SeqCst))
+    }
+
+    /// The same in no order with what happens elsewhere: for whoever may run a thread past a mark that comes at this moment. Who
+    /// leaves the mark sees to a thread that runs.
+    #[must_use]
+    #[inline(always)]
+    pub fn at_a_glance(&self) -> Needs {
+        Needs(self.0.load(Ordering::Relaxed))
     }
 
     /// Whether the thread has state that most threads have not. To be asked by its owner.
@@ -85,14 +127,14 @@ impl Attention {
     #[must_use]
     #[inline(always)]
     pub fn is_nothing(&self) -> bool {
-        self.0.load(Ordering::SeqCst) & WHEN_READY == 0
+        self.now().are_nothing()
     }
 
     /// Whether it may run at once on the CPU that it belongs to.
     #[must_use]
     #[inline(always)]
     pub fn may_run_at_home(&self) -> bool {
-        self.0.load(Ordering::SeqCst) & NOT_AT_ONCE == 0
+        self.now().allow_running_at_home()
     }
 
     /// Whether it can run nowhere but on the CPU that it belongs to.
@@ -195,7 +237,7 @@ mod tests {
     #[test]
     fn reasons_and_the_cpu_do_not_disturb_each_other() {
         let attention = Attention::new(CpuIndex::new(7));
-        assert!(attention.is_nothing() && attention.is_plain_on(7) && !attention.is_plain_on(8));
+        assert!(attention.is_nothing() && attention.now().are_plain_on(7) && !attention.now().are_plain_on(8));
         attention.want_stop(true);
         attention.limit_wait();
         attention.set_cpu(CpuIndex::new(9));
@@ -204,13 +246,13 @@ mod tests {
         assert!(!attention.is_stop_wanted() && attention.is_wait_limited() && !attention.is_nothing());
         attention.limit_is_over();
         attention.limit_is_over();
-        assert!(attention.is_nothing() && attention.is_plain_on(9));
+        assert!(attention.is_nothing() && attention.now().are_plain_on(9));
         attention.put(Special::FloatingPoint, true);
-        assert!(attention.is_nothing() && !attention.is_plain_on(9) && attention.has_state());
+        assert!(attention.is_nothing() && !attention.now().are_plain_on(9) && attention.has_state());
         attention.put(Special::FloatingPoint, false);
         assert!(!attention.has_state());
         attention.put(Special::DebugRegisters, true);
-        assert!(attention.is_nothing() && !attention.is_plain_on(9) && attention.has_state());
+        assert!(attention.is_nothing() && !attention.now().are_plain_on(9) && attention.has_state());
         assert!(attention.is_rooted() && !attention.may_leave_home());
     }
 
@@ -224,19 +266,19 @@ mod tests {
         attention.void_limit();
         assert!(!attention.is_overdue());
         attention.limit_is_over();
-        assert!(attention.is_nothing() && attention.is_plain_on(2));
+        assert!(attention.is_nothing() && attention.now().are_plain_on(2));
         attention.limit_wait();
         attention.void_limit();
         assert!(!attention.mark_overdue() && !attention.is_overdue() && !attention.may_run_at_home());
         attention.limit_is_over();
-        assert!(attention.is_plain_on(2));
+        assert!(attention.now().are_plain_on(2));
     }
 
     #[test]
     fn who_roams_may_run_at_once_where_it_is_and_who_is_misplaced_may_not() {
         let attention = Attention::new(CpuIndex::new(3));
         attention.put(Special::Roams, true);
-        assert!(!attention.is_nothing() && !attention.is_rooted() && !attention.is_plain_on(3));
+        assert!(!attention.is_nothing() && !attention.is_rooted() && !attention.now().are_plain_on(3));
         assert!(attention.may_run_at_home() && attention.may_leave_home());
         attention.put(Special::Misplaced, true);
         assert!(!attention.may_run_at_home() && attention.may_leave_home());

@@ -145,7 +145,6 @@ impl Thread {
     pub unsafe fn set_fault_endpoint(&self, target: Option<(&Arc<Endpoint>, u64, u64)>) {
         self.lose_fault_endpoint();
         let Some((endpoint, badge, limit)) = target else { return };
-        self.set_passed_traps(0);
         self.fault_badge.set(badge);
         self.handler_limit.set(limit);
         let place = if limit == 0 { &self.fault_endpoint } else { &self.limited_endpoint };

@@ -14,7 +14,7 @@ mod thread;
 mod utcb;
 mod wait;
 
-pub use attention::{Attention, Special};
+pub use attention::{Attention, Needs, Special};
 pub use list::ThreadList;
 pub use off_cpu::OffCpu;
 pub use thread::{

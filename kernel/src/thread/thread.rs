@@ -63,7 +63,6 @@ pub struct Thread {
     fpu: FpuState,
     pub(super) debug_registers: DebugRegisters,
     priority: Cell<u8>,
-    passed_traps: Cell<u8>,
     program: Arc<Program>,
     /// The program's, one step nearer.
     capabilities: Space,
@@ -235,7 +234,6 @@ impl Thread {
             fpu: FpuState::default(),
             debug_registers: DebugRegisters::default(),
             priority: Cell::new(DEFAULT_PRIORITY),
-            passed_traps: Cell::new(0),
             capabilities: Arc::clone(program.capabilities()),
             program,
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
@@ -319,21 +317,6 @@ impl Thread {
     pub fn set_priority(&self, priority: u8) {
         assert!(usize::from(priority) < PRIORITIES);
         self.priority.set(priority);
-    }
-
-    /// Where assembly finds [`Self::passed_traps`].
-    pub const PASSED_TRAPS: usize = offset_of!(Self, passed_traps);
-
-    /// Which trap instructions do nothing: a sum of [`gatehouse_abi::PASS_BREAKPOINT`] and its neighbours. 0 while it has a
-    /// fault handler, whose breakpoints they may be.
-    #[must_use]
-    pub const fn passed_traps(&self) -> u8 {
-        self.passed_traps.get()
-    }
-
-    /// Sets that. Only by its owner.
-    pub fn set_passed_traps(&self, mask: u8) {
-        self.passed_traps.set(mask);
     }
 
     /// The program that it belongs to.

@@ -289,7 +289,8 @@ impl TrapFrame {
 impl crate::arch::TrapFrame for TrapFrame {
     #[inline(always)]
     fn origin(&self) -> Origin {
-        if self.code_segment & 3 == 3 { Origin::User } else { Origin::Kernel }
+        // By the question that the entry asks; there are rings 0 and 3 alone.
+        if self.code_segment & 3 == 0 { Origin::Kernel } else { Origin::User }
     }
 
     fn instruction_pointer(&self) -> u64 {

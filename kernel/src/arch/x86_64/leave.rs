@@ -85,5 +85,5 @@ pub unsafe extern "C" fn leave_through(frame: *const super::frame::TrapFrame) ->
 #[inline(always)]
 pub unsafe fn leave_from_handler(frame: *const super::frame::TrapFrame) -> ! {
     // SAFETY: the contract is the same; `leave` uses no stack.
-    unsafe { core::arch::asm!("jmp {leave}", leave = sym leave, in("rax") frame, options(noreturn)) }
+    unsafe { core::arch::asm!("jmp {leave}", leave = sym leave, in("rax") frame, options(noreturn, nostack)) }
 }

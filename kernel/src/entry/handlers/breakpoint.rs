@@ -2,16 +2,20 @@
 
 use gatehouse_abi::TrapNumber;
 
-use super::exception::plain_fault;
+use super::exception::{exception_counted, plain_fault};
 use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _, TrapInfo, vectors};
 use crate::cpu::{self, ThisCpu};
 use crate::entry::policy;
 use crate::sched::Next;
 
-/// `int3` in ring 3 that is not passed: the short way to a debugger that waits.
-pub(super) extern "C" fn breakpoint_in_program(frame: *mut TrapFrame) -> *const TrapFrame {
+/// The vector of `int3`: from ring 3 the fast path to a debugger that waits.
+pub(super) extern "C" fn breakpoint(frame: *mut TrapFrame) -> *const TrapFrame {
     cpu::this().entries().count(usize::from(vectors::BREAKPOINT));
-    plain_fault::<false>(frame, TrapNumber::BREAKPOINT, 0)
+    // SAFETY: as in `handle`.
+    if unsafe { &*frame }.origin() == Origin::Kernel {
+        return exception_counted(frame);
+    }
+    plain_fault(frame, TrapNumber::BREAKPOINT, 0, false)
 }
 
 /// `int3`.

@@ -8,37 +8,38 @@ use super::road::handle;
 use crate::arch::{Frame as TrapFrame, answer_refusal, leave_from_handler, trap_number};
 use crate::cpu;
 use crate::entry::trap_info::trap_info;
-use crate::ipc;
-use crate::sched::Next;
+use crate::ipc::fast_path;
 
 /// An exception in ring 3 that is known by its number and the address that was accessed, 0 for none: it goes to the thread's
-/// handler by the short way. `OF_MEMORY` says that it may be about a page that is away.
+/// handler by the fast path. `about_memory`: it may be about a page that is away.
 #[inline(always)]
-pub(super) fn plain_fault<const OF_MEMORY: bool>(
+pub(super) fn plain_fault(
     frame: *mut TrapFrame,
     number: TrapNumber,
     address: u64,
+    about_memory: bool,
 ) -> *const TrapFrame {
     // SAFETY: as in `handle`; ring 3 ran, so a thread is on this CPU, and this is its frame.
-    if let Some(next) = unsafe { ipc::deliver_fault_here::<true, OF_MEMORY>(&cpu::this(), number, address, &*frame) } {
+    match unsafe { fast_path::fault(&cpu::this(), number, address, about_memory, &*frame) } {
         // SAFETY: the frame is that of the thread that the CPU was switched to; entries put RSP on the interrupt stack.
-        unsafe { leave_from_handler(next) }
+        Ok(next) => unsafe { leave_from_handler(next) },
+        Err(Some(outgoing)) => plain_fault_to(frame, number, outgoing),
+        Err(None) => plain_fault_slow(frame, number),
     }
-    plain_fault_the_long_way(frame, number, address)
 }
 
-/// A fault of a program, with all that may be in the way.
 #[inline(never)]
-extern "C" fn plain_fault_the_long_way(frame: *mut TrapFrame, number: TrapNumber, address: u64) -> *const TrapFrame {
+fn plain_fault_to(frame: *mut TrapFrame, number: TrapNumber, outgoing: fast_path::Outgoing<'_>) -> *const TrapFrame {
     // SAFETY: as in `plain_fault`.
-    if let Some(next) = unsafe { ipc::deliver_fault_elsewhere(&cpu::this(), number, address, &*frame) } {
-        return next;
+    match unsafe { outgoing.send(&cpu::this(), &*frame) } {
+        Some(next) => next,
+        None => plain_fault_slow(frame, number),
     }
+}
+
+#[inline(never)]
+extern "C" fn plain_fault_slow(frame: *mut TrapFrame, number: TrapNumber) -> *const TrapFrame {
     handle(frame, |cpu, frame| {
-        // SAFETY: as in `plain_fault`.
-        if let Some(_frame) = unsafe { ipc::deliver_fault_here::<false, true>(cpu, number, address, frame) } {
-            return Next::Switched;
-        }
         let info = trap_info(number, frame);
         handle_by_number(cpu, &info, frame)
     })

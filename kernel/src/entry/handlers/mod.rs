@@ -19,7 +19,6 @@ mod invalid_memory;
 mod ipi;
 mod machine;
 mod page_fault;
-mod passed_traps;
 mod processor;
 mod road;
 mod system_call;

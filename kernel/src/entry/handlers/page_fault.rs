@@ -18,7 +18,7 @@ pub(super) extern "C" fn page_fault(frame: *mut TrapFrame) -> *const TrapFrame {
         return exception_counted(frame);
     }
     // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
-    plain_fault::<true>(frame, page_fault_number(saved.error_code()), Cr2::read_raw())
+    plain_fault(frame, page_fault_number(saved.error_code()), Cr2::read_raw(), true)
 }
 
 /// The fetch of an instruction.

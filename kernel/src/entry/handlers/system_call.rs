@@ -10,8 +10,7 @@ use super::tables::SYSTEM_CALLS;
 use crate::arch::{Frame as TrapFrame, leave_from_handler, vectors};
 use crate::cpu;
 use crate::entry::trap_main::trap_main_without_ends;
-use crate::ipc::{self, TakenClient};
-use crate::sched::Next;
+use crate::ipc::fast_path;
 use crate::system_call;
 use crate::thread::Thread;
 
@@ -33,76 +32,66 @@ pub(super) extern "C" fn null_handler(frame: *mut TrapFrame) -> *const TrapFrame
 
 pub(super) extern "C" fn call_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     // SAFETY: as in `handle`; system calls come from ring 3, so a thread is on this CPU, and this is its frame.
-    match unsafe { ipc::call_here::<true>(&cpu::this(), &*frame) } {
+    match unsafe { fast_path::call(&cpu::this(), &*frame) } {
         // SAFETY: as in `exception::plain_fault`.
-        Some(next) => unsafe { leave_from_handler(next) },
-        None => call_the_long_way(frame),
+        Ok(next) => unsafe { leave_from_handler(next) },
+        Err(Some(outgoing)) => call_outgoing(frame, outgoing),
+        Err(None) => call_slow(frame),
     }
 }
 
 #[inline(never)]
-extern "C" fn call_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
+fn call_outgoing(frame: *mut TrapFrame, outgoing: fast_path::Outgoing<'_>) -> *const TrapFrame {
     // SAFETY: as in `call_handler`.
-    if let Some(next) = unsafe { ipc::call_elsewhere(&cpu::this(), &*frame) } {
-        return next;
+    match unsafe { outgoing.send(&cpu::this(), &*frame) } {
+        Some(next) => next,
+        None => call_slow(frame),
     }
-    // SAFETY: as above.
-    handle(frame, |cpu, frame| match unsafe { ipc::call_here::<false>(cpu, frame) } {
-        Some(_frame) => Next::Switched,
-        None => system_call::call(cpu, frame),
-    })
+}
+
+#[inline(never)]
+extern "C" fn call_slow(frame: *mut TrapFrame) -> *const TrapFrame {
+    handle(frame, system_call::call)
 }
 
 pub(super) extern "C" fn reply_receive_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     // SAFETY: as in `call_handler`.
-    match unsafe { ipc::reply_receive_here::<true>(&cpu::this(), &*frame) } {
+    match unsafe { fast_path::reply_receive(&cpu::this(), &*frame) } {
         // SAFETY: as in `exception::plain_fault`.
-        Ok(Some(next)) => unsafe { leave_from_handler(next) },
-        Ok(None) => reply_receive_the_long_way(frame),
-        Err(taken) => reply_receive_to(frame, taken),
+        Ok(next) => unsafe { leave_from_handler(next) },
+        Err(Some(client)) => reply_to_client(frame, client),
+        Err(None) => reply_receive_slow(frame, None),
     }
 }
 
 #[inline(never)]
-extern "C" fn reply_receive_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
+fn reply_to_client(frame: *mut TrapFrame, client: fast_path::Client<'_>) -> *const TrapFrame {
     // SAFETY: as in `call_handler`.
-    handle(frame, |cpu, frame| match unsafe { ipc::reply_receive_here::<false>(cpu, frame) } {
-        Ok(Some(_frame)) => Next::Switched,
-        Ok(None) => system_call::reply_receive(cpu, frame),
-        Err(taken) => system_call::reply_receive_to(cpu, frame, taken.into_client()),
-    })
-}
-
-#[inline(never)]
-fn reply_receive_to(frame: *mut TrapFrame, taken: TakenClient<'_>) -> *const TrapFrame {
-    // SAFETY: as in `call_handler`.
-    match unsafe { ipc::reply_receive_elsewhere(&cpu::this(), &*frame, taken) } {
+    match unsafe { client.reply(&cpu::this(), &*frame) } {
         Ok(next) => next,
-        Err(client) => reply_receive_to_the_long_way(frame, client),
+        Err(client) => reply_receive_slow(frame, Some(client)),
     }
 }
 
 #[inline(never)]
-fn reply_receive_to_the_long_way(frame: *mut TrapFrame, client: Arc<Thread>) -> *const TrapFrame {
-    handle(frame, |cpu, frame| system_call::reply_receive_to(cpu, frame, client))
+fn reply_receive_slow(frame: *mut TrapFrame, client: Option<Arc<Thread>>) -> *const TrapFrame {
+    handle(frame, |cpu, frame| system_call::reply_receive(cpu, frame, client))
 }
 
 pub(super) extern "C" fn signal_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     // SAFETY: as in `call_handler`.
-    match unsafe { ipc::signal_here::<true>(&cpu::this(), &mut *frame) } {
+    match unsafe { fast_path::signal(&cpu::this(), &mut *frame) } {
         // SAFETY: as in `exception::plain_fault`.
-        Some(next) => unsafe { leave_from_handler(next) },
-        None => signal_the_long_way(frame),
+        Ok(next) => unsafe { leave_from_handler(next) },
+        Err(Some(waiter)) => run_waiter(waiter),
+        Err(None) => own_handler::<{ SystemCall::Signal as u64 }>(frame),
     }
 }
 
 #[inline(never)]
-extern "C" fn signal_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
+fn run_waiter(waiter: fast_path::Waiter) -> *const TrapFrame {
     // SAFETY: as in `call_handler`.
-    handle(frame, |cpu, frame| match unsafe { ipc::signal_here::<false>(cpu, frame) } {
-        Some(_frame) => Next::Switched,
-        None => system_call::own::<{ SystemCall::Signal as u64 }>(cpu, frame),
-    })
+    unsafe { waiter.run(&cpu::this()) }
 }
 
 pub(super) extern "C" fn acknowledge_handler(frame: *mut TrapFrame) -> *const TrapFrame {
@@ -120,6 +109,7 @@ pub(super) extern "C" fn own_handler<const NUMBER: u64>(frame: *mut TrapFrame) -
 }
 
 /// The handler of all calls that have none of their own.
+#[inline(never)]
 pub(super) extern "C" fn system_call_handler(frame: *mut TrapFrame) -> *const TrapFrame {
     handle(frame, system_call::dispatch)
 }

@@ -3,17 +3,18 @@
 
 use gatehouse_abi::SystemCall;
 
+use super::breakpoint::breakpoint;
 use super::exception::{exception, general_protection};
 use super::external_device::external_device_handler;
 use super::interrupt_controller::{interrupt_controller_error_handler, spurious_interrupt_handler};
 use super::ipi::ipi_handler;
 use super::page_fault::page_fault;
-use super::passed_traps::{breakpoint_instruction, invalid_opcode};
 use super::system_call::{
     SYSTEM_CALL_COUNT, acknowledge_handler, call_handler, int80_handler, null_handler, own_handler,
     reply_receive_handler, signal_handler, system_call_handler,
 };
 use super::timer::timer_handler;
+use super::unknown_instruction::invalid_opcode;
 use crate::arch::{Frame as TrapFrame, vectors};
 use crate::system_call::system_calls;
 
@@ -34,7 +35,7 @@ pub(in crate::entry) static HANDLERS: [Handler; 256] = {
 
 const fn by_vector(vector: u8) -> Handler {
     match vector {
-        vectors::BREAKPOINT => breakpoint_instruction,
+        vectors::BREAKPOINT => breakpoint,
         vectors::INVALID_OPCODE => invalid_opcode,
         vectors::GENERAL_PROTECTION => general_protection,
         vectors::PAGE_FAULT => page_fault,

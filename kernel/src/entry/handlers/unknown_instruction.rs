@@ -2,16 +2,20 @@
 
 use gatehouse_abi::TrapNumber;
 
-use super::exception::plain_fault;
-use crate::arch::{Frame as TrapFrame, TrapInfo, vectors};
+use super::exception::{exception_counted, plain_fault};
+use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _, TrapInfo, vectors};
 use crate::cpu::{self, ThisCpu};
 use crate::entry::policy;
 use crate::sched::Next;
 
-/// The vector of undefined instructions, in ring 3, unless they are passed.
-pub(super) extern "C" fn invalid_opcode_in_program(frame: *mut TrapFrame) -> *const TrapFrame {
+/// The vector of undefined instructions: from ring 3 the fast path to a handler that waits.
+pub(super) extern "C" fn invalid_opcode(frame: *mut TrapFrame) -> *const TrapFrame {
     cpu::this().entries().count(usize::from(vectors::INVALID_OPCODE));
-    plain_fault::<false>(frame, TrapNumber::UNKNOWN_INSTRUCTION, 0)
+    // SAFETY: as in `handle`.
+    if unsafe { &*frame }.origin() == Origin::Kernel {
+        return exception_counted(frame);
+    }
+    plain_fault(frame, TrapNumber::UNKNOWN_INSTRUCTION, 0, false)
 }
 
 /// An instruction that does not exist here.

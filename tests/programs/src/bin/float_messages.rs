@@ -1,6 +1,6 @@
 //! Calls and faults between threads with and without floating-point state: each keeps its own, and sees nobody else's.
 //!
-//! Once a thread has used the unit its state is saved and loaded whenever it gives way, also by the short way from one thread
+//! Once a thread has used the unit its state is saved and loaded whenever it gives way, also by the fast path from one thread
 //! to another. The first program is the server of its own second instances.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 

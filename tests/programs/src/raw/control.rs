@@ -2,7 +2,6 @@
 
 use gatehouse_runtime::abi::Error;
 use gatehouse_runtime::capability::{Program, Slot, Thread};
-pub use gatehouse_runtime::control::pass_traps;
 
 const fn thread(slot: u64) -> Thread {
     Thread::from_slot(Slot::new(slot))

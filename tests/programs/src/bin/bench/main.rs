@@ -28,7 +28,6 @@ mod memory;
 mod nmi;
 mod notification;
 mod null_call;
-mod passed_traps;
 mod ping;
 mod plan;
 mod samples;
@@ -56,7 +55,6 @@ type Operation = (&'static [&'static str], fn(&Plan<'_>));
 /// All operations. Each leaves nothing behind that runs.
 const OPERATIONS: &[Operation] = &[
     (null_call::KEYS, null_call::measure),
-    (passed_traps::KEYS, passed_traps::measure),
     (fault_ipc::KEYS, fault_ipc::measure),
     (fault_ipc::LINES_KEYS, fault_ipc::show_lines),
     (fault_ipc::CROSS_KEYS, fault_ipc::measure_cross),

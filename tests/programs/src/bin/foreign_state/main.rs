@@ -1,5 +1,5 @@
 //! A program begins with the registers that abi.md names, whatever program ran before on its CPU or runs in turns with it; a thread
-//! keeps its own over moves; nothing of it is seen by whoever runs next by the short way of a message.
+//! keeps its own over moves; nothing of it is seen by whoever runs next by the fast path of a message.
 //!
 //! The first program starts second instances of itself: one that fills every register it can load and gives way again and again,
 //! one that looks at all of them first thing, one that moves, one that calls.
@@ -25,7 +25,7 @@ const CALLS: u64 = 4;
 
 /// Programs that look while another one fills, on each CPU.
 const LOOKERS: u64 = 6;
-/// Calls by the short way.
+/// Calls by the fast path.
 const ROUNDS: u64 = 20;
 /// Selectors that ring 3 may load: the user's data segment and null with a privilege level of its own.
 const LOADED: [u16; 4] = [0x1b, 3, 0x1b, 1];
