@@ -66,6 +66,11 @@ pub trait ArchTrap {
     /// The saved context.
     type Frame: TrapFrame;
 
+    /// Handles an exception that is the processor's part of the kernel's own business, and nobody else's: a refused access to a
+    /// model-specific register, which the kernel tries out; a step or breakpoint of a program that was delayed into the kernel.
+    /// Answers whether it has: then nothing is reported, and the frame goes on.
+    fn handle_exception(frame: &mut Self::Frame) -> bool;
+
     /// What happened, by vector and error code alone.
     fn number(frame: &Self::Frame) -> TrapNumber;
     /// The processor's own number of the trap; only for reports.

@@ -1,26 +1,49 @@
 //! A CPU begins again at the top of its interrupt stack.
 
-use super::trap_main::conclude;
+use core::convert::Infallible;
+
+use gatehouse_abi::TrapNumber;
+
+use super::trap_main::{Row, row};
 use crate::arch::Frame;
 use crate::cpu::{self, ThisCpu};
 use crate::ipi;
 use crate::life;
-use crate::sched;
+use crate::sched::{self, Next};
 use crate::time;
 
-/// What a CPU does after it has started again: puts itself in order, ends the program, chooses who runs.
-///
-/// What the code that was cut off held is lost: references to threads, programs and memory that only its stack knew are
-/// never dropped, so that what they count stays in use. What it was going to do for other CPUs is done here.
+/// What a CPU does after it has started again: the rest of the trap by which an overflow was found out, whose frame is gone with the
+/// stack. The frame of the idle loop stands for it.
 pub(super) extern "C" fn begin_again() -> *const Frame {
-    let cpu = cpu::this();
-    cpu.abandon_ist();
-    cpu.kernel().nmi().set_active(false);
-    cpu.kernel().overflow().is_over();
-    // The thread first: what follows would put it back among those that are ready.
-    let next = life::end_current(&cpu, cpu.local().contained.get());
-    serve_others(&cpu);
-    conclude(&cpu, cpu.local().idle_frame(), next)
+    row::<BeginAgain>(cpu::this().local().idle_frame().cast_mut())
+}
+
+struct BeginAgain;
+
+impl Row for BeginAgain {
+    type Found = Infallible;
+    type Taken = ();
+    // It was counted when it came; the idle loop's frame names no vector.
+    const COUNTER: Option<usize> = None;
+    const HAS_FAST_PATH: bool = false;
+
+    fn number(_frame: &Frame) -> TrapNumber {
+        TrapNumber::DOUBLE_FAULT
+    }
+
+    /// Puts the CPU in order, and ends the program.
+    ///
+    /// What the code that was cut off held is lost: references to threads, programs and memory that only its stack knew are
+    /// never dropped, so that what they count stays in use. What it was going to do for other CPUs is done here.
+    fn rest(cpu: &ThisCpu, _number: TrapNumber, _frame: &mut Frame, _taken: ()) -> Next {
+        cpu.abandon_ist();
+        cpu.kernel().nmi().set_active(false);
+        cpu.kernel().overflow().is_over();
+        // The thread first: what follows would put it back among those that are ready.
+        let next = life::end_current(cpu, cpu.local().contained.get());
+        serve_others(cpu);
+        next
+    }
 }
 
 /// Does what others asked of this CPU: what was taken out of a set and not done is not known, so all of it.

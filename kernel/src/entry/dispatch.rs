@@ -1,17 +1,22 @@
-//! What the IST door calls, and what a refused return leads to.
+//! What the IST door calls, and what a refused return leads to: to [`trap_main`] both.
 
+use core::convert::Infallible;
+
+use gatehouse_abi::TrapNumber;
 use percpu::ProcessorBlock;
 
-use super::handlers::{debug_handler, double_fault_handler, handle_by_number, non_maskable_interrupt_handler};
+use super::handlers::{Exception, Fatal, HarmlessMachineCheck, NonMaskable, handle_by_number};
 use super::ist_return::Way;
 use super::machine_check::{self, Outcome};
 use super::trap_info::trap_info;
+use super::trap_main::{Row, trap_main};
 use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _, TrapInfo, take_debug_status, trap_number, vectors};
-use crate::cpu::{self, Block, KernelCpu};
-use crate::entry::trap_main::trap_main;
+use crate::cpu::{self, Block, KernelCpu, ThisCpu};
+use crate::sched::Next;
 use crate::{lockdown, test_overflow};
 
-/// NMI, #DB, #DF, #MC. Called on the vector's own stack.
+/// NMI, #DB, #DF, #MC. Called on the vector's own stack. The rows go back to what was interrupted, or not at all: that they answer its
+/// frame says nothing.
 pub(super) extern "C" fn dispatch_ist(frame: *mut TrapFrame, block: *const ProcessorBlock<KernelCpu>) -> Way {
     // SAFETY: the entry took the pointer from the top of the stack, where `init` put it; blocks live for ever.
     let block = unsafe { &*block };
@@ -21,7 +26,7 @@ pub(super) extern "C" fn dispatch_ist(frame: *mut TrapFrame, block: *const Proce
     test_overflow::overflow_if_asked(vector);
     match vector {
         vectors::NMI => {
-            non_maskable_interrupt_handler(block, frame);
+            let _same = trap_main::<NonMaskable>(TrapNumber::NON_MASKABLE, frame);
             Way::back(frame)
         }
         vectors::DEBUG => debug(block, frame),
@@ -37,14 +42,10 @@ fn debug(block: &Block, frame: &mut TrapFrame) -> Way {
         return on_as_ordinary(block, frame);
     }
     frame.set_debug_status(status, false);
-    block.entries().count(usize::from(vectors::DEBUG));
     block.enter_ist();
-    let cpu = cpu::this();
-    let info = trap_info(trap_number(vectors::DEBUG, frame.error_code()), frame);
-    // Chooses nobody: a #DB in the kernel goes back to where it came from, or not at all.
-    let _next = debug_handler(&cpu, &info, frame);
+    let _same = trap_main::<Exception>(TrapNumber::DEBUG, frame);
     block.leave_ist();
-    Way::back_from_debug(block, frame).unwrap_or_else(|| lockdown::enter(&cpu, &info, frame))
+    Way::back_from_debug(block, frame).unwrap_or_else(|| no_way_back(frame))
 }
 
 /// What the hardware has to do with it is over in `end_machine_check`, or in the handler of the type of trap.
@@ -52,7 +53,7 @@ fn machine_check(block: &Block, frame: &mut TrapFrame) -> Way {
     block.enter_ist();
     match machine_check::handle(block, frame) {
         Outcome::GoOn => {
-            block.entries().count(usize::from(vectors::MACHINE_CHECK));
+            let _same = trap_main::<HarmlessMachineCheck>(TrapNumber::MACHINE_CHECK, frame);
             Way::back_from_machine_check(block, frame).unwrap_or_else(|| no_way_back(frame))
         }
         Outcome::EndProgram => {
@@ -77,16 +78,10 @@ fn on_as_ordinary(block: &Block, frame: &TrapFrame) -> Way {
 
 /// #DF; #MC that the kernel cannot go on from; what has no business here.
 #[cold]
-fn fatal(block: &Block, frame: &TrapFrame) -> ! {
-    let vector = frame.vector() as u8;
-    block.entries().count(usize::from(vector));
+fn fatal(block: &Block, frame: &mut TrapFrame) -> ! {
     block.enter_ist();
-    let cpu = cpu::this();
-    let info = trap_info(trap_number(vector, frame.error_code()), frame);
-    if vector == vectors::DOUBLE_FAULT {
-        double_fault_handler(&cpu, &info, frame)
-    }
-    lockdown::enter(&cpu, &info, frame)
+    let _never = trap_main::<Fatal>(Fatal::number(frame), frame);
+    unreachable!("nothing comes back from a fatal trap")
 }
 
 /// The stack of an IST vector's handler is about to overflow.
@@ -104,18 +99,35 @@ pub(super) extern "C" fn return_failed(fault: *mut TrapFrame) -> *const TrapFram
     // SAFETY: the entry passes the frame it has just completed, in the spare bytes below the thread's save area.
     let fault = unsafe { *fault };
     let cpu = cpu::this();
-    cpu.entries().count(fault.vector() as usize);
-    let number = trap_number(fault.vector() as u8, fault.error_code());
+    let number = RefusedReturn::number(&fault);
     let Some(thread) = cpu.current() else { lockdown::enter(&cpu, &trap_info(number, &fault), &fault) };
     // SAFETY: the thread was about to run on this CPU; nobody else refers to its frame.
     let frame = unsafe { &mut *thread.frame_pointer() };
     frame.become_refused(&fault);
-    let info = TrapInfo {
-        number,
-        vector: fault.vector(),
-        origin: Origin::User,
-        description: number.description(),
-        address: 0,
-    };
-    trap_main(frame, |cpu, frame| handle_by_number(cpu, &info, frame))
+    trap_main::<RefusedReturn>(number, frame)
+}
+
+struct RefusedReturn;
+
+impl Row for RefusedReturn {
+    type Found = Infallible;
+    type Taken = ();
+    const COUNTER: Option<usize> = None;
+    const HAS_FAST_PATH: bool = false;
+
+    fn number(frame: &TrapFrame) -> TrapNumber {
+        trap_number(frame.vector() as u8, frame.error_code())
+    }
+
+    fn rest(cpu: &ThisCpu, number: TrapNumber, frame: &mut TrapFrame, _taken: ()) -> Next {
+        // There is no instruction to be looked into.
+        let info = TrapInfo {
+            number,
+            vector: frame.vector(),
+            origin: Origin::User,
+            description: number.description(),
+            address: 0,
+        };
+        handle_by_number(cpu, &info, frame)
+    }
 }

@@ -28,19 +28,14 @@ pub fn timer(cpu: &ThisCpu) -> Next {
     time::timer_interrupt(cpu)
 }
 
-/// Another CPU wants something: if it is an answer to a call and nothing else, it is given. What is left of the calls is for
-/// [`answer_other_calls`](crate::ipi::answer_other_calls). The interrupt is ended first: what is posted from here on raises another.
-///
-/// # Errors
-/// What is wanted, if it is anything else; nothing of it has been done.
+/// Another CPU wants something: if it is an answer to a call and nothing else, it is given. A call that takes longer is for
+/// [`answer_call`](crate::ipi::answer_call), and all else for [`ipi`]. The interrupt is ended first: what is
+/// posted from here on raises another. Answers what is wanted, and how it is with calls: `More` says that nothing has been done.
 #[inline(always)]
-pub fn ipi_of_calls(cpu: &ThisCpu) -> Result<Waiting<'static, Operation>, Kinds> {
+pub fn ipi_of_calls(cpu: &ThisCpu) -> (Kinds, Waiting<'static, Operation>) {
     cpu.kernel().apic().end_of_interrupt();
     let kinds = cpu.kernel().remote().pending().take();
-    if !kinds.are_all_in(CALLS) {
-        return Err(kinds);
-    }
-    Ok(answer_one_call(cpu))
+    (kinds, if kinds.are_all_in(CALLS) { answer_one_call(cpu) } else { Waiting::More })
 }
 
 /// Does what another CPU wants; `frame` was interrupted.

@@ -41,7 +41,6 @@ pub unsafe extern "C" fn syscall_entry() {
         "mov rsp, gs:[{interrupt_stack_top}]",
         // Odd: backtraces go on in the frame, see `backtrace`.
         "lea rbp, [rdi + 1]",
-        "inc qword ptr gs:[{entries}]",
         "mov ecx, {count}",
         "cmp rax, rcx",
         "cmovae rax, rcx",
@@ -50,7 +49,6 @@ pub unsafe extern "C" fn syscall_entry() {
         user_stack_pointer = const percpu::offsets::USER_STACK_POINTER,
         save_area_end = const percpu::offsets::SAVE_AREA_END,
         interrupt_stack_top = const percpu::offsets::INTERRUPT_STACK_TOP,
-        entries = const percpu::offsets::SYSCALL_ENTRIES,
         frame_size = const frame::SIZE,
         instruction_pointer = const frame::INSTRUCTION_POINTER,
         flags = const frame::FLAGS,

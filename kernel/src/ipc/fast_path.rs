@@ -147,8 +147,8 @@ unsafe fn send(
     let owed = match message {
         Message::Call(tag) => {
             client.set_wait(Wait::ForReply);
-            // SAFETY: the receiver waited, so it is off every CPU, and this is its owner now.
-            unsafe { &mut *receiver.frame_pointer() }.take_message(tag, badge, frame);
+            // SAFETY: the receiver waited, and has been taken out of the queue.
+            unsafe { OffCpu::new(&receiver) }.frame_mut().take_message(tag, badge, frame);
             Owed::Answer
         }
         Message::Fault(number, address, owed) => {
@@ -243,8 +243,8 @@ unsafe fn reply(
     message: Option<MessageTag>,
 ) -> *const Frame {
     if let Some(tag) = message {
-        // SAFETY: the client waited for this reply, so it is off every CPU, and this is its owner now.
-        unsafe { &mut *client.frame_pointer() }.take_message(tag, 0, frame);
+        // SAFETY: the client waited for this reply, to which the right has been taken.
+        unsafe { OffCpu::new(&client) }.frame_mut().take_message(tag, 0, frame);
     }
     client.set_wait(Wait::Nothing);
     let settle = move |_: &Thread, server: Arc<Thread>| {

@@ -196,7 +196,7 @@ pub fn answer_calls(cpu: &ThisCpu) {
     cpu.call_port().answer(|operation| operation.run(cpu));
 }
 
-/// The same in an interrupt that has just taken what is pending, the short way. What it leaves is for [`answer_other_calls`].
+/// The same in an interrupt that has just taken what is pending, by the fast path. What it leaves is for [`answer_call`] and [`answer_calls`].
 #[inline(always)]
 pub fn answer_one_call(cpu: &ThisCpu) -> Waiting<'static, Operation> {
     match cpu.call_port().take_only() {
@@ -208,13 +208,11 @@ pub fn answer_one_call(cpu: &ThisCpu) -> Waiting<'static, Operation> {
     }
 }
 
-/// What [`answer_one_call`] has left: a request that it has taken, and whatever else waits.
-pub fn answer_other_calls(cpu: &ThisCpu, taken: Option<CallRequest<'static>>) {
-    if let Some(request) = taken {
-        request.operation().run(cpu);
-        request.done();
-    }
-    answer_calls(cpu);
+/// Answers the call that [`answer_one_call`] has taken and left, as it takes longer.
+#[inline(always)]
+pub fn answer_call(cpu: &ThisCpu, request: CallRequest<'static>) {
+    request.operation().run(cpu);
+    request.done();
 }
 
 /// All CPUs that are online but the one given.

@@ -10,8 +10,8 @@ mod poke;
 mod shootdown;
 
 pub use call::{
-    CallPort, CallRequest, DEFAULT_LIMIT_SECONDS, Operation, all_others, answer_calls, answer_one_call,
-    answer_other_calls, call, call_or_report, flush_owed, limit, set_limit,
+    CallPort, CallRequest, DEFAULT_LIMIT_SECONDS, Operation, all_others, answer_call, answer_calls, answer_one_call,
+    call, call_or_report, flush_owed, limit, set_limit,
 };
 pub use ping::{Ping, ping, ping_all};
 pub use poke::poke;

@@ -81,8 +81,7 @@ pub fn path_to(cpu: &ThisCpu, thread: &Thread) -> Option<Path> {
 /// newcomer runs on the time of whoever made it ready.
 #[inline(always)]
 pub fn run_now(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    let _frame = switch_to(cpu, thread);
-    Next::Switched
+    Next::Switched(switch_to(cpu, thread))
 }
 
 /// From `previous`, which runs, to `next`, which is in no list, by the path that [`path_to`] has answered for it. A thread of this CPU

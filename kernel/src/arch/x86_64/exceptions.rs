@@ -6,8 +6,8 @@ use gatehouse_abi::TrapNumber;
 use x86_64::registers::rflags::RFlags;
 
 use super::frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame};
-use super::{decode, vectors};
-use crate::arch::{ArchTrap, TrapFrame as _, TrapInfo};
+use super::{decode, msr, vectors};
+use crate::arch::{ArchTrap, Origin, TrapFrame as _, TrapInfo};
 
 /// This processor.
 #[derive(Debug)]
@@ -18,6 +18,19 @@ impl ArchTrap for Arch {
 
     fn number(frame: &TrapFrame) -> TrapNumber {
         decode::trap_number(frame.vector() as u8, frame.error_code())
+    }
+
+    fn handle_exception(frame: &mut TrapFrame) -> bool {
+        if frame.origin() == Origin::User {
+            return false;
+        }
+        match frame.vector() as u8 {
+            vectors::GENERAL_PROTECTION => msr::answer_refusal(frame),
+            // A program's data breakpoint or single step that `MOV SS` delayed into the entry: it is over, and the thread is not told.
+            // What DR6 does not name is a fault: nothing of the kernel is debugged by #DB.
+            vectors::DEBUG => frame.error_code() != 0,
+            _ => false,
+        }
     }
 
     fn vector(frame: &TrapFrame) -> u64 {

@@ -60,7 +60,6 @@ pub use idle::{Idle, IdleError, IdleFeatures};
 pub use kernel_interrupt::{DEVICE_INTERRUPTS, FIRST_DEVICE_INTERRUPT, KernelInterrupt, ends_by_itself};
 pub use leave::{leave, leave_from_handler, leave_through};
 pub use machine_check::MachineCheckState;
-pub use msr::answer_refusal;
 pub use own_ports::{harmless as harmless_port_value, keep as keep_ports, owner as owner_of_ports};
 pub use ports::{read as read_port, write as write_port};
 pub use processor_state::{Shown, dirty as dirty_processor_state, show as show_register};

@@ -1,71 +1,97 @@
-//! From a vector to the type of trap: by the short way where number and address are known at once, else by looking into the
-//! frame.
+//! From a vector to the type of trap: at once where the vector and the error code tell, else by looking into the frame.
+
+use core::convert::Infallible;
+use core::marker::PhantomData;
 
 use gatehouse_abi::TrapNumber;
 
 use super::handle_by_number;
-use super::road::handle;
-use crate::arch::{Frame as TrapFrame, answer_refusal, leave_from_handler, trap_number};
-use crate::cpu;
+use crate::arch::{Arch, ArchTrap as _, Frame, Origin, TrapFrame as _, trap_number};
+use crate::cpu::ThisCpu;
 use crate::entry::trap_info::trap_info;
-use crate::ipc::fast_path;
+use crate::entry::trap_main::{Fast, Row};
+use crate::ipc::fast_path::{self, Outgoing};
+use crate::sched::Next;
 
-/// An exception in ring 3 that is known by its number and the address that was accessed, 0 for none: it goes to the thread's
-/// handler by the fast path. `about_memory`: it may be about a page that is away.
-#[inline(always)]
-pub(super) fn plain_fault(
-    frame: *mut TrapFrame,
-    number: TrapNumber,
-    address: u64,
-    about_memory: bool,
-) -> *const TrapFrame {
-    // SAFETY: as in `handle`; ring 3 ran, so a thread is on this CPU, and this is its frame.
-    match unsafe { fast_path::fault(&cpu::this(), number, address, about_memory, &*frame) } {
-        // SAFETY: the frame is that of the thread that the CPU was switched to; entries put RSP on the interrupt stack.
-        Ok(next) => unsafe { leave_from_handler(next) },
-        Err(Some(outgoing)) => plain_fault_to(frame, number, outgoing),
-        Err(None) => plain_fault_slow(frame, number),
+/// Any exception. Fast where the processor's part of the kernel handles it by itself.
+pub(in crate::entry) struct Exception;
+
+impl Row for Exception {
+    type Found = Infallible;
+    type Taken = ();
+    const COUNTER: Option<usize> = None;
+
+    #[inline(always)]
+    fn number(frame: &Frame) -> TrapNumber {
+        trap_number(frame.vector() as u8, frame.error_code())
+    }
+
+    #[inline(always)]
+    fn fast(_cpu: &ThisCpu, _number: TrapNumber, frame: &mut Frame) -> Fast<Self> {
+        if Arch::handle_exception(frame) { Fast::Done(Next::Stay) } else { Fast::Rest(()) }
+    }
+
+    #[inline(always)]
+    fn rest(cpu: &ThisCpu, number: TrapNumber, frame: &mut Frame, _taken: ()) -> Next {
+        handle(cpu, number, frame)
     }
 }
 
-#[inline(never)]
-fn plain_fault_to(frame: *mut TrapFrame, number: TrapNumber, outgoing: fast_path::Outgoing<'_>) -> *const TrapFrame {
-    // SAFETY: as in `plain_fault`.
-    match unsafe { outgoing.send(&cpu::this(), &*frame) } {
-        Some(next) => next,
-        None => plain_fault_slow(frame, number),
+/// An exception that goes to the thread's handler as a message, without a look into the frame.
+pub(super) trait Fault {
+    /// The vector.
+    const VECTOR: u8;
+    /// Whether it may be about a page that is away.
+    const ABOUT_MEMORY: bool;
+
+    /// The type of the trap.
+    fn number(frame: &Frame) -> TrapNumber;
+
+    /// The address that was accessed; 0 for none. To be asked before anything can fault.
+    fn address() -> u64;
+}
+
+/// Such an exception. Fast where the handler of the program that ran waits.
+pub(super) struct Faulted<F>(PhantomData<F>);
+
+impl<F: Fault> Row for Faulted<F> {
+    type Found = Outgoing<'static>;
+    type Taken = ();
+    const COUNTER: Option<usize> = Some(F::VECTOR as usize);
+
+    #[inline(always)]
+    fn number(frame: &Frame) -> TrapNumber {
+        F::number(frame)
+    }
+
+    #[inline(always)]
+    fn fast(cpu: &ThisCpu, number: TrapNumber, frame: &mut Frame) -> Fast<Self> {
+        if frame.origin() == Origin::Kernel {
+            return Fast::Rest(());
+        }
+        // SAFETY: ring 3 ran, so a thread is on this CPU, and this is its frame.
+        match unsafe { fast_path::fault(cpu, number, F::address(), F::ABOUT_MEMORY, frame) } {
+            Ok(next) => Fast::Done(Next::Switched(next)),
+            Err(Some(outgoing)) => Fast::Otherwise(outgoing),
+            Err(None) => Fast::Rest(()),
+        }
+    }
+
+    #[inline(always)]
+    fn resume(cpu: &ThisCpu, _number: TrapNumber, frame: &mut Frame, found: Outgoing<'static>) -> Result<Next, ()> {
+        // SAFETY: this is what `fast` has answered, of the same trap.
+        unsafe { found.send(cpu, frame) }.map(Next::Switched).ok_or(())
+    }
+
+    #[inline(always)]
+    fn rest(cpu: &ThisCpu, number: TrapNumber, frame: &mut Frame, _taken: ()) -> Next {
+        handle(cpu, number, frame)
     }
 }
 
+/// Finds out all about an exception and calls the handler of its type.
 #[inline(never)]
-extern "C" fn plain_fault_slow(frame: *mut TrapFrame, number: TrapNumber) -> *const TrapFrame {
-    handle(frame, |cpu, frame| {
-        let info = trap_info(number, frame);
-        handle_by_number(cpu, &info, frame)
-    })
-}
-
-/// Any exception whose entry has been counted.
-#[inline(never)]
-pub(super) extern "C" fn exception_counted(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, |cpu, frame| {
-        let info = trap_info(trap_number(frame.vector() as u8, frame.error_code()), frame);
-        handle_by_number(cpu, &info, frame)
-    })
-}
-
-/// #GP. One that an access to a model-specific register of the kernel may raise is nothing but its answer.
-pub(super) extern "C" fn general_protection(frame: *mut TrapFrame) -> *const TrapFrame {
-    // SAFETY: as in `handle`.
-    if answer_refusal(unsafe { &mut *frame }) { frame } else { exception(frame) }
-}
-
-/// Exceptions whose frame has to be looked into, or that are rare.
-pub(super) extern "C" fn exception(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, |cpu, frame| {
-        let vector = frame.vector() as u8;
-        cpu.entries().count(usize::from(vector));
-        let info = trap_info(trap_number(vector, frame.error_code()), frame);
-        handle_by_number(cpu, &info, frame)
-    })
+fn handle(cpu: &ThisCpu, number: TrapNumber, frame: &mut Frame) -> Next {
+    let info = trap_info(number, frame);
+    handle_by_number(cpu, &info, frame)
 }

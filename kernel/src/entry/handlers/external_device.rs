@@ -1,27 +1,48 @@
-//! A device: whoever drives it is told, by the short way if it waits on this CPU.
+//! A device: whoever drives it is told.
 
-use super::road::handle;
-use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _, leave_from_handler};
-use crate::cpu;
-use crate::entry::trap_main::look_when_idle;
+use core::convert::Infallible;
+
+use gatehouse_abi::TrapNumber;
+
+use crate::arch::{Frame, Origin, TrapFrame as _};
+use crate::cpu::ThisCpu;
+use crate::entry::trap_main::{Fast, Row};
 use crate::irq;
+use crate::sched::Next;
 
-pub(super) extern "C" fn external_device_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    let cpu = cpu::this();
-    // SAFETY: as in `handle`.
-    let saved = unsafe { &*frame };
-    cpu.entries().count(saved.vector() as usize);
-    if saved.origin() == Origin::User {
+/// Fast where the driver waits on this CPU, and is more urgent than the program that was interrupted.
+pub(super) struct ExternalDevice;
+
+impl Row for ExternalDevice {
+    type Found = Infallible;
+    type Taken = ();
+    const COUNTER: Option<usize> = None;
+
+    #[inline(always)]
+    fn number(_frame: &Frame) -> TrapNumber {
+        TrapNumber::DEVICE
+    }
+
+    #[inline(always)]
+    fn fast(cpu: &ThisCpu, _number: TrapNumber, frame: &mut Frame) -> Fast<Self> {
+        if frame.origin() == Origin::Kernel {
+            return Fast::Rest(());
+        }
         // SAFETY: ring 3 ran, so a thread is on this CPU.
-        if let Some(next) = unsafe { irq::device_here(&cpu, saved.vector()) } {
-            // SAFETY: as in `exception::plain_fault`.
-            unsafe { leave_from_handler(next) }
+        match unsafe { irq::device_here(cpu, frame.vector()) } {
+            Some(next) => Fast::Done(Next::Switched(next)),
+            None => Fast::Rest(()),
         }
     }
-    external_device_the_long_way(frame)
+
+    #[inline(always)]
+    fn rest(cpu: &ThisCpu, _number: TrapNumber, frame: &mut Frame, _taken: ()) -> Next {
+        external_device_handler(cpu, frame)
+    }
 }
 
-#[inline(never)]
-extern "C" fn external_device_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, |cpu, frame| look_when_idle(cpu, irq::device(cpu, frame.vector())))
+/// Tells whoever drives the device.
+#[inline(always)]
+fn external_device_handler(cpu: &ThisCpu, frame: &Frame) -> Next {
+    irq::device(cpu, frame.vector())
 }

@@ -1,45 +1,67 @@
-//! Another CPU wants attention. An answer to one call takes the short way, which needs no stack, and all else the long one by a
-//! jump.
+//! Another CPU wants attention.
 
+use gatehouse_abi::TrapNumber;
 use smp::call::Waiting;
 use smp::ipi::Kinds;
 
-use super::road::handle;
-use crate::arch::{Frame as TrapFrame, vectors};
-use crate::cpu;
+use crate::arch::{Frame, vectors};
+use crate::cpu::ThisCpu;
 use crate::entry::ipi;
-use crate::entry::trap_main::{go_on, look_when_idle};
-use crate::ipi::{CallRequest, answer_other_calls};
+use crate::entry::trap_main::{Fast, Row};
+use crate::ipi::{CallRequest, answer_call};
 use crate::sched::Next;
 
-pub(super) extern "C" fn ipi_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    let cpu = cpu::this();
-    cpu.entries().count(usize::from(vectors::IPI));
-    match ipi::ipi_of_calls(&cpu) {
-        Ok(Waiting::Nothing) => go_on(&cpu, frame).unwrap_or_else(|| choose(frame)),
-        Ok(Waiting::More) => calls_the_long_way(frame, None),
-        Ok(Waiting::One(request)) => calls_the_long_way(frame, Some(request)),
-        Err(kinds) => ipi_the_long_way(frame, kinds),
+/// Fast where one call is to be answered, and nothing else.
+pub(super) struct Ipi;
+
+/// What the other CPUs want, or what is left of it. The interrupt has been ended.
+pub(super) struct Wanted(Kinds);
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self(Kinds::of(&[]))
     }
 }
 
-/// The end of an interrupt on an idle CPU where somebody is ready.
-#[inline(never)]
-extern "C" fn choose(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, |_, _| Next::Choose)
+impl Row for Ipi {
+    /// A call that takes longer, and what was wanted.
+    type Found = (CallRequest<'static>, Kinds);
+    type Taken = Wanted;
+    const COUNTER: Option<usize> = Some(vectors::IPI as usize);
+
+    #[inline(always)]
+    fn number(_frame: &Frame) -> TrapNumber {
+        TrapNumber::IPI
+    }
+
+    #[inline(always)]
+    fn fast(cpu: &ThisCpu, _number: TrapNumber, _frame: &mut Frame) -> Fast<Self> {
+        match ipi::ipi_of_calls(cpu) {
+            (_, Waiting::Nothing) => Fast::DoneForOthers,
+            (kinds, Waiting::One(request)) => Fast::Otherwise((request, kinds)),
+            (kinds, Waiting::More) => Fast::Rest(Wanted(kinds)),
+        }
+    }
+
+    #[inline(always)]
+    fn resume(
+        cpu: &ThisCpu,
+        _number: TrapNumber,
+        _frame: &mut Frame,
+        (request, kinds): Self::Found,
+    ) -> Result<Next, Wanted> {
+        answer_call(cpu, request);
+        Err(Wanted(kinds))
+    }
+
+    #[inline(always)]
+    fn rest(cpu: &ThisCpu, _number: TrapNumber, frame: &mut Frame, taken: Wanted) -> Next {
+        ipi_handler(cpu, frame, taken)
+    }
 }
 
-/// The rest of an interrupt that has answered one call.
-#[inline(never)]
-fn calls_the_long_way(frame: *mut TrapFrame, refused: Option<CallRequest<'static>>) -> *const TrapFrame {
-    handle(frame, |cpu, _| {
-        answer_other_calls(cpu, refused);
-        look_when_idle(cpu, Next::Stay)
-    })
-}
-
-/// An interrupt of another CPU that has been counted and ended, and wants something else than answers to calls.
-#[inline(never)]
-fn ipi_the_long_way(frame: *mut TrapFrame, kinds: Kinds) -> *const TrapFrame {
-    handle(frame, |cpu, frame| look_when_idle(cpu, ipi::ipi(cpu, kinds, frame)))
+/// Does what is left.
+#[inline(always)]
+fn ipi_handler(cpu: &ThisCpu, frame: &Frame, Wanted(kinds): Wanted) -> Next {
+    ipi::ipi(cpu, kinds, frame)
 }

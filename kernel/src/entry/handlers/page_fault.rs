@@ -1,24 +1,32 @@
 //! Page faults: the error code tells the access, CR2 the address.
 
+use gatehouse_abi::TrapNumber;
 use gatehouse_core::memory::Rights;
 use x86_64::registers::control::Cr2;
 
-use super::exception::{exception_counted, plain_fault};
-use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _, TrapInfo, page_fault_number, vectors};
-use crate::cpu::{self, ThisCpu};
+use super::exception::Fault;
+use crate::arch::{Frame as TrapFrame, TrapInfo, page_fault_number, vectors};
+use crate::cpu::ThisCpu;
 use crate::entry::policy;
 use crate::sched::Next;
 
-/// The vector of all page faults. The short way is the same for the three: a message to a handler that waits.
-pub(super) extern "C" fn page_fault(frame: *mut TrapFrame) -> *const TrapFrame {
-    cpu::this().entries().count(usize::from(vectors::PAGE_FAULT));
-    // SAFETY: as in `handle`.
-    let saved = unsafe { &*frame };
-    if saved.origin() == Origin::Kernel {
-        return exception_counted(frame);
+/// All page faults. The fast path is the same for the three: a message to a handler that waits.
+pub(super) struct PageFault;
+
+impl Fault for PageFault {
+    const VECTOR: u8 = vectors::PAGE_FAULT;
+    const ABOUT_MEMORY: bool = true;
+
+    #[inline(always)]
+    fn number(frame: &TrapFrame) -> TrapNumber {
+        page_fault_number(frame.error_code())
     }
-    // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
-    plain_fault(frame, page_fault_number(saved.error_code()), Cr2::read_raw(), true)
+
+    #[inline(always)]
+    fn address() -> u64 {
+        // CR2 is the CPU's until its next page fault, and the kernel takes none between entry and this.
+        Cr2::read_raw()
+    }
 }
 
 /// The fetch of an instruction.

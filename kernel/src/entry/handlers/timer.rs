@@ -1,23 +1,41 @@
-//! This CPU's timer: due entries of the timer list are dropped, their actions completed, the list advanced. Where nothing is due
-//! the short way is taken, which needs no stack, and the long one by a jump.
+//! This CPU's timer: due entries of the timer list are dropped, their actions completed, the list advanced.
 
-use super::road::handle;
-use crate::arch::{Frame as TrapFrame, vectors};
-use crate::cpu;
+use core::convert::Infallible;
+
+use gatehouse_abi::TrapNumber;
+
+use crate::arch::{Frame, vectors};
+use crate::cpu::ThisCpu;
 use crate::entry::ipi;
-use crate::entry::trap_main::look_when_idle;
+use crate::entry::trap_main::{Fast, Row};
+use crate::sched::Next;
 
-pub(super) extern "C" fn timer_handler(frame: *mut TrapFrame) -> *const TrapFrame {
-    let cpu = cpu::this();
-    cpu.entries().count(usize::from(vectors::TIMER));
-    if ipi::timer_with_nothing_due(&cpu) {
-        return frame;
+/// Fast where nothing is due.
+pub(super) struct Timer;
+
+impl Row for Timer {
+    type Found = Infallible;
+    type Taken = ();
+    const COUNTER: Option<usize> = Some(vectors::TIMER as usize);
+
+    #[inline(always)]
+    fn number(_frame: &Frame) -> TrapNumber {
+        TrapNumber::TIMER
     }
-    timer_the_long_way(frame)
+
+    #[inline(always)]
+    fn fast(cpu: &ThisCpu, _number: TrapNumber, _frame: &mut Frame) -> Fast<Self> {
+        if ipi::timer_with_nothing_due(cpu) { Fast::Done(Next::Stay) } else { Fast::Rest(()) }
+    }
+
+    #[inline(always)]
+    fn rest(cpu: &ThisCpu, _number: TrapNumber, _frame: &mut Frame, _taken: ()) -> Next {
+        timer_handler(cpu)
+    }
 }
 
-/// A timer's interrupt that has been counted and ended.
-#[inline(never)]
-extern "C" fn timer_the_long_way(frame: *mut TrapFrame) -> *const TrapFrame {
-    handle(frame, |cpu, _| look_when_idle(cpu, ipi::timer(cpu)))
+/// Something is due; the interrupt has been ended.
+#[inline(always)]
+fn timer_handler(cpu: &ThisCpu) -> Next {
+    ipi::timer(cpu)
 }

@@ -2,20 +2,28 @@
 
 use gatehouse_abi::TrapNumber;
 
-use super::exception::{exception_counted, plain_fault};
-use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _, TrapInfo, vectors};
-use crate::cpu::{self, ThisCpu};
+use super::exception::Fault;
+use crate::arch::{Frame as TrapFrame, TrapInfo, vectors};
+use crate::cpu::ThisCpu;
 use crate::entry::policy;
 use crate::sched::Next;
 
-/// The vector of undefined instructions: from ring 3 the fast path to a handler that waits.
-pub(super) extern "C" fn invalid_opcode(frame: *mut TrapFrame) -> *const TrapFrame {
-    cpu::this().entries().count(usize::from(vectors::INVALID_OPCODE));
-    // SAFETY: as in `handle`.
-    if unsafe { &*frame }.origin() == Origin::Kernel {
-        return exception_counted(frame);
+/// Undefined instructions.
+pub(super) struct UnknownInstruction;
+
+impl Fault for UnknownInstruction {
+    const VECTOR: u8 = vectors::INVALID_OPCODE;
+    const ABOUT_MEMORY: bool = false;
+
+    #[inline(always)]
+    fn number(_frame: &TrapFrame) -> TrapNumber {
+        TrapNumber::UNKNOWN_INSTRUCTION
     }
-    plain_fault(frame, TrapNumber::UNKNOWN_INSTRUCTION, 0, false)
+
+    #[inline(always)]
+    fn address() -> u64 {
+        0
+    }
 }
 
 /// An instruction that does not exist here.
