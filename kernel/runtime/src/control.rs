@@ -64,22 +64,22 @@ impl Program {
         plain(SystemCall::SwapOut, [self.number(), address, length, 0, 0, 0])
     }
 
-    /// Reads its memory, at most 1 MiB.
+    /// Reads its memory, at most 1 MiB; answers how many bytes, which are all.
     ///
     /// # Errors
     /// [`Error::BadAddress`], [`Error::BadCapability`], [`Error::NoRight`].
-    pub fn read_memory(self, address: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    pub fn read_memory(self, address: u64, buffer: &mut [u8]) -> Result<u64, Error> {
         let arguments = [self.number(), address, buffer.as_mut_ptr() as u64, buffer.len() as u64, 0, 0];
-        done(SystemCall::ReadMemory, arguments)
+        plain(SystemCall::ReadMemory, arguments)
     }
 
-    /// Writes its memory, at most 1 MiB.
+    /// Writes its memory, at most 1 MiB; answers how many bytes, which are all.
     ///
     /// # Errors
     /// [`Error::BadAddress`], [`Error::BadCapability`], [`Error::NoRight`].
-    pub fn write_memory(self, address: u64, buffer: &[u8]) -> Result<(), Error> {
+    pub fn write_memory(self, address: u64, buffer: &[u8]) -> Result<u64, Error> {
         let arguments = [self.number(), address, buffer.as_ptr() as u64, buffer.len() as u64, 0, 0];
-        done(SystemCall::WriteMemory, arguments)
+        plain(SystemCall::WriteMemory, arguments)
     }
 }
 

@@ -58,7 +58,7 @@ impl<'debugger> Debuggee<'debugger> {
     /// # Errors
     /// [`Error::BadAddress`].
     pub fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        self.program.read_memory(address, bytes)
+        self.program.read_memory(address, bytes).map(drop)
     }
 
     /// Reads a word.

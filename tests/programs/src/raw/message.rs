@@ -180,7 +180,7 @@ pub fn swap_out(slot: u64, address: u64, length: u64) -> Result<u64, Error> {
 /// # Errors
 /// As there.
 pub fn read_memory(slot: u64, address: u64, buffer: &mut [u8]) -> Result<u64, Error> {
-    program(slot).read_memory(address, buffer).map(|()| 0)
+    program(slot).read_memory(address, buffer)
 }
 
 /// See [`Program::write_memory`].
@@ -188,7 +188,7 @@ pub fn read_memory(slot: u64, address: u64, buffer: &mut [u8]) -> Result<u64, Er
 /// # Errors
 /// As there.
 pub fn write_memory(slot: u64, address: u64, buffer: &[u8]) -> Result<u64, Error> {
-    program(slot).write_memory(address, buffer).map(|()| 0)
+    program(slot).write_memory(address, buffer)
 }
 
 /// [`control::Suspended`] by numbers.
