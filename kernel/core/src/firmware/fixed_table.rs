@@ -67,7 +67,7 @@ impl<'bytes> FixedTable<'bytes> {
     pub fn timer_port(self) -> Option<u16> {
         u8_at(self.0, TIMER_LENGTH_AT).filter(|length| *length == TIMER_BYTES)?;
         let first = self.wide(WIDE_TIMER_AT).or_else(|| self.narrow(TIMER_AT))?;
-        u16::try_from(first).ok().filter(|_| first + u64::from(TIMER_BYTES) <= PORTS_END)
+        u16::try_from(first).ok().filter(|_| first.saturating_add(TIMER_BYTES.into()) <= PORTS_END)
     }
 
     /// The ports by which the machine sleeps, wakes, is turned off or reset, or enters system management.
@@ -76,7 +76,7 @@ impl<'bytes> FixedTable<'bytes> {
         let mut all = heapless::Vec::new();
         let mut keep = |first: Option<u64>, count: u64, what| {
             if let Some(first) = first {
-                let has_room = all.push((first..(first + count.max(1)).min(PORTS_END), what)).is_ok();
+                let has_room = all.push((first..first.saturating_add(count.max(1)).min(PORTS_END), what)).is_ok();
                 debug_assert!(has_room, "there are so many fields");
             }
         };
@@ -102,6 +102,6 @@ impl<'bytes> FixedTable<'bytes> {
     /// The port that the generic address at an offset names.
     fn wide(self, offset: usize) -> Option<u64> {
         u8_at(self.0, offset).filter(|space| *space == PORT_SPACE)?;
-        u64_at(self.0, offset + 4).filter(|port| (1..PORTS_END).contains(port))
+        u64_at(self.0, offset.checked_add(4)?).filter(|port| (1..PORTS_END).contains(port))
     }
 }

@@ -7,6 +7,8 @@
 //! mapping of 36, subtracts the header from a root table that is shorter, refuses names that are not UTF-8, calls a table missing
 //! whose sum is off, and reads fields behind the end of a short FADT, whose lengths it multiplies in 8 bits.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod bytes;
 mod fixed_table;
 mod oddity;

@@ -65,7 +65,9 @@ impl Root {
     /// Offset and address of each table.
     fn entries(&self) -> impl Iterator<Item = (u64, u64)> {
         let bytes = self.entry_bytes();
-        let offsets = (HEADER_BYTES..).step_by(bytes).take_while(move |offset| offset + bytes <= self.bytes.len());
+        let offsets = (HEADER_BYTES..)
+            .step_by(bytes)
+            .take_while(move |offset| offset.checked_add(bytes).is_some_and(|end| end <= self.bytes.len()));
         offsets.filter_map(move |offset| {
             let address =
                 if bytes == 8 { u64_at(&self.bytes, offset) } else { u32_at(&self.bytes, offset).map(u64::from) };
@@ -111,21 +113,21 @@ impl<'memory, M: PhysicalMemory> Tables<'memory, M> {
         mut tell_refusal: impl FnMut(u64, E),
     ) -> Result<T, Unusable> {
         let mut second_best = None;
-        let mut refused = 0;
+        let mut refused = 0_u32;
         for root in self.roots.iter().flatten() {
-            let (mut dead, mut first_dead) = (0, 0);
+            let (mut dead, mut first_dead) = (0_u32, 0);
             for (offset, address) in root.entries() {
                 let mut header = [0; HEADER_BYTES];
                 if !self.memory.read(address, &mut header) {
                     first_dead = if dead == 0 { offset } else { first_dead };
-                    dead += 1;
+                    dead = dead.saturating_add(1);
                     continue;
                 }
                 if header[..4] != name.0 {
                     continue;
                 }
                 let Some(bytes) = read_table(self.memory, name, address, &header, MOST_BYTES, &mut tell) else {
-                    refused += 1;
+                    refused = refused.saturating_add(1);
                     continue;
                 };
                 let sum = sum(&bytes);
@@ -139,7 +141,7 @@ impl<'memory, M: PhysicalMemory> Tables<'memory, M> {
                         second_best = Some((read, Oddity { table: name, address, offset, reason: Reason::Sum(sum) }));
                     }
                     Err(error) => {
-                        refused += 1;
+                        refused = refused.saturating_add(1);
                         tell_refusal(address, error);
                     }
                 }
@@ -182,9 +184,10 @@ fn read_root(memory: &impl PhysicalMemory, address: u64, tell: &mut impl FnMut(O
         tell(odd(offset_of!(SdtHeader, checksum), Reason::Sum(sum(&bytes))));
     }
     let root = Root { name, address, bytes };
-    let remainder = (root.bytes.len() - HEADER_BYTES) % root.entry_bytes();
+    let entries = root.bytes.get(HEADER_BYTES..).unwrap_or_default();
+    let remainder = entries.chunks_exact(root.entry_bytes()).remainder().len();
     if remainder != 0 {
-        tell(odd(root.bytes.len() - remainder, Reason::Remainder(remainder as u32)));
+        tell(odd(root.bytes.len().saturating_sub(remainder), Reason::Remainder(remainder as u32)));
     }
     Some(root)
 }

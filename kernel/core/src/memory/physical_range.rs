@@ -1,5 +1,7 @@
 //! A range of physical addresses.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use core::fmt;
 
 use super::layout::PAGE_SIZE;
@@ -28,7 +30,7 @@ impl PhysicalRange {
     #[must_use]
     #[inline]
     pub const fn length(&self) -> u64 {
-        self.end - self.start
+        self.end.saturating_sub(self.start)
     }
 
     /// Whether no byte is in the range.

@@ -1,5 +1,7 @@
 //! Addresses that a program may name.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::layout::{PAGE_SIZE, USER_END, USER_START};
 
 /// Bytes that lie in the user half as a whole; may be empty. Says nothing about what is mapped there.
@@ -38,7 +40,7 @@ impl UserRange {
     #[must_use]
     #[inline]
     pub const fn length(&self) -> u64 {
-        self.end - self.start
+        self.end.saturating_sub(self.start)
     }
 
     /// Whether it has no byte.

@@ -60,13 +60,12 @@ struct Segment<'file> {
 impl Segment<'_> {
     /// Writes what the page at `page` has of the file; it is all zeros.
     fn fill(&self, page: u64, bytes: &mut [u8; PAGE_SIZE as usize]) {
-        let from = page.max(self.memory.start());
-        let to = (page + PAGE_SIZE).min(self.memory.start() + self.file.len() as u64);
-        if from < to {
-            let source = (from - self.memory.start()) as usize..(to - self.memory.start()) as usize;
-            let target = (from - page) as usize..(to - page) as usize;
-            bytes[target].copy_from_slice(&self.file[source]);
-        }
+        // The file's bytes begin in the page, or before it.
+        let start = self.memory.start();
+        let target = bytes.get_mut(start.saturating_sub(page) as usize..).unwrap_or_default();
+        let source = self.file.get(page.saturating_sub(start) as usize..).unwrap_or_default();
+        let count = target.len().min(source.len());
+        target[..count].copy_from_slice(&source[..count]);
     }
 
     /// Whether so many bytes from an address are in it.
@@ -144,7 +143,7 @@ pub fn plan(file: &[u8]) -> Result<Plan<'_>, ElfError> {
         }
         let segment = segment(file, index, &program, base)?;
         let pages = pages_of(segment.memory);
-        memory += pages.end - pages.start;
+        memory = pages.end.saturating_sub(pages.start).saturating_add(memory);
         if memory > MAXIMUM_MEMORY {
             return Err(ElfError::TooLarge(index, memory));
         }
@@ -188,7 +187,7 @@ fn relocations<'file>(
     let relocations = Relocations::find(dynamic, |address, size| {
         let address = address.wrapping_add(base);
         let segment = segments.iter().find(|segment| segment.holds(address, size))?;
-        part(segment.file, address - segment.memory.start(), size)
+        part(segment.file, address.checked_sub(segment.memory.start())?, size)
     })?;
     relocations.check(|word| {
         let word = word.wrapping_add(base);
@@ -240,7 +239,8 @@ fn program_headers<'file>(
     if count > MAXIMUM_PROGRAM_HEADERS {
         return Err(ElfError::TooManyHeaders(header.e_phnum));
     }
-    let bytes = part(file, header.e_phoff, (count * size) as u64).ok_or(ElfError::HeadersCut(header.e_phoff))?;
+    let bytes =
+        part(file, header.e_phoff, count.saturating_mul(size) as u64).ok_or(ElfError::HeadersCut(header.e_phoff))?;
     Ok(SegmentTable::new(LittleEndian, Class::ELF64, bytes))
 }
 
@@ -262,7 +262,7 @@ fn segment<'file>(
         (false, false) => Rights::Read,
     };
     // An alignment of 0 or 1 means none.
-    let aligned = p_align <= 1 || p_align.is_power_of_two() && p_vaddr % p_align == p_offset % p_align;
+    let aligned = p_align <= 1 || p_align.is_power_of_two() && (p_vaddr ^ p_offset) & p_align.saturating_sub(1) == 0;
     if !aligned {
         return Err(ElfError::Misaligned(index, p_vaddr, p_offset, p_align));
     }

@@ -37,7 +37,7 @@ impl<'file> Relocations<'file> {
             let value = entry.d_val();
             let refused = |name| Err(ElfError::WrongRelocations(name, value));
             match entry.d_tag {
-                DT_NEEDED => libraries += 1,
+                DT_NEEDED => libraries = usize::saturating_add(libraries, 1),
                 DT_RELA => address = value,
                 DT_RELASZ => size = value,
                 DT_RELAENT if value != RELOCATION_BYTES => return Err(ElfError::RelocationSize(value)),
