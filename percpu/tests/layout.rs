@@ -137,6 +137,17 @@ fn stack_use_is_measured_from_the_top() {
     assert_eq!(stack.deepest(), stack.bytes() - 8);
 }
 
+/// What lies above a stack is another's, whatever it looks like.
+#[test]
+fn stack_use_ends_at_the_top() {
+    let whole = stack();
+    // SAFETY: nothing uses the stack.
+    unsafe { whole.fill() };
+    // SAFETY: the lower half of it, which nothing uses.
+    let half = unsafe { Stack::new(whole.base(), whole.base() + whole.bytes() / 2) };
+    assert_eq!(half.deepest(), 0);
+}
+
 #[test]
 fn counters_count_by_vector_and_ignore_what_is_no_vector() {
     let block = block();
@@ -201,7 +212,7 @@ fn a_cpu_is_known_by_two_numbers() {
 #[test]
 fn a_stack_holds_its_own_addresses_and_no_others() {
     let stack = stack();
-    assert_eq!(stack.bytes(), 4096);
+    assert_eq!((stack.bytes(), percpu::INTERRUPT_STACK_BYTES), (4096, 0x4_0000));
     for (address, held) in [
         (stack.base() - 1, false),
         (stack.base(), true),
