@@ -49,7 +49,7 @@ fn debug_supervisor_restarts_a_crashing_program() {
     assert!(transcript.console_contains("supervisor: 44 runs on 4 CPUs"), "{transcript}");
     for cpu in 0..4 {
         for (run, reason) in [
-            (0, "unknown instruction at 0x400000, address 0x0, on CPU"),
+            (0, "unknown instruction at 0x400000, address 0x400000, on CPU"),
             (1, "load page fault at 0x400040, address 0x0, on CPU"),
             (4, "exited with status 99"),
             (5, "paused at 0x400141, and given up"),
