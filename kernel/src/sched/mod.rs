@@ -16,7 +16,7 @@ mod work;
 
 pub use next::Next;
 pub use path::Path;
-pub use placement::{Audit, install_board, is_anybody_roaming, roaming_begins, roaming_ends};
+pub use placement::Audit;
 pub use ready::{
     deadline_reached, drain_inbox, enqueue, hand_over, priority_changed, queue_preempted, slice_ended, start, wake,
     yield_now,

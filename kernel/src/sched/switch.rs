@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::placement::{is_anybody_roaming, look_for_work};
+use super::placement::look_for_work;
 use super::ready::{hand_over_elsewhere, queue_current};
 use super::slice::ensure_slice;
 use super::{Next, Path};
@@ -13,6 +13,7 @@ use crate::arch::{
 use crate::cpu::ThisCpu;
 use crate::memory::fallible;
 use crate::sync::assert_no_locks_held;
+use crate::thread::roaming::is_anybody_roaming;
 use crate::thread::{Special, Thread};
 
 /// Whether anything waits for its end here.

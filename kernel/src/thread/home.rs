@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use gatehouse_core::sched::Affinity;
 use percpu::CpuIndex;
 
+use super::roaming::{roaming_begins, roaming_ends};
 use super::{Special, Thread};
-use crate::sched;
 
 impl Thread {
     /// Calls `look` with the CPUs that it may run on.
@@ -23,7 +23,7 @@ impl Thread {
         self.with_affinity(|affinity| affinity.contains(cpu))
     }
 
-    /// Says on which CPUs it may run. Where it is, is for its owner to change: see [`sched::set_affinity`].
+    /// Says on which CPUs it may run. Where it is, is for its owner to change: see `sched::set_affinity`.
     pub fn set_affinity(&self, affinity: Box<Affinity>) {
         let _before = {
             let mut own = self.affinity.lock();
@@ -63,15 +63,15 @@ impl Thread {
     #[inline(always)]
     pub(super) fn roams_no_more(&self) {
         if self.attention().roams() {
-            sched::roaming_ends();
+            roaming_ends();
         }
     }
 
     /// Under the lock of its affinity.
     fn note_roaming(&self, roams: bool) {
         match (self.attention().roams(), roams) {
-            (false, true) => sched::roaming_begins(),
-            (true, false) => sched::roaming_ends(),
+            (false, true) => roaming_begins(),
+            (true, false) => roaming_ends(),
             _ => {}
         }
         self.attention().put(Special::Roams, roams);

@@ -9,6 +9,7 @@ mod home;
 mod list;
 mod messages;
 mod off_cpu;
+pub mod roaming;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
 mod thread;
 mod utcb;

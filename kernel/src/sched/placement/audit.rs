@@ -2,8 +2,8 @@
 
 use core::cell::Cell;
 
-use super::state::is_anybody_roaming;
 use crate::cpu::{self, ThisCpu};
+use crate::thread::roaming::is_anybody_roaming;
 
 /// How many CPUs are looked at.
 const MOST_LOOKED_AT: usize = 8;

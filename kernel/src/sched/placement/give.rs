@@ -1,10 +1,10 @@
 //! Giving ready threads away.
 
 use super::place::{claim_any, send};
-use super::state::{board, is_idle};
 use crate::cpu::ThisCpu;
 use crate::sched::Worker;
 use crate::thread::Thread;
+use crate::thread::roaming::{board, is_idle};
 
 /// How many ready threads are looked at, those of the highest priority first, to find one that may leave.
 const MOST_LOOKED_AT: usize = 64;

@@ -4,10 +4,8 @@
 mod audit;
 mod give;
 mod place;
-mod state;
 
 pub use audit::Audit;
 pub(super) use audit::audit;
 pub(super) use give::{give, let_leave};
 pub(super) use place::{leave_or_stay, look_for_work, place};
-pub use state::{install_board, is_anybody_roaming, roaming_begins, roaming_ends};

@@ -5,7 +5,6 @@ use alloc::sync::Arc;
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
-use super::state::{board, is_idle};
 use crate::cpu::{self, ThisCpu};
 use crate::ipi::poke;
 use crate::sched::ready::hand_over_elsewhere;
@@ -13,6 +12,7 @@ use crate::sched::registered::thread_gone;
 use crate::sched::suspend::park;
 use crate::sched::{Next, enqueue};
 use crate::thread::Thread;
+use crate::thread::roaming::{board, is_idle};
 use gatehouse_core::sched::placement::{Situation, choose};
 
 /// Whether a thread that becomes ready here could run at once.

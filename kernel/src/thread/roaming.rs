@@ -1,4 +1,5 @@
-//! The board of this machine.
+//! Which threads may run on several CPUs, and the board by which CPUs that have nothing to do are found: for the scheduler, which
+//! places them.
 
 use percpu::CpuIndex;
 use spin::Once;
@@ -16,7 +17,11 @@ pub fn install_board(cpus: usize) {
 }
 
 /// The board.
-pub(super) fn board() -> &'static Board {
+///
+/// # Panics
+/// Before it is made.
+#[must_use]
+pub fn board() -> &'static Board {
     let Some(board) = BOARD.get() else { unreachable!("it is made before any thread") };
     board
 }
@@ -39,6 +44,7 @@ pub fn roaming_ends() {
 }
 
 /// Whether a CPU is online and has nothing to run; out of date at once.
-pub(super) fn is_idle(index: CpuIndex) -> bool {
+#[must_use]
+pub fn is_idle(index: CpuIndex) -> bool {
     cpu::by_index(index).is_some_and(|block| block.kernel().remote().is_idle())
 }
