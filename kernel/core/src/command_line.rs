@@ -156,4 +156,15 @@ mod tests {
         assert!(CommandLine::from_bytes(&longest).is_ok());
         assert_eq!(CommandLine::from_bytes(&[b'x'; CommandLine::MAXIMUM_LENGTH + 1]), Err(CommandLineError::TooLong));
     }
+
+    #[test]
+    fn what_is_refused_is_named_with_its_numbers() {
+        let text = |error: CommandLineError| error.to_string();
+        assert_eq!(text(CommandLineError::TooLong), "the command line is longer than 2048 bytes");
+        assert_eq!(text(CommandLineError::NotText(7)), "the command line is not UTF-8 at byte 7");
+        let word = WordError { key: "cpus", value: "many" };
+        assert_eq!(word.to_string(), "command line: `cpus=many` has a value that cannot be read");
+        let line = CommandLine::from_bytes(b" a b \n").unwrap();
+        assert_eq!((line.as_str(), line.words().collect::<Vec<_>>()), ("a b", vec!["a", "b"]));
+    }
 }

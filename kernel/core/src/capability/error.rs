@@ -33,3 +33,24 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    #[test]
+    fn each_refusal_has_words_of_its_own() {
+        let all = [
+            Error::NoSuchSlot,
+            Error::SlotInUse,
+            Error::Full,
+            Error::NotPermitted,
+            Error::BadgeFixed,
+            Error::Exhausted,
+        ];
+        let mut texts = all.map(|error| error.to_string());
+        texts.sort_unstable();
+        assert!(texts.is_sorted_by(|one, next| one < next) && !texts[0].is_empty(), "{texts:?}");
+        assert_eq!(Error::Full.to_string(), "the capability space is full");
+    }
+}

@@ -74,3 +74,34 @@ impl<T> fmt::Debug for Link<T> {
         out.write_str(if self.is_set() { "Link(set)" } else { "Link(none)" })
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    struct Place(u64);
+
+    // SAFETY: the tests' places live until their end.
+    unsafe impl Linked for Place {}
+
+    struct Held;
+
+    // SAFETY: as above: nothing is freed.
+    unsafe impl Stable for Held {}
+
+    #[test]
+    fn it_leads_where_it_was_set_to_until_it_is_cleared() {
+        let (one, other) = (Place(1), Place(2));
+        let link = Link::none();
+        assert!(!link.is_set() && !link.leads_to(&one) && link.follow(&Held).is_none());
+        link.set(&one);
+        assert!(link.is_set() && link.leads_to(&one) && !link.leads_to(&other));
+        assert_eq!(link.follow(&Held).map(|place| place.0), Some(1));
+        link.set(&other);
+        assert_eq!(link.follow(&Held).map(|place| place.0), Some(2));
+        assert_eq!(std::format!("{link:?}"), "Link(set)");
+        link.clear();
+        assert!(!link.is_set() && !link.leads_to(&other) && link.follow(&Held).is_none());
+        assert_eq!(std::format!("{link:?}"), "Link(none)");
+    }
+}

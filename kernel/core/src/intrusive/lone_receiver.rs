@@ -71,3 +71,42 @@ impl<T> Drop for LoneReceiver<T> {
         drop(self.take());
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_tells_nobody_one_and_others_apart() {
+        let mut lone = LoneReceiver::<u64>::default();
+        assert!(lone.is_nobody() && lone.get().is_none() && lone.take().is_none());
+        let receiver = Arc::new(7);
+        lone.set(Arc::clone(&receiver));
+        assert!(!lone.is_nobody() && lone.get() == Some(&7));
+        assert!(lone.take().is_some_and(|taken| Arc::ptr_eq(&taken, &receiver)));
+        assert!(lone.is_nobody() && lone.take().is_none());
+        lone.set_others(true);
+        assert!(!lone.is_nobody() && lone.get().is_none() && lone.take().is_none());
+        assert!(!lone.is_nobody(), "they are still there");
+        lone.set_others(false);
+        assert!(lone.is_nobody());
+    }
+
+    #[test]
+    fn what_it_holds_goes_with_it() {
+        let receiver = Arc::new(7_u64);
+        let mut lone = LoneReceiver::default();
+        lone.set(Arc::clone(&receiver));
+        assert_eq!(Arc::strong_count(&receiver), 2);
+        drop(lone);
+        assert_eq!(Arc::strong_count(&receiver), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion failed")]
+    fn others_are_not_noted_beside_one_that_is_alone() {
+        let mut lone = LoneReceiver::default();
+        lone.set(Arc::new(7_u64));
+        lone.set_others(true);
+    }
+}

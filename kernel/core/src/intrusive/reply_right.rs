@@ -124,3 +124,5 @@ pub fn take_client_at_breakpoint<T: Party>(client: &T, stable: &impl Stable) -> 
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;

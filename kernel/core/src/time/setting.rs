@@ -205,3 +205,41 @@ mod loom_tests {
         model([1, 1]);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn it_fires_for_what_it_is_set_to_and_once() {
+        let setting = Setting::default();
+        assert_eq!(setting.wanted(), OFF);
+        assert!(!setting.fire(5));
+        assert!(!setting.replace(5), "it was not set");
+        assert_eq!(setting.wanted(), 5);
+        assert!(!setting.fire(4) && setting.fire(5) && !setting.fire(5));
+        assert!(!setting.replace(6) && setting.replace(7) && setting.replace(OFF) && !setting.replace(OFF));
+        assert!(!setting.fire(7) && setting.wanted() == OFF);
+    }
+
+    #[test]
+    fn the_home_is_told_once_until_it_has_heard_and_poked_if_there_is_hurry() {
+        let setting = Setting::new();
+        let (puts, pokes) = (Cell::new(0), Cell::new(0));
+        let tell = |hurry| {
+            setting.tell_home(hurry, || puts.set(puts.get() + 1), || pokes.set(pokes.get() + 1));
+            (puts.get(), pokes.get())
+        };
+        assert_eq!(tell(false), (1, 0), "it is not set, and there is no hurry");
+        assert_eq!(tell(true), (1, 1), "it is in the inbox already");
+        assert_eq!(tell(false), (1, 1));
+        setting.heard();
+        assert_eq!(tell(true), (2, 2));
+        setting.heard();
+        setting.replace(9);
+        assert_eq!(tell(false), (3, 3), "somebody has set it, who did not put it in");
+        assert_eq!(tell(false), (3, 3));
+    }
+}
