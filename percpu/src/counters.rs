@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 /// Entries by vector: 256 for the IDT and one more for SYSCALL. Each block has one ([`crate::ProcessorBlock::entries`]).
 ///
 /// ```
-/// fn page_faults<K>(block: &percpu::ProcessorBlock<K>) -> u64 {
+/// fn page_faults(block: &percpu::ProcessorBlock) -> u64 {
 ///     block.entries().entries(14)
 /// }
 /// ```
@@ -33,6 +33,7 @@ impl EntryCounters {
 
     /// How often the vector was entered; 0 for numbers past the table. Any CPU may ask.
     #[must_use]
+    #[inline]
     pub fn entries(&self, number: usize) -> u64 {
         self.0.get(number).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }

@@ -27,6 +27,9 @@ pub struct EntryTop(u64);
 pub struct Misaligned(pub u64);
 
 impl EntryTop {
+    /// Nowhere.
+    pub(crate) const NONE: Self = Self(0);
+
     /// Takes an address as an entry top.
     ///
     /// # Errors

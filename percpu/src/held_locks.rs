@@ -3,9 +3,8 @@
 
 #[cfg(target_os = "none")]
 use core::arch::{asm, naked_asm};
-use core::cell::UnsafeCell;
 
-use crate::block::Header;
+use crate::area::BLOCK;
 #[cfg(target_os = "none")]
 use crate::block::offsets;
 
@@ -41,7 +40,7 @@ pub struct LockSite {
 #[inline(always)]
 pub unsafe fn hold_highest_lock<R: LockRank>() {
     #[cfg(target_os = "none")]
-    // SAFETY: by the contract the word is a header's, or the early block's, and only this CPU writes it.
+    // SAFETY: by the contract the word is a block's, and only this CPU writes it.
     unsafe {
         asm!(
             "cmp dword ptr gs:[{offset}], {bit}",
@@ -110,7 +109,7 @@ unsafe extern "C" fn keeping_registers<R: LockRank>() {
 #[inline(always)]
 pub unsafe fn hold_lock<R: LockRank>() {
     #[cfg(target_os = "none")]
-    // SAFETY: by the contract the word is a header's, or the early block's, and only this CPU writes it.
+    // SAFETY: by the contract the word is a block's, and only this CPU writes it.
     unsafe {
         asm!("or dword ptr gs:[{offset}], {bit}", offset = const offsets::LOCKS_HELD, bit = const 1_u32 << R::PLACE, options(nostack));
     }
@@ -123,7 +122,7 @@ pub unsafe fn hold_lock<R: LockRank>() {
 #[inline(always)]
 pub unsafe fn let_lock_go<R: LockRank>() {
     #[cfg(target_os = "none")]
-    // SAFETY: by the contract the word is a header's, or the early block's, and only this CPU writes it.
+    // SAFETY: by the contract the word is a block's, and only this CPU writes it.
     unsafe {
         asm!("and dword ptr gs:[{offset}], {rest}", offset = const offsets::LOCKS_HELD, rest = const !(1_i32 << R::PLACE), options(nostack));
     }
@@ -139,7 +138,7 @@ pub unsafe fn held_locks() -> u32 {
     #[cfg(target_os = "none")]
     {
         let held;
-        // SAFETY: by the contract the word is a header's, or the early block's.
+        // SAFETY: by the contract the word is a block's.
         unsafe {
             asm!("mov {held:e}, gs:[{offset}]", held = out(reg) held, offset = const offsets::LOCKS_HELD, options(nostack, preserves_flags, readonly));
         }
@@ -155,27 +154,17 @@ pub unsafe fn held_locks() -> u32 {
 /// As for [`hold_highest_lock`].
 pub unsafe fn forget_held_locks() {
     #[cfg(target_os = "none")]
-    // SAFETY: by the contract the word is a header's, or the early block's, and only this CPU writes it.
+    // SAFETY: by the contract the word is a block's, and only this CPU writes it.
     unsafe {
         asm!("mov dword ptr gs:[{offset}], 0", offset = const offsets::LOCKS_HELD, options(nostack, preserves_flags));
     }
 }
 
-/// Stands in for a block before the first CPU has one: so much of it as locks are counted in. All zero, so that the self
-/// pointer leads nowhere.
-#[repr(C, align(64))]
-struct EarlyBlock(UnsafeCell<[u8; size_of::<Header>()]>);
-
-// SAFETY: only the first CPU uses it, while it is the only one that runs.
-unsafe impl Sync for EarlyBlock {}
-
-static EARLY: EarlyBlock = EarlyBlock(UnsafeCell::new([0; size_of::<Header>()]));
-
-/// Makes the calling CPU count its locks before it has its block. [`crate::ProcessorBlock::init`] ends that: no lock may be
-/// held then.
+/// Makes the calling CPU count its locks before it has its block, in that of the template. [`crate::ProcessorBlock::init`] ends that: no
+/// lock may be held then.
 ///
 /// # Safety
 /// Ring 0, on the first CPU, before it uses a block.
 pub unsafe fn use_early_block() {
-    x86_64::registers::model_specific::GsBase::write(x86_64::VirtAddr::from_ptr(EARLY.0.get()));
+    x86_64::registers::model_specific::GsBase::write(x86_64::VirtAddr::from_ptr(&raw const BLOCK));
 }

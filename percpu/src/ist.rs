@@ -19,6 +19,7 @@ pub enum IstSlot {
 impl IstSlot {
     /// The subscript in the TSS, counting from 0 as the `x86_64` crate does; the gate's own field counts from 1.
     #[must_use]
+    #[inline]
     pub const fn index(self) -> u16 {
         self as u16
     }
@@ -46,7 +47,17 @@ pub struct IstStacks {
 }
 
 impl IstStacks {
+    /// No stacks.
+    pub(crate) const NONE: Self = Self {
+        nmi: [Stack::NONE; 2],
+        double_fault: Stack::NONE,
+        machine_check: Stack::NONE,
+        debug: Stack::NONE,
+        machine_check_return: Stack::NONE,
+    };
+
     /// All of them.
+    #[inline]
     pub(crate) fn all(&self) -> [Stack; 6] {
         [self.nmi[0], self.nmi[1], self.double_fault, self.machine_check, self.debug, self.machine_check_return]
     }

@@ -1,24 +1,25 @@
-//! One x86-64 CPU's trap state: what the processor and the entry code must find before any Rust runs.
+//! One x86-64 CPU's trap state: what the processor and the entry code must find before any Rust runs; and per-CPU variables.
 //!
 //! ```text
-//!   GS base ──► ProcessorBlock<K>
-//!               ├─ Header           fixed offsets, known to assembly
-//!               │   ├─ self pointer, CPU index, APIC id
-//!               │   ├─ interrupt stack top ──► 256 KiB interrupt stack (guard page below)
-//!               │   ├─ user RSP scratch, IST depth
-//!               │   ├─ TSS: rsp0 ──► end of the running thread's save area
-//!               │   │       IST1..4 ──► NMI, double fault, machine check, debug stacks (guard pages below)
-//!               │   │                    the word at each top points back to the block
-//!               │   ├─ GDT
-//!               │   └─ entries by vector
-//!               └─ K                 the kernel's own record
+//!   GS base ──► ProcessorBlock        fixed offsets, known to assembly
+//!               ├─ own address, anchor ──► this CPU's copy of all per-CPU variables, the block among them
+//!               ├─ interrupt stack top ──► 256 KiB interrupt stack (guard page below)
+//!               ├─ user RSP scratch, IST depth, locks held
+//!               ├─ TSS: rsp0 ──► end of the running thread's save area
+//!               │       IST1..4 ──► NMI, double fault, machine check, debug stacks (guard pages below)
+//!               │                    the word at each top points back to the block
+//!               ├─ GDT, CPU index, APIC id
+//!               └─ entries by vector
 //! ```
 //!
+//! What else a kernel keeps for each CPU it declares where it is used, by [`per_cpu!`]: a static of which each CPU has a copy.
+//!
 //! Invariants:
-//! * A block never moves and is never freed: the processor keeps pointers to it.
+//! * An [`Area`] and the block in it never move and are never freed: the processor keeps pointers to them.
 //! * Entry code that may run at any instant (NMI, #DB, #DF, #MC) finds the block through the stack it runs on, never
 //!   through GS: user code can put anything into the GS base.
 //! * A [`TrapsReady`], which only [`ProcessorBlock::init`] makes, proves that a CPU may take interrupts.
+//! * A variable is reached through an [`Area`], and there is none before all of its variables have their initial values.
 //!
 //! # The entry contract
 //!
@@ -40,28 +41,32 @@
 //!    [`ProcessorBlock::on_nmi_stack`] holds for the RSP in it. The RSP alone says nothing: user code can load any value.
 //! 6. **Ring 3.** An entry from ring 3 not through a slot runs on what [`ProcessorBlock::set_privilege_stack`] was told last.
 //!
-//! The crate knows nothing of the kernel that uses it: that is the type parameter `K`.
+//! The crate knows nothing of the kernel that uses it.
 #![no_std]
 
+mod area;
 mod block;
 mod counters;
 mod entry_top;
 mod gdt;
 mod gs;
 mod held_locks;
+#[cfg(target_os = "linux")]
+pub mod host;
 mod id;
 mod ist;
 mod ready;
 mod stack;
 mod tss;
+mod variable;
 
-pub use block::{BlockParts, Header, ProcessorBlock, offsets};
+pub use area::{Area, AreaBuilder};
+pub use block::{BlockParts, ProcessorBlock, offsets};
 pub use counters::EntryCounters;
 pub use entry_top::{EntryTop, Misaligned};
 pub use gdt::{
     KERNEL_CODE, KERNEL_DATA, STAR_SYSCALL_BASE, STAR_SYSRET_BASE, SegmentTable, TASK_STATE, USER_CODE, USER_DATA,
 };
-pub use gs::{current, current_stable};
 pub use held_locks::{
     LockRank, LockSite, forget_held_locks, held_locks, hold_highest_lock, hold_lock, let_lock_go, use_early_block,
 };
@@ -70,3 +75,4 @@ pub use ist::{IST_LINK_BYTES, IstSlot, IstStacks};
 pub use ready::TrapsReady;
 pub use stack::{INTERRUPT_STACK_BYTES, Stack};
 pub use tss::TaskState;
+pub use variable::{Cpu, CpuLocal, CpuShared, LINE_BYTES, OwnCpu, PerCpu};

@@ -27,6 +27,9 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// No stack.
+    pub(crate) const NONE: Self = Self { base: 0, top: 0 };
+
     /// Takes `base..top` as a stack.
     ///
     /// # Panics
@@ -43,24 +46,28 @@ impl Stack {
 
     /// The lowest address.
     #[must_use]
+    #[inline]
     pub const fn base(&self) -> u64 {
         self.base
     }
 
     /// One past the highest address.
     #[must_use]
+    #[inline]
     pub const fn top(&self) -> u64 {
         self.top
     }
 
     /// The size in bytes.
     #[must_use]
+    #[inline]
     pub const fn bytes(&self) -> u64 {
         self.top - self.base
     }
 
     /// Whether the address lies in the stack; the top counts, since a stack pointer rests there.
     #[must_use]
+    #[inline]
     pub const fn holds(&self, address: u64) -> bool {
         self.base <= address && address <= self.top
     }

@@ -22,6 +22,11 @@ pub struct TaskState(UnsafeCell<TaskStateSegment>);
 unsafe impl Sync for TaskState {}
 
 impl TaskState {
+    /// The TSS of no CPU.
+    pub(crate) const fn none() -> Self {
+        Self(UnsafeCell::new(TaskStateSegment::new()))
+    }
+
     /// A TSS for a CPU that has no thread yet: ring-3 entries would go to the fallback stack.
     #[must_use]
     pub(crate) fn new(fallback: EntryTop, stacks: &IstStacks) -> Self {
@@ -41,6 +46,7 @@ impl TaskState {
 
     /// The address that the GDT's descriptor takes.
     #[must_use]
+    #[inline]
     pub fn as_ptr(&self) -> *const TaskStateSegment {
         self.0.get()
     }
@@ -68,6 +74,7 @@ impl TaskState {
 
     /// The address that an entry through the slot starts from.
     #[must_use]
+    #[inline]
     pub fn interrupt_stack(&self, slot: IstSlot) -> u64 {
         // SAFETY: a plain read of a field of a live struct.
         unsafe { ptr::addr_of!((*self.0.get()).interrupt_stack_table[usize::from(slot.index())]).read_unaligned() }
@@ -78,6 +85,7 @@ impl TaskState {
     ///
     /// # Safety
     /// Only on the CPU that owns the TSS; the stack must be linked to the block and hold no live frame at its top.
+    #[inline]
     pub unsafe fn set_interrupt_stack(&self, slot: IstSlot, address: u64) {
         // SAFETY: a field of a live struct, written by its own CPU.
         unsafe {

@@ -2,15 +2,15 @@
 
 use core::fmt;
 
-use super::Block;
+use super::Cpu;
 use crate::arch::{Frame, TrapFrame as _};
 
 /// How a CPU last came into the kernel from ring 3: by what lies in its running thread's frame. For reports about CPUs that
 /// are stuck; of one that goes on, the numbers need not belong together.
 #[derive(Clone, Copy, Debug)]
-pub struct LastEntry<'block>(pub &'block Block);
+pub struct LastEntry(pub Cpu);
 
-impl fmt::Display for LastEntry<'_> {
+impl fmt::Display for LastEntry {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.runs_nothing() {
             return write!(out, "runs no thread");

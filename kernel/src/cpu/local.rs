@@ -1,9 +1,7 @@
 //! What belongs to one CPU alone.
 
 use core::cell::{Cell, RefCell, UnsafeCell};
-use core::mem::offset_of;
 
-use alloc::sync::Arc;
 use gatehouse_abi::ProgramEnd;
 use gatehouse_core::cpu::allowance::Allowance;
 use gatehouse_core::interrupt_rate::Rate;
@@ -13,7 +11,6 @@ use percpu::CpuIndex;
 
 use super::ThisCpu;
 use crate::arch::{self, Frame, InstructionInfo};
-use crate::invariant::invariant;
 use crate::lockdown::watchdog::Watchdog;
 use crate::memory::set_aside::SetAside;
 use crate::sched::Audit;
@@ -24,8 +21,6 @@ use crate::time::TimerList;
 /// One CPU's own state. Reached through [`ThisCpu::local`] only.
 #[derive(Debug)]
 pub struct Local {
-    /// The thread that runs, owned; null when idle.
-    current: Cell<*const Thread>,
     /// This CPU's index while neither floating-point state nor hardware breakpoints are loaded, else no CPU's: what the placement
     /// of a thread must equal for the shortest switch to it.
     plain_index: Cell<u64>,
@@ -66,9 +61,6 @@ pub struct Local {
 }
 
 impl Local {
-    /// Where assembly finds the thread that runs.
-    pub(super) const CURRENT: usize = offset_of!(Self, current);
-
     /// The state of the CPU with this index that goes idle through this frame, in page tables with this root.
     #[must_use]
     pub fn new(index: CpuIndex, idle_frame: Frame, kernel_root: u64) -> Self {
@@ -76,7 +68,6 @@ impl Local {
             kernel_root,
             plain_index: Cell::new(u64::from(index.get())),
             index,
-            current: Cell::new(core::ptr::null()),
             fpu_allowed: Cell::new(false),
             debug_registers: Cell::new(0),
             run_queue: RunQueue::new(index),
@@ -160,65 +151,5 @@ impl Local {
     fn update_plain_index(&self) {
         let is_plain = !self.fpu_allowed.get() && self.debug_registers.get() == 0;
         self.plain_index.set(if is_plain { u64::from(self.index.get()) } else { u64::MAX });
-    }
-}
-
-impl ThisCpu {
-    /// The thread that runs here; none while idle.
-    #[must_use]
-    #[inline(always)]
-    pub fn current(&self) -> Option<&Thread> {
-        // SAFETY: `current` owns the thread it points to; callers drop the reference before they let the thread go.
-        unsafe { self.local().current.get().as_ref() }
-    }
-
-    /// The thread that runs here, owned by this CPU; null while idle.
-    #[must_use]
-    #[inline(always)]
-    pub fn current_pointer(&self) -> *const Thread {
-        self.local().current.get()
-    }
-
-    /// Puts a thread on this CPU.
-    #[inline(always)]
-    pub fn set_current(&self, thread: Arc<Thread>) {
-        invariant(self.local().current.get().is_null());
-        self.local().current.set(Arc::into_raw(thread));
-    }
-
-    /// Puts a thread on this CPU instead of `previous`, which is there; answers both.
-    ///
-    /// # Safety
-    /// `previous` is [`Self::current_pointer`] and not null; nobody takes `thread` off the CPU while the reference is in use.
-    #[inline(always)]
-    #[must_use]
-    pub unsafe fn replace_current(&self, previous: *const Thread, thread: Arc<Thread>) -> (Arc<Thread>, &Thread) {
-        let thread = Arc::into_raw(thread);
-        self.local().current.set(thread);
-        // SAFETY: pointers in `current` come from `Arc::into_raw`, and this one has just been taken out.
-        unsafe { (Arc::from_raw(previous), &*thread) }
-    }
-
-    /// Takes the thread off this CPU.
-    #[inline(always)]
-    #[must_use]
-    pub fn take_current(&self) -> Option<Arc<Thread>> {
-        let thread = self.local().current.replace(core::ptr::null());
-        // SAFETY: a pointer in `current` comes from `Arc::into_raw`, and is taken once.
-        (!thread.is_null()).then(|| unsafe { Arc::from_raw(thread) })
-    }
-
-    /// Another owner of the thread that runs here.
-    #[must_use]
-    pub fn current_owned(&self) -> Option<Arc<Thread>> {
-        let thread = self.local().current.get();
-        if thread.is_null() {
-            return None;
-        }
-        // SAFETY: the pointer comes from `Arc::into_raw` and is still owned by `current`.
-        unsafe {
-            Arc::increment_strong_count(thread);
-            Some(Arc::from_raw(thread))
-        }
     }
 }

@@ -19,4 +19,4 @@ pub use nmi_state::NmiState;
 pub use placement::Placement;
 pub use remote::{ATTEND, FLUSH, GIVE, NMI_DUMP, NMI_STOP, REAP, Remote};
 pub use table::{all, are_known, by_index, find_frame_cache, install, next_in_turn};
-pub use this_cpu::{Block, CURRENT_THREAD, KernelCpu, ThisCpu, this, try_this};
+pub use this_cpu::{Cpu, KernelCpu, ThisCpu, this, try_this};

@@ -6,24 +6,24 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use percpu::CpuIndex;
 use spin::Once;
 
-use super::{Block, KernelCpu};
+use super::{Cpu, this};
 use crate::memory::frame::FrameCache;
 
 /// The blocks by index; made once, before any CPU but the first runs.
-static TABLE: Once<Box<[&'static Block]>> = Once::new();
+static TABLE: Once<Box<[Cpu]>> = Once::new();
 
 /// Makes the table known.
 ///
 /// # Panics
 /// If the blocks are not in the order of their indices.
-pub fn install(blocks: Box<[&'static Block]>) {
+pub fn install(blocks: Box<[Cpu]>) {
     assert!(blocks.iter().enumerate().all(|(index, block)| block.index().as_usize() == index));
     TABLE.call_once(|| blocks);
 }
 
 /// All listed CPUs, online or not; none before [`install`].
 #[must_use]
-pub fn all() -> &'static [&'static Block] {
+pub fn all() -> &'static [Cpu] {
     TABLE.get().map_or(&[], |table| table)
 }
 
@@ -35,7 +35,7 @@ pub fn are_known() -> bool {
 
 /// A CPU that is online.
 #[must_use]
-pub fn by_index(index: CpuIndex) -> Option<&'static Block> {
+pub fn by_index(index: CpuIndex) -> Option<Cpu> {
     all().get(index.as_usize()).copied().filter(|block| block.kernel().remote().is_online())
 }
 
@@ -52,10 +52,6 @@ pub fn next_in_turn() -> Option<CpuIndex> {
 /// The frame cache of the calling CPU, for the frame allocator; none before the table is made.
 #[must_use]
 pub fn find_frame_cache() -> Option<&'static FrameCache> {
-    TABLE.is_completed().then(|| {
-        // SAFETY: the first CPU's block is in use since before the table was made, and any other CPU loads its own before
-        // it allocates. Kernel code stays on its CPU from beginning to end.
-        let block = unsafe { percpu::current_stable::<KernelCpu>() };
-        block.kernel().remote().frame_cache()
-    })
+    // The first CPU's block is in use since before the table was made, and any other CPU loads its own before it allocates.
+    TABLE.is_completed().then(|| this().kernel().remote().frame_cache())
 }

@@ -1,11 +1,11 @@
 //! The CPU that runs the code.
 
 use core::marker::PhantomData;
-use core::mem::offset_of;
+use core::mem::MaybeUninit;
 use core::ops::Deref;
 
 use crossbeam_utils::CachePadded;
-use percpu::ProcessorBlock;
+use percpu::{Area, AreaBuilder, BlockParts, Cpu as _, CpuShared, OwnCpu, ProcessorBlock, per_cpu};
 use smp::local_apic::{LocalApic, Pins};
 
 use super::nmi_state::NmiState;
@@ -16,8 +16,64 @@ use crate::ipi::CallPort;
 use crate::irq::DeviceVectors;
 use crate::lockdown::StopRecord;
 
-/// A CPU's block with the kernel's record in it.
-pub type Block = ProcessorBlock<KernelCpu>;
+per_cpu! {
+    /// The kernel's record of each CPU; made before there is any way to reach it.
+    static RECORD: CpuShared<MaybeUninit<KernelCpu>> = MaybeUninit::uninit();
+}
+
+/// A CPU of the machine, whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpu(Area);
+
+impl Cpu {
+    /// The CPU that has this block.
+    #[must_use]
+    pub fn of_block(block: &ProcessorBlock) -> Self {
+        Self(block.area())
+    }
+
+    /// Makes a CPU that has done nothing yet.
+    ///
+    /// # Safety
+    /// As [`AreaBuilder::finish`].
+    #[must_use]
+    pub unsafe fn new(mut area: AreaBuilder, parts: BlockParts, record: KernelCpu) -> Self {
+        area.set(&RECORD, MaybeUninit::new(record));
+        // SAFETY: the contract is the same.
+        Self(unsafe { area.finish(parts) })
+    }
+
+    /// Its trap state.
+    #[must_use]
+    #[inline(always)]
+    pub fn block(self) -> &'static ProcessorBlock {
+        self.0.block()
+    }
+
+    /// The kernel's record of it.
+    #[must_use]
+    #[inline(always)]
+    pub fn kernel(self) -> &'static KernelCpu {
+        // SAFETY: `new` makes every `Cpu`, and has set it.
+        unsafe { RECORD.of(self).assume_init_ref() }
+    }
+}
+
+impl percpu::Cpu for Cpu {
+    #[inline(always)]
+    fn area(&self) -> Area {
+        self.0
+    }
+}
+
+impl Deref for Cpu {
+    type Target = ProcessorBlock;
+
+    #[inline(always)]
+    fn deref(&self) -> &ProcessorBlock {
+        self.0.block()
+    }
+}
 
 /// The kernel's record of one CPU.
 #[derive(Debug)]
@@ -113,12 +169,7 @@ impl KernelCpu {
     }
 }
 
-/// Where assembly finds the thread that runs, from the GS base: null when idle.
-pub const CURRENT_THREAD: usize =
-    Block::KERNEL + offset_of!(KernelCpu, local) + offset_of!(OwnerOnly<Local>, 0) + Local::CURRENT;
-
-/// Data that only the owning CPU reaches: the one way in is [`ThisCpu::local`]. Not `CachePadded`: assembly needs its offset,
-/// and that type does not show where its value lies.
+/// Data that only the owning CPU reaches: the one way in is [`ThisCpu::local`].
 #[derive(Debug)]
 #[repr(align(64))]
 struct OwnerOnly<T>(T);
@@ -127,55 +178,79 @@ struct OwnerOnly<T>(T);
 // off; NMI and machine-check handlers do not use it.
 unsafe impl<T> Sync for OwnerOnly<T> {}
 
-/// Proof that the code runs on the CPU of this block. It is not `Send`, and the kernel never moves between CPUs while
-/// it runs: it has no thread of its own.
+/// Proof that the code runs on a CPU: the one that it means wherever it is used. It is not `Send`, and the kernel never moves between
+/// CPUs while it runs: it has no thread of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct ThisCpu {
-    block: &'static Block,
     not_send: PhantomData<*const ()>,
 }
 
+impl percpu::Cpu for ThisCpu {
+    #[inline(always)]
+    fn area(&self) -> Area {
+        // SAFETY: who has a `ThisCpu` runs kernel code, with the kernel's GS base, on a CPU whose block is in use. The kernel never
+        // blocks with state on its stack, and no interrupt goes on elsewhere: what began on a CPU ends there.
+        unsafe { Area::current_stable() }
+    }
+}
+
+// SAFETY: it is not `Send`, and the kernel's code stays on its CPU. Interrupts are off while it runs; NMI and machine-check handlers
+// use no variable of their CPU's alone but the pointer to the running thread, which is one word.
+unsafe impl OwnCpu for ThisCpu {}
+
 impl ThisCpu {
+    /// The same CPU, as others name it.
+    #[must_use]
+    #[inline(always)]
+    pub fn cpu(&self) -> Cpu {
+        Cpu(self.area())
+    }
+
+    /// The kernel's record of it.
+    #[must_use]
+    #[inline(always)]
+    pub fn kernel(&self) -> &'static KernelCpu {
+        self.cpu().kernel()
+    }
+
     /// What belongs to this CPU alone.
     #[must_use]
     #[inline(always)]
-    pub const fn local(&self) -> &'static Local {
-        &self.block.kernel().local.0
+    pub fn local(&self) -> &'static Local {
+        &self.kernel().local.0
     }
 
     /// How it calls others and answers them.
     #[must_use]
     #[inline(always)]
-    pub const fn call_port(&self) -> &'static CallPort {
-        &self.block.kernel().call_port
+    pub fn call_port(&self) -> &'static CallPort {
+        &self.kernel().call_port
     }
 }
 
 impl Deref for ThisCpu {
-    type Target = Block;
+    type Target = ProcessorBlock;
 
     #[inline(always)]
-    fn deref(&self) -> &Block {
-        self.block
+    fn deref(&self) -> &ProcessorBlock {
+        self.area().block()
     }
 }
 
 /// The CPU that runs the code.
 ///
-/// To be called after the CPU's block is in use. Before that the GS base is 0, where nothing is mapped: a call too
-/// early faults instead of misleading.
+/// To be called after the CPU's block is in use. Before that the GS base is 0, where nothing is mapped, or leads to a block whose
+/// anchor leads nowhere: what is done too early faults instead of misleading.
 #[must_use]
 #[inline(always)]
 pub fn this() -> ThisCpu {
-    // SAFETY: kernel code runs with the kernel's GS base, and all blocks of this kernel have this type. The kernel never blocks
-    // with state on its stack, and no interrupt goes on elsewhere: what began on a CPU ends there.
-    ThisCpu { block: unsafe { percpu::current_stable::<KernelCpu>() }, not_send: PhantomData }
+    ThisCpu { not_send: PhantomData }
 }
 
 /// The CPU that runs the code, if its block is in use: to be called when nothing is certain. Slower than [`this`].
 #[must_use]
 pub fn try_this() -> Option<ThisCpu> {
     let base = x86_64::registers::model_specific::GsBase::read().as_u64();
-    let block = super::all().iter().copied().find(|block| core::ptr::from_ref::<Block>(block) as u64 == base)?;
-    Some(ThisCpu { block, not_send: PhantomData })
+    let is_in_use = super::all().iter().any(|cpu| core::ptr::from_ref::<ProcessorBlock>(cpu) as u64 == base);
+    is_in_use.then(this)
 }

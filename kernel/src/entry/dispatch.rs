@@ -11,15 +11,15 @@ use super::machine_check::{self, Outcome};
 use super::trap_info::trap_info;
 use super::trap_main::{Row, trap_main};
 use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _, TrapInfo, take_debug_status, trap_number, vectors};
-use crate::cpu::{self, Block, KernelCpu, ThisCpu};
+use crate::cpu::{self, Cpu, ThisCpu};
 use crate::sched::Next;
 use crate::{lockdown, test_overflow};
 
 /// NMI, #DB, #DF, #MC. Called on the vector's own stack. The rows go back to what was interrupted, or not at all: that they answer its
 /// frame says nothing.
-pub(super) extern "C" fn dispatch_ist(frame: *mut TrapFrame, block: *const ProcessorBlock<KernelCpu>) -> Way {
+pub(super) extern "C" fn dispatch_ist(frame: *mut TrapFrame, block: *const ProcessorBlock) -> Way {
     // SAFETY: the entry took the pointer from the top of the stack, where `init` put it; blocks live for ever.
-    let block = unsafe { &*block };
+    let block = Cpu::of_block(unsafe { &*block });
     // SAFETY: the entry passes the frame it has just completed, on a stack that only this vector uses.
     let frame = unsafe { &mut *frame };
     let vector = frame.vector() as u8;
@@ -35,7 +35,7 @@ pub(super) extern "C" fn dispatch_ist(frame: *mut TrapFrame, block: *const Proce
     }
 }
 
-fn debug(block: &Block, frame: &mut TrapFrame) -> Way {
+fn debug(block: Cpu, frame: &mut TrapFrame) -> Way {
     let (status, at_instruction_breakpoint) = take_debug_status();
     if frame.origin() == Origin::User {
         frame.set_debug_status(status, at_instruction_breakpoint);
@@ -49,7 +49,7 @@ fn debug(block: &Block, frame: &mut TrapFrame) -> Way {
 }
 
 /// What the hardware has to do with it is over in `end_machine_check`, or in the handler of the type of trap.
-fn machine_check(block: &Block, frame: &mut TrapFrame) -> Way {
+fn machine_check(block: Cpu, frame: &mut TrapFrame) -> Way {
     block.enter_ist();
     match machine_check::handle(block, frame) {
         Outcome::GoOn => {
@@ -68,7 +68,7 @@ fn machine_check(block: &Block, frame: &mut TrapFrame) -> Way {
 }
 
 /// Goes on on the thread's stack. It is counted where it goes on.
-fn on_as_ordinary(block: &Block, frame: &TrapFrame) -> Way {
+fn on_as_ordinary(block: Cpu, frame: &TrapFrame) -> Way {
     let copy = (block.task_state().privilege_stack() - size_of::<TrapFrame>() as u64) as *mut TrapFrame;
     // SAFETY: ring 3 ran, so the TSS names the end of its thread's save area, which holds a frame and which
     // nothing refers to at this moment.
@@ -78,7 +78,7 @@ fn on_as_ordinary(block: &Block, frame: &TrapFrame) -> Way {
 
 /// #DF; #MC that the kernel cannot go on from; what has no business here.
 #[cold]
-fn fatal(block: &Block, frame: &mut TrapFrame) -> ! {
+fn fatal(block: Cpu, frame: &mut TrapFrame) -> ! {
     block.enter_ist();
     let _never = trap_main::<Fatal>(Fatal::number(frame), frame);
     unreachable!("nothing comes back from a fatal trap")

@@ -5,7 +5,7 @@ use core::ptr::addr_of;
 use percpu::Stack;
 
 use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _};
-use crate::cpu::Block;
+use crate::cpu::Cpu;
 
 unsafe extern "C" {
     static syscall_entry_off_users_stack: u8;
@@ -25,6 +25,6 @@ pub fn runs_on_users_stack(frame: &TrapFrame) -> bool {
 }
 
 /// The IST stack of this CPU, whose block is `block`, that the interrupted kernel code was running on.
-pub(super) fn ist_stack_of(block: &Block, frame: &TrapFrame) -> Option<Stack> {
+pub(super) fn ist_stack_of(block: Cpu, frame: &TrapFrame) -> Option<Stack> {
     block.ist_stack_of(frame.stack_pointer()).filter(|_| !runs_on_users_stack(frame))
 }

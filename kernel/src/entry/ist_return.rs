@@ -17,7 +17,7 @@
 
 use super::interrupted_stack::ist_stack_of;
 use crate::arch::Frame as TrapFrame;
-use crate::cpu::Block;
+use crate::cpu::Cpu;
 
 /// What the door does with the frame.
 pub(super) mod how {
@@ -60,7 +60,7 @@ impl Way {
     }
 
     /// Back from #DB. `None` if the interrupted stack has no room.
-    pub(super) fn back_from_debug(block: &Block, frame: &mut TrapFrame) -> Option<Self> {
+    pub(super) fn back_from_debug(block: Cpu, frame: &mut TrapFrame) -> Option<Self> {
         let Some(stack) = ist_stack_of(block, frame) else { return Some(Self::back(frame)) };
         room_below(frame, stack.base())?;
         // SAFETY: the stack is this CPU's own and has room; the words in reach are no longer read, see `KEPT`.
@@ -69,7 +69,7 @@ impl Way {
     }
 
     /// Back from #MC, from another stack than its own. `None` if the interrupted stack has no room.
-    pub(super) fn back_from_machine_check(block: &Block, frame: &TrapFrame) -> Option<Self> {
+    pub(super) fn back_from_machine_check(block: Cpu, frame: &TrapFrame) -> Option<Self> {
         let mut copy = *frame;
         let Some(stack) = ist_stack_of(block, frame) else {
             let place = (block.machine_check_return() - size_of::<TrapFrame>() as u64) as *mut TrapFrame;

@@ -13,7 +13,7 @@ use super::poke::poke;
 use crate::arch::ticks;
 use crate::clock::clock;
 use crate::console;
-use crate::cpu::{self, Block, LastEntry, ThisCpu};
+use crate::cpu::{self, Cpu, LastEntry, ThisCpu};
 use crate::sync::assert_no_locks_held;
 
 /// How long a CPU may take unless the command line says otherwise, in seconds: it answers with interrupts off for at most a system call, but its
@@ -107,15 +107,15 @@ struct Others<'cpu> {
 }
 
 impl Kick for Others<'_> {
-    type Cpu = &'static Block;
+    type Cpu = Cpu;
 
     #[inline(always)]
-    fn index(&self, target: &'static Block) -> CpuIndex {
+    fn index(&self, target: Cpu) -> CpuIndex {
         target.index()
     }
 
     #[inline(always)]
-    fn kick(&self, target: &'static Block) {
+    fn kick(&self, target: Cpu) {
         poke(self.cpu, target, self.kind);
     }
 }
@@ -127,7 +127,7 @@ impl Kick for Others<'_> {
 #[inline(always)]
 pub fn call(
     cpu: &ThisCpu,
-    targets: impl IntoIterator<Item = &'static Block>,
+    targets: impl IntoIterator<Item = Cpu>,
     operation: Operation,
     limit_ns: u64,
 ) -> Result<(), CallError<'static, Operation>> {
@@ -138,12 +138,7 @@ pub fn call(
 }
 
 /// The same for what can be done without: the CPUs that do not answer are named on the console. `what` is what they were asked.
-pub fn call_or_report(
-    cpu: &ThisCpu,
-    targets: impl IntoIterator<Item = &'static Block>,
-    operation: Operation,
-    what: &str,
-) {
+pub fn call_or_report(cpu: &ThisCpu, targets: impl IntoIterator<Item = Cpu>, operation: Operation, what: &str) {
     if let Err(error) = call(cpu, targets, operation, limit()) {
         console::line(format_args!("CPU {}: {}", cpu.index(), Unresponsive { error: &error, what }));
     }
@@ -153,12 +148,7 @@ pub fn call_or_report(
 /// translations before it goes back to a program; then this answers `false`, and what the translations led to must be kept back.
 #[inline(always)]
 #[must_use]
-pub fn call_to_flush(
-    cpu: &ThisCpu,
-    targets: impl IntoIterator<Item = &'static Block>,
-    flush: Flush,
-    what: &str,
-) -> bool {
+pub fn call_to_flush(cpu: &ThisCpu, targets: impl IntoIterator<Item = Cpu>, flush: Flush, what: &str) -> bool {
     match call(cpu, targets, Operation::Flush(flush), limit()) {
         Ok(()) => true,
         Err(error) => {
@@ -174,7 +164,7 @@ fn flush_later(cpu: &ThisCpu, error: &CallError<'_, Operation>, what: &str) {
     console::line(format_args!("CPU {}: {}", cpu.index(), Unresponsive { error, what }));
     // Of a call that was not begun nobody has heard.
     let none_was_asked = !matches!(error, CallError::Unanswered(_));
-    let silent = |block: &&Block| none_was_asked || error.cpus().any(|index| index == block.index());
+    let silent = |block: &Cpu| none_was_asked || error.cpus().any(|index| index == block.index());
     for block in all_others(cpu.index()).filter(silent) {
         if block.kernel().remote().ask_to_flush() {
             OWING.fetch_add(1, Ordering::Relaxed);
@@ -216,7 +206,7 @@ pub fn answer_call(cpu: &ThisCpu, request: CallRequest<'static>) {
 }
 
 /// All CPUs that are online but the one given.
-pub fn all_others(but: CpuIndex) -> impl Iterator<Item = &'static Block> {
+pub fn all_others(but: CpuIndex) -> impl Iterator<Item = Cpu> {
     let online = cpu::all().iter().copied().filter(|block| block.kernel().remote().is_online());
     online.filter(move |block| block.index() != but)
 }

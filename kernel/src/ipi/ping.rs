@@ -4,7 +4,7 @@ use smp::call::CallError;
 
 use super::call::{Operation, all_others, call};
 use crate::arch::ticks;
-use crate::cpu::{Block, ThisCpu};
+use crate::cpu::{Cpu, ThisCpu};
 
 /// How long a CPU may take to answer: 10 ms, in nanoseconds. The caller has its interrupts off meanwhile, and can ask again.
 const DEADLINE: u64 = 10_000_000;
@@ -23,7 +23,7 @@ pub struct Ping {
 /// # Errors
 /// The CPU, if it does not answer in 10 ms.
 #[inline(never)]
-pub fn ping(cpu: &ThisCpu, target: &'static Block) -> Result<Ping, CallError<'static, Operation>> {
+pub fn ping(cpu: &ThisCpu, target: Cpu) -> Result<Ping, CallError<'static, Operation>> {
     let start = ticks();
     call(cpu, [target], Operation::Ping, DEADLINE)?;
     let round_trip = ticks().wrapping_sub(start);

@@ -5,11 +5,11 @@ use smp::ipi::Kind;
 use smp::local_apic::SendError;
 
 use crate::arch::KernelInterrupt;
-use crate::cpu::{Block, ThisCpu};
+use crate::cpu::{Cpu, ThisCpu};
 
 /// Tells `target` why it is wanted, by an interrupt unless one is under way already.
 #[inline]
-pub fn poke(cpu: &ThisCpu, target: &Block, kind: Kind) {
+pub fn poke(cpu: &ThisCpu, target: Cpu, kind: Kind) {
     if !target.kernel().remote().pending().post(kind) {
         return;
     }
@@ -23,6 +23,6 @@ pub fn poke(cpu: &ThisCpu, target: &Block, kind: Kind) {
 }
 
 #[cold]
-fn refused(target: &Block, error: SendError) -> ! {
+fn refused(target: Cpu, error: SendError) -> ! {
     panic!("no interrupt can be sent to CPU {}: {error}", target.index())
 }

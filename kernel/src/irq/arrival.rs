@@ -40,7 +40,7 @@ pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
 pub(super) unsafe fn arrived_here(cpu: &ThisCpu, vector: u64) -> Option<*const Frame> {
     let (waiter, badge) = {
         // As long as the vectors are locked the interrupt has this one, and is not dropped.
-        let vectors = try_lock_briefly(vectors_of(cpu))?;
+        let vectors = try_lock_briefly(vectors_of(cpu.cpu()))?;
         vectors.bound(vector)?.take_driver(cpu)?
     };
     cpu.kernel().apic().end_of_interrupt();

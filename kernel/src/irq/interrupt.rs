@@ -19,7 +19,7 @@ use super::line_state::{LineState, Reaction, Refusal};
 use super::place::{Place, reachable, settle};
 use super::source::Source;
 use crate::clock;
-use crate::cpu::{Block, ThisCpu};
+use crate::cpu::{Cpu, ThisCpu};
 use crate::ipc::{self, Notification, Signalled};
 use crate::object::{Close, Counted, register_object};
 use crate::pci::{Device, Message};
@@ -193,9 +193,9 @@ impl Interrupt {
     fn lead(
         self: &Arc<Self>,
         driver: &mut Driver,
-        block: &'static Block,
+        block: Cpu,
         spare: Result<Place, Error>,
-    ) -> Result<Option<&'static Block>, Error> {
+    ) -> Result<Option<Cpu>, Error> {
         if driver.place.is_on(block) {
             give_back(spare);
             return Ok(None);

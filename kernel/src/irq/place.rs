@@ -8,7 +8,7 @@ use percpu::{ApicId, CpuIndex};
 use super::Interrupt;
 use super::vector_table::{Arrival, VectorTable};
 use crate::arch::{DEVICE_INTERRUPTS, FIRST_DEVICE_INTERRUPT};
-use crate::cpu::{self, Block, ThisCpu};
+use crate::cpu::{self, Cpu, ThisCpu};
 use crate::ipi::{Operation, call_or_report};
 use crate::sync::{Mutex, rank};
 
@@ -21,7 +21,7 @@ pub type DeviceVectors =
 /// A vector of a CPU, which an interrupt has. It is given back by [`Self::leave`] or [`Self::take_back`].
 #[derive(Debug)]
 pub struct Place {
-    block: &'static Block,
+    block: Cpu,
     vector: u8,
 }
 
@@ -30,7 +30,7 @@ impl Place {
     ///
     /// # Errors
     /// [`Error::NoVector`] if none is free.
-    pub fn take(cpu: &ThisCpu, block: &'static Block, interrupt: &Arc<Interrupt>) -> Result<Self, Error> {
+    pub fn take(cpu: &ThisCpu, block: Cpu, interrupt: &Arc<Interrupt>) -> Result<Self, Error> {
         let bind = || vectors_of(block).lock().bind(Arc::clone(interrupt));
         let vector = bind().or_else(|| {
             settle(cpu, block);
@@ -40,12 +40,12 @@ impl Place {
     }
 
     /// The CPU.
-    pub const fn block(&self) -> &'static Block {
+    pub const fn block(&self) -> Cpu {
         self.block
     }
 
     /// Whether it is of this CPU.
-    pub fn is_on(&self, block: &Block) -> bool {
+    pub fn is_on(&self, block: Cpu) -> bool {
         self.block.index() == block.index()
     }
 
@@ -75,13 +75,13 @@ impl Place {
 }
 
 /// A CPU that interrupts of devices reach.
-pub fn reachable(index: CpuIndex) -> Option<&'static Block> {
+pub fn reachable(index: CpuIndex) -> Option<Cpu> {
     cpu::by_index(index).filter(|block| block.apic_id().get() < REACHABLE)
 }
 
 /// Has a CPU free the vectors that were left there and of which nothing is under way. Waits for it: to be called with no lock held.
 /// If the CPU does not answer, that is told, and they stay taken until the next time.
-pub fn settle(cpu: &ThisCpu, block: &'static Block) {
+pub fn settle(cpu: &ThisCpu, block: Cpu) {
     if block.index() == cpu.index() {
         settle_here(cpu, 0);
     } else {
@@ -92,17 +92,17 @@ pub fn settle(cpu: &ThisCpu, block: &'static Block) {
 
 fn settle_here(cpu: &ThisCpu, _: u64) {
     let apic = cpu.kernel().apic();
-    vectors_of(cpu).lock().settle(|vector| apic.request_pending(vector));
+    vectors_of(cpu.cpu()).lock().settle(|vector| apic.request_pending(vector));
 }
 
 /// Whose an interrupt is that has come to this CPU; `None` if nobody has the vector.
 pub fn find(cpu: &ThisCpu, vector: u64) -> Option<Arrival<Arc<Interrupt>, Weak<Interrupt>>> {
     let is_pending = || u8::try_from(vector).is_ok_and(|vector| cpu.kernel().apic().request_pending(vector));
-    vectors_of(cpu).lock().arrived(vector, is_pending)
+    vectors_of(cpu.cpu()).lock().arrived(vector, is_pending)
 }
 
 /// A CPU's vectors.
 #[inline(always)]
-pub fn vectors_of(block: &Block) -> &DeviceVectors {
-    block.kernel().device_vectors()
+pub fn vectors_of(cpu: Cpu) -> &'static DeviceVectors {
+    cpu.kernel().device_vectors()
 }

@@ -10,7 +10,7 @@ use super::report;
 use super::waiting::wait;
 use crate::arch::Frame;
 use crate::console;
-use crate::cpu::{Block, NMI_DUMP, ThisCpu};
+use crate::cpu::{Cpu, NMI_DUMP, ThisCpu};
 use crate::ipi;
 use crate::sync::assert_no_locks_held;
 
@@ -34,7 +34,7 @@ static ASKING: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// [`DumpError`].
-pub fn dump(this: &ThisCpu, target: &Block) -> Result<(), DumpError> {
+pub fn dump(this: &ThisCpu, target: Cpu) -> Result<(), DumpError> {
     dump_if(this, target, format_args!(""), |_| true).map(|_| ())
 }
 
@@ -45,7 +45,7 @@ pub fn dump(this: &ThisCpu, target: &Block) -> Result<(), DumpError> {
 /// [`DumpError`].
 pub fn dump_if(
     this: &ThisCpu,
-    target: &Block,
+    target: Cpu,
     title: fmt::Arguments<'_>,
     wanted: impl FnOnce(&Frame) -> bool,
 ) -> Result<bool, DumpError> {
@@ -60,7 +60,7 @@ pub fn dump_if(
 
 fn ask(
     this: &ThisCpu,
-    target: &Block,
+    target: Cpu,
     title: fmt::Arguments<'_>,
     wanted: impl FnOnce(&Frame) -> bool,
 ) -> Result<bool, DumpError> {

@@ -1,9 +1,9 @@
 //! Which stack an address belongs to, and whose guard page was touched.
 
 use gatehouse_core::memory::layout::PAGE_SIZE;
-use percpu::CpuIndex;
+use percpu::{CpuIndex, ProcessorBlock};
 
-use crate::cpu::{self, Block};
+use crate::cpu;
 use crate::memory::boot_info;
 
 /// A stack of the kernel by its name. The page below `base` is never mapped.
@@ -39,7 +39,7 @@ pub const DOUBLE_FAULT_STACK: &str = "double fault stack";
 
 /// The stacks of a CPU that kernel code runs on. The fallback stack is not among them: nothing but the 22 words of a frame
 /// is ever pushed there.
-pub(super) fn stacks_of(block: &Block) -> impl Iterator<Item = NamedStack> {
+pub(super) fn stacks_of(block: &ProcessorBlock) -> impl Iterator<Item = NamedStack> + use<> {
     let named = |name, stack: &percpu::Stack| NamedStack { name, base: stack.base(), top: stack.top() };
     let stacks = block.stacks();
     [

@@ -10,14 +10,14 @@ use super::record::{Cause, StopRecord, Stopped};
 use super::symbols;
 use crate::arch::{Arch, ArchTrap, Step, Verdict};
 use crate::console::EmergencyRecord;
-use crate::cpu::{self, Block, ThisCpu};
+use crate::cpu::{self, Cpu, ThisCpu};
 
 /// Prints the record: the calling CPU first, then all others.
 pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict) -> fmt::Result {
     let mut out = EmergencyRecord::take();
     write!(out, "{{\"lockdown\":{{\"verdict\":{},\"cpus\":[", verdict as u32)?;
-    one(cpu.map(|cpu| &**cpu), own, &mut out)?;
-    let others = cpu.map(|this| cpu::all().iter().filter(|block| block.index() != this.index()));
+    one(cpu.map(ThisCpu::cpu), own, &mut out)?;
+    let others = cpu.map(|this| cpu::all().iter().copied().filter(|block| block.index() != this.index()));
     for block in others.into_iter().flatten() {
         write!(out, ",")?;
         one(Some(block), block.kernel().stop_record(), &mut out)?;
@@ -25,7 +25,7 @@ pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict) -
     writeln!(out, "]}}}}")
 }
 
-fn one(block: Option<&Block>, record: &StopRecord, out: &mut dyn Write) -> fmt::Result {
+fn one(block: Option<Cpu>, record: &StopRecord, out: &mut dyn Write) -> fmt::Result {
     let (index, id) = block.map_or((0, 0), |block| (block.index().get(), block.apic_id().get()));
     write!(out, "{{\"cpu\":{index},\"apic_id\":{id},\"state\":")?;
     let Some(stopped) = record.read() else {

@@ -7,7 +7,7 @@ use super::record::{Cause, StopRecord, Stopped};
 use super::symbols;
 use super::threads;
 use crate::arch::{Arch, ArchTrap, Step, Verdict};
-use crate::cpu::{self, Block, ThisCpu};
+use crate::cpu::{self, Cpu, ThisCpu};
 
 /// Prints the report of the calling CPU, whose record is `own`, and then what all others left.
 pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict, out: &mut dyn Write) -> fmt::Result {
@@ -15,12 +15,12 @@ pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict, o
     write!(out, "\n{title}: ")?;
     match own.read() {
         Some(stopped) => {
-            one(cpu.map(|cpu| &**cpu), stopped, out)?;
+            one(cpu.map(ThisCpu::cpu), stopped, out)?;
             cpu.map_or(Ok(()), |cpu| threads::print_waiting(cpu.index(), out))?;
         }
         None => writeln!(out, "the CPU that reports has failed while it wrote its record")?,
     }
-    let others = cpu.map(|this| cpu::all().iter().filter(|block| block.index() != this.index()));
+    let others = cpu.map(|this| cpu::all().iter().copied().filter(|block| block.index() != this.index()));
     for block in others.into_iter().flatten() {
         write!(out, "{title}: ")?;
         match block.kernel().stop_record().read() {
@@ -38,7 +38,7 @@ pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict, o
 }
 
 /// One CPU.
-pub(super) fn one(block: Option<&Block>, stopped: &Stopped, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn one(block: Option<Cpu>, stopped: &Stopped, out: &mut dyn Write) -> fmt::Result {
     match block {
         Some(block) => write!(out, "CPU {} (APIC id {}): ", block.index(), block.apic_id())?,
         None => write!(out, "the first CPU, before it has its block: ")?,
@@ -79,7 +79,7 @@ pub(super) fn one(block: Option<&Block>, stopped: &Stopped, out: &mut dyn Write)
 }
 
 /// Machine checks and NMIs that nobody asked for, if there were any.
-fn errors(block: &Block, out: &mut dyn Write) -> fmt::Result {
+fn errors(block: Cpu, out: &mut dyn Write) -> fmt::Result {
     let (checks, unexpected) = (block.kernel().machine_check(), block.kernel().nmi().unexpected());
     if let Some(event) = checks.last() {
         writeln!(out, "  last machine check: {event}")?;
@@ -99,8 +99,8 @@ fn errors(block: &Block, out: &mut dyn Write) -> fmt::Result {
 }
 
 /// Which stack was in use, and how much of it.
-fn where_on_stack(block: Option<&Block>, pointer: u64, out: &mut dyn Write) -> fmt::Result {
-    let stacks = block.into_iter().flat_map(stacks_of).chain(boot_stack());
+fn where_on_stack(block: Option<Cpu>, pointer: u64, out: &mut dyn Write) -> fmt::Result {
+    let stacks = block.into_iter().flat_map(|block| stacks_of(&block)).chain(boot_stack());
     match stacks.into_iter().find(|stack| stack.holds(pointer) || stack.guards(pointer)) {
         Some(stack) => {
             let (used, size) = (stack.top - pointer, stack.top - stack.base);

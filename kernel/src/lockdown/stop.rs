@@ -6,7 +6,7 @@ use smp::ipi::Kind;
 use super::record::{Cause, Stopped};
 use super::waiting::wait;
 use crate::arch::{Frame, KernelInterrupt, stop_cpu};
-use crate::cpu::{self, Block, NMI_STOP, ThisCpu};
+use crate::cpu::{self, Cpu, NMI_STOP, ThisCpu};
 
 /// How long the CPUs have to answer the interrupt: one in the middle of something (a system call of 128 MiB) goes on
 /// to the NMI. Nanoseconds.
@@ -17,18 +17,18 @@ const NMI_DEADLINE: u64 = 1_000_000_000;
 const NMI_DEADLINE_PER_CPU: u64 = 20_000_000;
 
 /// The CPUs that are to stop: all that are online but the calling one.
-fn others<'cpu>(this: &'cpu ThisCpu) -> impl Iterator<Item = &'static Block> + use<'cpu> {
+fn others<'cpu>(this: &'cpu ThisCpu) -> impl Iterator<Item = Cpu> + use<'cpu> {
     let index = this.index();
     cpu::all().iter().copied().filter(move |block| block.index() != index && block.kernel().remote().is_online())
 }
 
-fn running(block: &Block) -> bool {
+fn running(block: Cpu) -> bool {
     block.kernel().stop_record().read().is_none()
 }
 
 /// Stops every other CPU and waits until each has left its record, or has had its time.
 pub(super) fn stop_others(this: &ThisCpu) {
-    let send = |block: &Block, command| {
+    let send = |block: Cpu, command| {
         // A CPU that cannot be told goes on, and the report says so.
         let _ = this.kernel().apic().send(command, Destination::Physical(block.apic_id()));
     };
@@ -41,7 +41,7 @@ pub(super) fn stop_others(this: &ThisCpu) {
         return;
     }
     let mut deadline = NMI_DEADLINE;
-    for block in others(this).filter(|block| running(block)) {
+    for block in others(this).filter(|block| running(*block)) {
         block.kernel().remote().request_by_nmi(NMI_STOP);
         send(block, Command::Nmi);
         deadline += NMI_DEADLINE_PER_CPU;

@@ -21,7 +21,7 @@ use super::{DumpError, dump_if};
 use crate::arch::{Arch, ArchTrap as _, KernelInterrupt};
 use crate::clock::moment_after;
 use crate::console;
-use crate::cpu::{self, Block, LastEntry, ThisCpu};
+use crate::cpu::{self, Cpu, LastEntry, ThisCpu};
 use crate::ipi::poke;
 use crate::sched::Next;
 use crate::time::{Action, Timer};
@@ -61,7 +61,7 @@ fn new_timer(cpu: &ThisCpu, limit: u64) -> Arc<Timer> {
 }
 
 /// Interrupts that a CPU has taken.
-fn interrupts(block: &Block) -> u64 {
+fn interrupts(block: Cpu) -> u64 {
     [KernelInterrupt::Timer, KernelInterrupt::OtherCpu]
         .into_iter()
         .map(|interrupt| block.entries().entries(usize::from(interrupt.number())))
@@ -88,7 +88,7 @@ fn look(cpu: &ThisCpu, limit: u64) -> Next {
 }
 
 /// The next CPU that is online; none if this is the only one.
-fn next_online(index: CpuIndex) -> Option<&'static Block> {
+fn next_online(index: CpuIndex) -> Option<Cpu> {
     let all = cpu::all();
     let after = all.iter().cycle().skip(index.as_usize().saturating_add(1)).take(all.len().saturating_sub(1));
     after.copied().find(|block| block.kernel().remote().is_online())
@@ -96,7 +96,7 @@ fn next_online(index: CpuIndex) -> Option<&'static Block> {
 
 /// Asks a CPU by NMI, and tells of it if its interrupts are off.
 #[cold]
-fn ask(cpu: &ThisCpu, target: &'static Block, limit: u64) -> Verdict {
+fn ask(cpu: &ThisCpu, target: Cpu, limit: u64) -> Verdict {
     let stuck = StuckCpu { block: target, limit };
     match dump_if(cpu, target, format_args!("{stuck}\n"), |frame| !Arch::takes_interrupts(frame)) {
         Ok(true) => Verdict::Stuck,
@@ -111,7 +111,7 @@ fn ask(cpu: &ThisCpu, target: &'static Block, limit: u64) -> Verdict {
 
 /// What is told of a CPU.
 struct StuckCpu {
-    block: &'static Block,
+    block: Cpu,
     /// Nanoseconds.
     limit: u64,
 }

@@ -100,7 +100,7 @@ pub fn attend_others(cpu: &ThisCpu) -> Next {
     }
     // The rest comes in the next interrupt.
     remote.ask_to_attend();
-    poke(cpu, cpu, Kind::Reschedule);
+    poke(cpu, cpu.cpu(), Kind::Reschedule);
     next
 }
 

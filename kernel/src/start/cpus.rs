@@ -2,14 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ptr::NonNull;
 
 use gatehouse_core::memory::layout::PAGE_SIZE;
-use percpu::{ApicId, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, IstStacks, ProcessorBlock, Stack};
+use percpu::{ApicId, AreaBuilder, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, IstStacks, Stack};
 use smp::call::Exchange;
 use smp::local_apic::{LocalApic, Pins};
 
 use crate::arch::Idle;
-use crate::cpu::{Block, KernelCpu, Local};
+use crate::cpu::{Cpu, KernelCpu, Local};
 use crate::facts::facts;
 use crate::ipi::{CallPort, Operation};
 use crate::memory::kernel_space::{allocate_stack, kernel_root};
@@ -25,11 +26,7 @@ const FALLBACK_STACK_BYTES: u64 = 4 * 1024;
 ///
 /// # Panics
 /// If memory runs out: says how much each CPU needs.
-pub(super) fn make_blocks(
-    cpus: impl Iterator<Item = (ApicId, Pins)>,
-    apic: LocalApic,
-    idle: Idle,
-) -> Box<[&'static Block]> {
+pub(super) fn make_blocks(cpus: impl Iterator<Item = (ApicId, Pins)>, apic: LocalApic, idle: Idle) -> Box<[Cpu]> {
     #[expect(clippy::disallowed_methods, reason = "before any program runs")]
     let cpus: Vec<_> = cpus.collect();
     let before = bytes_in_use();
@@ -55,8 +52,7 @@ fn bytes_in_use() -> u64 {
     (frames.total - frames.free - heap.frames) * PAGE_SIZE + heap.bytes_in_use
 }
 
-#[expect(clippy::disallowed_methods, reason = "before any program runs")]
-fn make_block(port: CallPort, (apic_id, pins): (ApicId, Pins), (apic, idle): (LocalApic, Idle)) -> &'static Block {
+fn make_block(port: CallPort, (apic_id, pins): (ApicId, Pins), (apic, idle): (LocalApic, Idle)) -> Cpu {
     let index = port.index();
     let interrupt_stack = stack(index, INTERRUPT_STACK_BYTES);
     let stacks = IstStacks {
@@ -72,9 +68,20 @@ fn make_block(port: CallPort, (apic_id, pins): (ApicId, Pins), (apic, idle): (Lo
         port,
     );
     let fallback = stack(index, FALLBACK_STACK_BYTES);
-    let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback, kernel };
-    // SAFETY: the stacks are fresh and belong to this block alone.
-    Box::leak(Box::new(unsafe { ProcessorBlock::new(parts) }))
+    let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback };
+    // SAFETY: the stacks are fresh and belong to this CPU alone.
+    unsafe { Cpu::new(area(index), parts, kernel) }
+}
+
+/// Memory for a CPU's variables.
+fn area(index: CpuIndex) -> AreaBuilder {
+    let layout = AreaBuilder::layout();
+    // SAFETY: the layout has a size: the block is in it.
+    let memory = NonNull::new(unsafe { alloc::alloc::alloc(layout) }).unwrap_or_else(|| {
+        panic!("cannot start: no memory for the variables of CPU {index} ({} bytes a CPU)", layout.size())
+    });
+    // SAFETY: fresh memory of this layout, never given back; the heap is mapped in every address space.
+    unsafe { AreaBuilder::new(memory) }
 }
 
 fn stack(index: CpuIndex, bytes: u64) -> Stack {

@@ -74,7 +74,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     }
     let Some(first) = blocks.first().copied() else { panic!("cannot start: no CPU is left to run") };
     // SAFETY: ring 0, interrupts off, first use of this block, and this CPU is the first of the list.
-    let ready = unsafe { first.init(vectors_table()) };
+    let ready = unsafe { first.block().init(vectors_table()) };
     test_state::dirty_if_wanted();
     // SAFETY: the block is in use, interrupts are off, and the entry is that of SYSCALL.
     let _the_first_agrees = unsafe { initialise_cpu(first.index(), syscall_entry) };

@@ -14,7 +14,7 @@ use spin::Once;
 use super::silent_cpus::SilentCpus;
 use crate::arch::{CpuFeatures, KernelInterrupt, control_registers, initialise_cpu, stop_cpu};
 use crate::clock::clock;
-use crate::cpu::{self, Block, ThisCpu};
+use crate::cpu::{self, Cpu, ThisCpu};
 use crate::entry::{syscall_entry, vectors_table};
 use crate::facts::facts;
 use crate::hardware_timer::{HardwareTimer, install_timer};
@@ -108,7 +108,7 @@ pub(super) fn start(cpu: &ThisCpu, timer: HardwareTimer, silent: &SilentCpus) {
     }
 }
 
-fn record(block: &'static Block) -> StartRecord {
+fn record(block: Cpu) -> StartRecord {
     StartRecord::new(block.apic_id(), block.interrupt_stack().top(), u64::from(block.index().get()))
 }
 
@@ -118,7 +118,7 @@ extern "C" fn other_main(index: u64) -> ! {
     unsafe { arch::load_address_space(kernel_root().as_u64()) };
     let block = cpu::all()[index as usize];
     // SAFETY: ring 0, interrupts off, first use of this block, by the CPU that its record named.
-    let ready = unsafe { block.init(vectors_table()) };
+    let ready = unsafe { block.block().init(vectors_table()) };
     test_state::dirty_if_wanted();
     // SAFETY: the block is in use, interrupts are off, and the entry is that of SYSCALL.
     let agrees = unsafe { initialise_cpu(block.index(), syscall_entry) };

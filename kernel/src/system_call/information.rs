@@ -7,7 +7,7 @@ use gatehouse_abi::{
 use percpu::CpuIndex;
 
 use crate::arch::TrapCounts;
-use crate::cpu::{self, Block};
+use crate::cpu::{self, Cpu};
 use crate::facts::facts;
 use crate::memory::{frame, heap};
 use crate::program::{self, archive};
@@ -83,7 +83,7 @@ const fn hide_addresses(information: &mut CpuInformation) {
     information.interrupt_stack_top = 0;
 }
 
-fn cpu_information(block: &Block) -> CpuInformation {
+fn cpu_information(block: Cpu) -> CpuInformation {
     let stacks = block.stacks();
     let counts = TrapCounts::of(block.entries());
     let remote = block.kernel().remote();
@@ -92,7 +92,7 @@ fn cpu_information(block: &Block) -> CpuInformation {
         index: u64::from(block.index().get()),
         apic_id: u64::from(block.apic_id().get()),
         online_us: remote.online_ns() / 1000,
-        block: core::ptr::from_ref(block) as u64,
+        block: core::ptr::from_ref(block.block()) as u64,
         gdt: block.segments_address(),
         tss: block.task_state().as_ptr() as u64,
         ist_nmi: stacks.nmi[0].top(),

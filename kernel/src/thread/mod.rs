@@ -4,6 +4,7 @@
 //! with whatever it waits for. Moving it moves an `Arc`.
 
 mod attention;
+mod current;
 mod debug;
 mod home;
 mod list;

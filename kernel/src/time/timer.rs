@@ -267,5 +267,5 @@ pub fn changed_elsewhere(cpu: &ThisCpu) {
         timer.place(cpu);
     }
     // The rest comes in the next interrupt.
-    poke(cpu, cpu, Kind::Timer);
+    poke(cpu, cpu.cpu(), Kind::Timer);
 }

@@ -43,7 +43,7 @@ impl Row for NonMaskable {
 /// Serves what other CPUs ask for. Uses nothing that the CPU keeps for itself: it may be in the middle of a change.
 #[inline(always)]
 fn non_maskable_interrupt_handler(cpu: &ThisCpu, frame: &Frame) {
-    nmi::handle(cpu, frame);
+    nmi::handle(cpu.cpu(), frame);
 }
 
 /// #MC that whatever was interrupted outlives: nothing is left to be done.
@@ -103,7 +103,7 @@ fn double_fault_handler(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> ! {
 pub(super) fn machine_check_handler(cpu: &ThisCpu, info: &TrapInfo, frame: &mut Frame) -> Next {
     // The hardware's: what the program's memory or registers hold is not known, so nobody can reply to that.
     if frame.origin() == Origin::User && frame.error_code() != 0 {
-        end_for_program(cpu);
+        end_for_program(cpu.cpu());
         return policy::shut_down(cpu, info, frame);
     }
     policy::exception(cpu, info, frame)

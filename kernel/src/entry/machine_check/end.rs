@@ -7,26 +7,23 @@ use percpu::ProcessorBlock;
 use crate::arch::Frame as TrapFrame;
 use crate::arch::machine_check::Banks;
 use crate::console;
-use crate::cpu::{Block, KernelCpu};
+use crate::cpu::Cpu;
 
 /// What the IST door calls when the frame that it goes back through, `frame`, lies on another stack than that of #MC.
-pub(in crate::entry) extern "C" fn end_machine_check(
-    _frame: *const TrapFrame,
-    block: *const ProcessorBlock<KernelCpu>,
-) {
+pub(in crate::entry) extern "C" fn end_machine_check(_frame: *const TrapFrame, block: *const ProcessorBlock) {
     // SAFETY: the entry took the pointer from the top of the stack, where `init` put it; blocks live for ever.
-    let block = unsafe { &*block };
+    let block = Cpu::of_block(unsafe { &*block });
     end(block, "counted");
     block.leave_ist();
 }
 
 /// The same for one whose program is ended, once it is an ordinary trap.
-pub(in crate::entry) fn end_for_program(block: &Block) {
+pub(in crate::entry) fn end_for_program(block: Cpu) {
     end(block, "the program is shut down");
 }
 
 /// One line, unless somebody holds the serial line, which may be the code that was interrupted: then the counters tell.
-fn end(block: &Block, what: &str) {
+fn end(block: Cpu, what: &str) {
     let state = block.kernel().machine_check();
     // Read before the next one can come and change it.
     let event = state.is_to_be_told(false).then(|| state.last()).flatten();

@@ -7,7 +7,7 @@ use crate::arch::machine_check::{
 };
 use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _};
 use crate::clock;
-use crate::cpu::{self, Block};
+use crate::cpu::{self, Cpu};
 use crate::memory::frame;
 
 /// What becomes of the interrupted context.
@@ -33,7 +33,7 @@ static CLAIM: AtomicBool = AtomicBool::new(false);
 
 /// Handles the machine check that `frame` was interrupted by, on the CPU of `block`. The frame's error code becomes the status
 /// of the worst bank. For the hardware it goes on until [`end_machine_check`](super::end_machine_check).
-pub(in crate::entry) fn handle(block: &Block, frame: &mut TrapFrame) -> Outcome {
+pub(in crate::entry) fn handle(block: Cpu, frame: &mut TrapFrame) -> Outcome {
     // Without banks there is nothing that could say that all is well.
     let Some(banks) = Banks::of_this_cpu() else { return Outcome::Lockdown };
     let state = block.kernel().machine_check();
@@ -88,7 +88,7 @@ fn deadline() -> impl Fn() -> bool {
 }
 
 /// Meets all CPUs that are online.
-fn come_together(block: &Block) -> bool {
+fn come_together(block: Cpu) -> bool {
     let online = cpu::all().iter().filter(|other| other.kernel().remote().is_online());
     let counts = online.map(|other| &other.kernel().machine_check().entered);
     meet(&block.kernel().machine_check().entered, counts, deadline())
