@@ -2,6 +2,9 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+use core::cell::Cell;
+
+use percpu::{CpuLocal, per_cpu};
 use smp::local_apic::TimerMode;
 use spin::Once;
 
@@ -51,10 +54,15 @@ impl Rate {
 
 static TIMER: Once<HardwareTimer> = Once::new();
 
+per_cpu! {
+    /// What this CPU's timer is armed for, in clock ticks; `u64::MAX` when it is not.
+    pub static ARMED: CpuLocal<Cell<u64>> = Cell::new(u64::MAX);
+}
+
 /// Makes the timer known, once, before any thread runs; and sets the calling CPU's up. Every CPU calls this.
 pub fn install_timer(cpu: &ThisCpu, timer: HardwareTimer) {
     let timer = TIMER.call_once(|| timer);
-    cpu.kernel().apic().set_timer(match timer {
+    cpu.apic().set_timer(match timer {
         HardwareTimer::Deadline => TimerMode::TscDeadline { vector: KernelInterrupt::Timer.vector() },
         HardwareTimer::CountDown(_) => TimerMode::OneShot { vector: KernelInterrupt::Timer.vector() },
     });
@@ -62,10 +70,10 @@ pub fn install_timer(cpu: &ThisCpu, timer: HardwareTimer) {
 
 /// Arms this CPU's timer for a moment, in clock ticks, unless it is armed for an earlier one.
 pub fn arm(cpu: &ThisCpu, moment: u64) {
-    if moment >= cpu.local().armed.get() {
+    if moment >= ARMED.of(cpu).get() {
         return;
     }
-    cpu.local().armed.set(moment);
+    ARMED.of(cpu).set(moment);
     match TIMER.get() {
         Some(timer) => timer.program(cpu, moment, ticks()),
         None => unreachable!("the timer is installed before anything waits"),
@@ -84,9 +92,9 @@ impl HardwareTimer {
     #[inline(always)]
     pub fn program(&self, cpu: &ThisCpu, moment: u64, now: u64) {
         match self {
-            Self::Deadline => cpu.kernel().apic().arm_deadline(moment),
+            Self::Deadline => cpu.apic().arm_deadline(moment),
             Self::CountDown(rate) => {
-                cpu.kernel().apic().arm_one_shot(rate.count(moment.saturating_sub(now)));
+                cpu.apic().arm_one_shot(rate.count(moment.saturating_sub(now)));
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::cpu::{self, ThisCpu};
 use crate::entry::raise;
 use crate::facts::facts;
 use crate::memory::filled_heap;
+use crate::memory::set_aside::SET_ASIDE;
 use crate::sched::Next;
 use crate::{lockdown, test_overflow};
 
@@ -41,7 +42,7 @@ fn raise(cpu: &ThisCpu, frame: &mut Frame, hook: TestHook, argument: u64) -> Res
         TestHook::Breakpoint => raise::breakpoint(),
         TestHook::DivideError => raise::divide_error(),
         TestHook::SingleStep => raise::single_step(),
-        TestHook::RefuseAllocation => return Ok(cpu.local().set_aside.refuse(argument)),
+        TestHook::RefuseAllocation => return Ok(SET_ASIDE.of(cpu).refuse(argument)),
         TestHook::FillHeap if argument == 0 => filled_heap::empty(),
         TestHook::FillHeap => filled_heap::fill(),
         TestHook::SpuriousInterrupt => raise::spurious_interrupt(),
@@ -102,7 +103,7 @@ fn hold(nanoseconds: u64) -> Result<(), Error> {
 fn send(cpu: &ThisCpu, command: Command, target: u64) -> Result<(), Error> {
     let index = u32::try_from(target).map(CpuIndex::new).map_err(|_| Error::NoSuchCpu)?;
     let target = cpu::by_index(index).ok_or(Error::NoSuchCpu)?;
-    let sent = cpu.kernel().apic().send(command, Destination::Physical(target.apic_id()));
+    let sent = cpu.apic().send(command, Destination::Physical(target.apic_id()));
     sent.map_err(|_| Error::InvalidArgument)
 }
 

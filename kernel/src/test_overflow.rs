@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use gatehouse_abi::{Error, TestHook};
 
+use crate::arch::INSTRUCTIONS;
 use crate::cpu::ThisCpu;
 use crate::facts::facts;
 use crate::sync::{Mutex, rank};
@@ -18,7 +19,7 @@ static LOCK: Mutex<(), rank::Test> = Mutex::new(());
 /// Overflows the interrupt stack: with a lock held (1), with the CPU's decoder in use (2), with neither (0).
 pub fn overflow_interrupt_stack(cpu: &ThisCpu, held: u64) {
     let _lock = (held == 1).then(|| LOCK.lock());
-    let _instructions = (held == 2).then(|| cpu.local().instructions.borrow_mut());
+    let _instructions = (held == 2).then(|| INSTRUCTIONS.of(cpu).borrow_mut());
     let _sum = overflow(0);
 }
 

@@ -66,10 +66,8 @@ fn interrupt_again() {
 fn send_interrupt() {
     if let (Some(this), Some(first)) = (cpu::try_this(), cpu::by_index(CpuIndex::BOOT)) {
         // What cannot be sent is made up for by the next one who writes.
-        let _ = this
-            .kernel()
-            .apic()
-            .send(Command::Fixed(KernelInterrupt::Serial.number()), Destination::Physical(first.apic_id()));
+        let _ =
+            this.apic().send(Command::Fixed(KernelInterrupt::Serial.number()), Destination::Physical(first.apic_id()));
     }
 }
 

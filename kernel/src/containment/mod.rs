@@ -6,4 +6,4 @@
 
 mod overflow;
 
-pub use overflow::{OverflowState, contain_overflow};
+pub use overflow::{contain_overflow, started_again};

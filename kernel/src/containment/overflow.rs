@@ -1,27 +1,29 @@
 //! Overflow of a kernel stack: what is asked before the kernel goes on.
 
+use core::cell::Cell;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use gatehouse_abi::{EndCause, ProgramEnd};
 use gatehouse_core::memory::layout::PAGE_SIZE;
+use percpu::{CpuLocal, per_cpu};
 
-use crate::arch::{self, Arch, ArchTrap, Frame, Origin, Step, TrapFrame, TrapInfo};
+use crate::arch::{self, Arch, ArchTrap, Frame, INSTRUCTIONS, Origin, Step, TrapFrame, TrapInfo};
 use crate::console;
 use crate::cpu::ThisCpu;
 use crate::lockdown::{DOUBLE_FAULT_STACK, GuardTouch, INTERRUPT_STACK, Refusal, backtrace, find_guard, function_at};
+use crate::{sched, time};
 
-/// Whether this CPU is between an overflow and its new start.
-#[derive(Debug, Default)]
-pub struct OverflowState {
-    active: AtomicBool,
+per_cpu! {
+    /// Whether this CPU is between an overflow and its new start.
+    static ACTIVE: CpuLocal<Cell<bool>> = Cell::new(false);
+    /// How the program of the running thread is to end, from a failure that was contained to the new start.
+    static END: CpuLocal<Cell<Option<ProgramEnd>>> = Cell::new(None);
 }
 
-impl OverflowState {
-    /// The CPU has started again.
-    pub fn is_over(&self) {
-        self.active.store(false, Ordering::Relaxed);
-    }
+/// The CPU has started again: answers how the program of the running thread is to end.
+pub fn started_again(cpu: &ThisCpu) -> ProgramEnd {
+    ACTIVE.of(cpu).set(false);
+    END.of(cpu).take().unwrap_or_default()
 }
 
 /// If the trap is an access to the guard page of a kernel stack: reports it, ends the program of the thread that this CPU
@@ -53,7 +55,7 @@ pub fn contain_overflow(
         cpu.index(),
         Innermost(&steps),
     ));
-    cpu.local().contained.set(ProgramEnd {
+    END.of(cpu).set(Some(ProgramEnd {
         program: program.number(),
         cause: EndCause::KernelFailure as u64,
         status: 0,
@@ -65,21 +67,21 @@ pub fn contain_overflow(
         stack_pointer: frame.stack_pointer(),
         thread: thread.number(),
         cpu: u64::from(cpu.index().get()),
-    });
-    // SAFETY: nothing on this CPU's stacks is needed again: that is what was checked. No reference to `Local` is alive
-    // but those here, which are not used again.
+    }));
+    // SAFETY: nothing on this CPU's stacks is needed again: that is what was checked. No reference to what
+    // the CPU keeps for itself is alive but those here, which are not used again.
     unsafe { arch::restart(begin_again) }
 }
 
 fn check(cpu: &ThisCpu, touch: &GuardTouch, frame: &Frame) -> Result<(), Refusal> {
     let refuse = |when: bool, why| if when { Err(why) } else { Ok(()) };
     refuse(touch.cpu != cpu.index(), Refusal::OtherCpu)?;
-    let nested = cpu.kernel().overflow().active.swap(true, Ordering::Relaxed);
+    let nested = ACTIVE.of(cpu).replace(true);
     // Only the handler of double faults runs on their stack.
     refuse(nested || touch.stack.name == DOUBLE_FAULT_STACK, Refusal::Nested)?;
     refuse(cpu.current().is_none(), Refusal::NoThread)?;
     refuse(cpu.locks_held() != 0, Refusal::LockHeld)?;
-    refuse(cpu.local().is_in_use(), Refusal::LocalInUse)?;
+    refuse(is_in_use(cpu), Refusal::LocalInUse)?;
     let pointer = frame.stack_pointer();
     refuse(!touch.stack.holds(pointer) && !touch.stack.guards(pointer), Refusal::NotOnStack)?;
     refuse(pointer > touch.stack.base + PAGE_SIZE, Refusal::NotFull)?;
@@ -89,6 +91,11 @@ fn check(cpu: &ThisCpu, touch: &GuardTouch, frame: &Frame) -> Result<(), Refusal
     // SAFETY: the CPU ran on this stack, which an IST vector's entry had begun at the top of.
     let interrupted = unsafe { arch::ist_frame(touch.stack.top) };
     refuse(interrupted.origin() == Origin::Kernel, Refusal::KernelInterrupted)
+}
+
+/// Whether what this CPU keeps for itself is being changed at this moment, or gone through, by code that is in the middle of it.
+fn is_in_use(cpu: &ThisCpu) -> bool {
+    sched::is_in_use(cpu) || time::is_in_use(cpu) || INSTRUCTIONS.of(cpu).try_borrow_mut().is_err()
 }
 
 /// The first functions of a backtrace.

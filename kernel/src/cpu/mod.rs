@@ -1,22 +1,19 @@
-//! What this kernel keeps for each CPU, and who may touch it.
+//! The CPUs: the one that runs the code, all others, and why each was poked.
 //!
-//! Two halves: [`Local`] belongs to its CPU alone and needs no lock; [`Remote`] is what other CPUs may touch, on
-//! cache lines of its own. The trap path of a CPU writes to its `Local`,
-//! to its block's counters, and to the lines of its `Remote` that only it writes; and to its set of pending IPIs when another
-//! CPU has poked it.
+//! What the kernel keeps for each CPU is declared by whoever owns it, with [`percpu::per_cpu!`]: own to the CPU, reached by its
+//! [`ThisCpu`] and needing no lock; or shared, on cache lines of its own, reached by any [`Cpu`]. The trap path of a CPU writes to what is
+//! its own, to its block's counters, and to shared variables that only it writes; and to its set of pending IPIs when another CPU has
+//! poked it.
 
+#[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
+mod cpu;
 mod last_entry;
-mod local;
 mod nmi_state;
-mod placement;
-mod remote;
 mod table;
 mod this_cpu;
 
+pub use cpu::{Cpu, IPI_TARGET, IpiTarget};
 pub use last_entry::LastEntry;
-pub use local::Local;
-pub use nmi_state::NmiState;
-pub use placement::Placement;
-pub use remote::{ATTEND, FLUSH, GIVE, NMI_DUMP, NMI_STOP, REAP, Remote};
-pub use table::{all, are_known, by_index, find_frame_cache, install, next_in_turn};
-pub use this_cpu::{Cpu, KernelCpu, ThisCpu, this, try_this};
+pub use nmi_state::{NMI, NMI_DUMP, NMI_STOP};
+pub use table::{all, are_known, by_index, install, next_in_turn};
+pub use this_cpu::{ThisCpu, prepare_cpu, this, try_this};

@@ -6,8 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use percpu::CpuIndex;
 use spin::Once;
 
-use super::{Cpu, this};
-use crate::memory::frame::FrameCache;
+use super::Cpu;
 
 /// The blocks by index; made once, before any CPU but the first runs.
 static TABLE: Once<Box<[Cpu]>> = Once::new();
@@ -36,7 +35,7 @@ pub fn are_known() -> bool {
 /// A CPU that is online.
 #[must_use]
 pub fn by_index(index: CpuIndex) -> Option<Cpu> {
-    all().get(index.as_usize()).copied().filter(|block| block.kernel().remote().is_online())
+    all().get(index.as_usize()).copied().filter(|block| block.is_online())
 }
 
 /// A CPU that is online: each call answers the next one in turn. The counter is shared, so this is not for hot paths.
@@ -47,11 +46,4 @@ pub fn next_in_turn() -> Option<CpuIndex> {
     (0..count)
         .map(|_| CpuIndex::new(TURN.fetch_add(1, Ordering::Relaxed) % count))
         .find(|index| by_index(*index).is_some())
-}
-
-/// The frame cache of the calling CPU, for the frame allocator; none before the table is made.
-#[must_use]
-pub fn find_frame_cache() -> Option<&'static FrameCache> {
-    // The first CPU's block is in use since before the table was made, and any other CPU loads its own before it allocates.
-    TABLE.is_completed().then(|| this().kernel().remote().frame_cache())
 }

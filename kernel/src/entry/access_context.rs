@@ -3,7 +3,7 @@
 use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::registers::model_specific::FsBase;
 
-use crate::arch::{Frame as TrapFrame, Interrupted, Question, TrapFrame as _};
+use crate::arch::{Frame as TrapFrame, INSTRUCTIONS, Interrupted, Question, TrapFrame as _};
 use crate::cpu::{self, ThisCpu};
 use crate::swap;
 use crate::user_copy;
@@ -17,7 +17,7 @@ pub(super) fn of_thread<Answer>(frame: &TrapFrame, question: Question<Answer>) -
     unsafe { thread.bases().save() };
     let read = |address: u64, target: &mut [u8]| user_copy::read(thread.program(), address, target).is_ok();
     let interrupted = Interrupted { frame, fs_base: thread.bases().fs(), gs_base: thread.bases().gs(), read: &read };
-    let answer = question(&mut cpu.local().instructions.borrow_mut(), &interrupted);
+    let answer = question(INSTRUCTIONS.of(&cpu).borrow_mut().as_mut()?, &interrupted);
     if answer.is_some() {
         swap::forget_trouble(&cpu);
     }
@@ -39,7 +39,7 @@ pub(super) fn of_kernel<Answer>(frame: &TrapFrame, question: Question<Answer>) -
     };
     let gs_base = core::ptr::from_ref(&*cpu) as u64;
     let interrupted = Interrupted { frame, fs_base: FsBase::read().as_u64(), gs_base, read: &read };
-    question(&mut *cpu.local().instructions.try_borrow_mut().ok()?, &interrupted)
+    question(INSTRUCTIONS.of(&cpu).try_borrow_mut().ok()?.as_mut()?, &interrupted)
 }
 
 /// Whether the kernel may read these bytes, whatever has happened to it.

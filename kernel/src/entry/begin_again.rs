@@ -6,7 +6,8 @@ use gatehouse_abi::TrapNumber;
 
 use super::trap_main::{Row, row};
 use crate::arch::Frame;
-use crate::cpu::{self, ThisCpu};
+use crate::containment;
+use crate::cpu::{self, NMI, ThisCpu};
 use crate::ipi;
 use crate::life;
 use crate::sched::{self, Next};
@@ -15,7 +16,7 @@ use crate::time;
 /// What a CPU does after it has started again: the rest of the trap by which an overflow was found out, whose frame is gone with the
 /// stack. The frame of the idle loop stands for it.
 pub(super) extern "C" fn begin_again() -> *const Frame {
-    row::<BeginAgain>(cpu::this().local().idle_frame().cast_mut())
+    row::<BeginAgain>(sched::idle_frame(&cpu::this()).cast_mut())
 }
 
 struct BeginAgain;
@@ -37,10 +38,9 @@ impl Row for BeginAgain {
     /// never dropped, so that what they count stays in use. What it was going to do for other CPUs is done here.
     fn rest(cpu: &ThisCpu, _number: TrapNumber, _frame: &mut Frame, _taken: ()) -> Next {
         cpu.abandon_ist();
-        cpu.kernel().nmi().set_active(false);
-        cpu.kernel().overflow().is_over();
+        NMI.of(cpu).set_active(false);
         // The thread first: what follows would put it back among those that are ready.
-        let next = life::end_current(cpu, cpu.local().contained.get());
+        let next = life::end_current(cpu, containment::started_again(cpu));
         serve_others(cpu);
         next
     }

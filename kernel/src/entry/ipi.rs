@@ -4,7 +4,7 @@ use smp::call::Waiting;
 use smp::ipi::{Kind, Kinds};
 
 use crate::arch::Frame;
-use crate::cpu::ThisCpu;
+use crate::cpu::{IPI_TARGET, ThisCpu};
 use crate::ipi::{Operation, answer_calls, answer_one_call};
 use crate::lockdown;
 use crate::sched::{self, Next};
@@ -18,7 +18,7 @@ const CALLS: Kinds = Kinds::of(&[Kind::CallFunction, Kind::TlbShootdown, Kind::P
 /// This CPU's timer, the short way: tells whether all is done. Ends the interrupt.
 #[inline(always)]
 pub fn timer_with_nothing_due(cpu: &ThisCpu) -> bool {
-    cpu.kernel().apic().end_of_interrupt();
+    cpu.apic().end_of_interrupt();
     // An idle CPU looks for work besides.
     cpu.current().is_some() && time::arm_if_nothing_due(cpu)
 }
@@ -33,8 +33,8 @@ pub fn timer(cpu: &ThisCpu) -> Next {
 /// posted from here on raises another. Answers what is wanted, and how it is with calls: `More` says that nothing has been done.
 #[inline(always)]
 pub fn ipi_of_calls(cpu: &ThisCpu) -> (Kinds, Waiting<'static, Operation>) {
-    cpu.kernel().apic().end_of_interrupt();
-    let kinds = cpu.kernel().remote().pending().take();
+    cpu.apic().end_of_interrupt();
+    let kinds = IPI_TARGET.of(cpu).pending.take();
     (kinds, if kinds.are_all_in(CALLS) { answer_one_call(cpu) } else { Waiting::More })
 }
 

@@ -5,7 +5,7 @@
 
 use super::interrupted_stack::runs_on_users_stack;
 use crate::arch::{Frame, TrapFrame as _};
-use crate::cpu::{self, Cpu, NMI_DUMP, NMI_STOP};
+use crate::cpu::{self, Cpu, NMI, NMI_DUMP, NMI_STOP};
 use crate::lockdown;
 
 /// Handles an NMI on the CPU of `block`, whose NMI stack holds `frame`.
@@ -14,7 +14,7 @@ use crate::lockdown;
 /// it is nested and does nothing that could let a third one in. It is nested if the handler is active, or if what it
 /// interrupted runs on an NMI stack: between the end of `active` and the `iretq`.
 pub fn handle(block: Cpu, frame: &Frame) {
-    let state = block.kernel().nmi();
+    let state = NMI.of(block);
     let on_nmi_stack = block.on_nmi_stack(frame.stack_pointer()) && !runs_on_users_stack(frame);
     let nested = on_nmi_stack || state.is_active();
     if nested {
@@ -32,9 +32,9 @@ pub fn handle(block: Cpu, frame: &Frame) {
 
 /// Does what was asked of this CPU. Requests that were left while another was served come with an NMI of their own.
 fn serve(block: Cpu, frame: &Frame) {
-    let requests = block.kernel().remote().take_nmi_requests();
+    let requests = NMI.of(block).take_requests();
     if requests == 0 {
-        block.kernel().nmi().count_unexpected();
+        NMI.of(block).count_unexpected();
     }
     if requests & NMI_STOP != 0 {
         lockdown::stopped_by_nmi(&cpu::this(), frame);

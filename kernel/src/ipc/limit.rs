@@ -15,7 +15,7 @@ use crate::clock::clock;
 use crate::cpu::ThisCpu;
 use crate::hardware_timer::arm;
 use crate::program;
-use crate::sched::{self, MessageHooks, Next};
+use crate::sched::{self, MessageHooks, Next, TIMERS};
 use crate::thread::{OffCpu, Thread, Wait};
 
 /// What messages do about threads that wait for one: for the start, which hands it down.
@@ -26,7 +26,7 @@ pub(super) fn limit_wait(cpu: &ThisCpu, thread: &Arc<Thread>, nanoseconds: u64) 
     thread.attention().limit_wait();
     thread.set_deadline(ticks().saturating_add(clock().ticks_in(nanoseconds)));
     arm(cpu, thread.deadline());
-    cpu.local().timers.insert(Arc::clone(thread));
+    TIMERS.of(cpu).insert(Arc::clone(thread));
 }
 
 /// Makes a thread stop waiting; `false` if somebody else has it by now and is waking it.
@@ -38,7 +38,7 @@ fn stop_waiting(thread: &Thread) -> bool {
 
 /// A limited wait did not begin, or is over, while the thread is on the CPU where it would have been limited.
 pub(super) fn lift_limit(cpu: &ThisCpu, thread: &Thread) {
-    drop(cpu.local().timers.remove(thread));
+    drop(TIMERS.of(cpu).remove(thread));
     thread.attention().limit_is_over();
 }
 

@@ -1,16 +1,18 @@
 //! Making other CPUs do something, and waiting until they have.
 
 use core::fmt;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use percpu::CpuIndex;
+use percpu::{AreaBuilder, CpuIndex, CpuShared, per_cpu};
 use smp::Clock;
 use smp::call::{CallError, Kick, Port, Request, TimeLimit, Waiting};
 use smp::ipi::Kind;
 use smp::tlb::Flush;
 
+use super::errands::{ERRANDS, FLUSH};
+use super::ping::note_ping;
 use super::poke::poke;
-use crate::arch::ticks;
 use crate::clock::clock;
 use crate::console;
 use crate::cpu::{self, Cpu, LastEntry, ThisCpu};
@@ -66,7 +68,7 @@ impl Operation {
             // SAFETY: ring 0 with interrupts off, and NMI and machine-check handlers leave CR3 and CR4 as they are.
             Self::Flush(flush) => unsafe { flush.apply() },
             Self::Function(function, argument) => function(cpu, argument),
-            Self::Ping => cpu.kernel().remote().set_pinged_at(ticks()),
+            Self::Ping => note_ping(cpu),
         }
     }
 
@@ -78,7 +80,7 @@ impl Operation {
             Self::Flush(flush) => unsafe { flush.apply_unless_all() },
             Self::Function(..) => false,
             Self::Ping => {
-                cpu.kernel().remote().set_pinged_at(ticks());
+                note_ping(cpu);
                 true
             }
         }
@@ -87,6 +89,22 @@ impl Operation {
 
 /// A CPU's port to the others: who calls, and who answers.
 pub type CallPort = Port<'static, Operation>;
+
+per_cpu! {
+    /// How this CPU calls others and answers them: set before it runs.
+    static CALL_PORT: CpuShared<MaybeUninit<CallPort>> = MaybeUninit::uninit();
+}
+
+/// Prepares a CPU that is being made, of which this is the port.
+pub fn prepare_cpu(area: &mut AreaBuilder, port: CallPort) {
+    area.set(&CALL_PORT, MaybeUninit::new(port));
+}
+
+#[inline(always)]
+fn port(cpu: &ThisCpu) -> &'static CallPort {
+    // SAFETY: `start` makes every CPU, and has it prepared by `prepare_cpu` before anybody knows it.
+    unsafe { CALL_PORT.of(cpu).assume_init_ref() }
+}
 
 /// A request that was taken and not yet run.
 pub type CallRequest<'p> = Request<'p, Operation>;
@@ -101,12 +119,12 @@ impl Clock for WhenNeeded {
 }
 
 /// Other CPUs, as the calling one kicks them.
-struct Others<'cpu> {
-    cpu: &'cpu ThisCpu,
+struct Others {
+    cpu: ThisCpu,
     kind: Kind,
 }
 
-impl Kick for Others<'_> {
+impl Kick for Others {
     type Cpu = Cpu;
 
     #[inline(always)]
@@ -116,7 +134,7 @@ impl Kick for Others<'_> {
 
     #[inline(always)]
     fn kick(&self, target: Cpu) {
-        poke(self.cpu, target, self.kind);
+        poke(&self.cpu, target, self.kind);
     }
 }
 
@@ -132,9 +150,11 @@ pub fn call(
     limit_ns: u64,
 ) -> Result<(), CallError<'static, Operation>> {
     assert_no_locks_held("a call to other CPUs");
-    let others = &Others { cpu, kind: operation.kind() };
+    // By value: the token takes no room, a reference to it would.
+    let here = *cpu;
+    let others = &Others { cpu: here, kind: operation.kind() };
     let limit = TimeLimit { clock: &WhenNeeded, ns: limit_ns };
-    cpu.call_port().call(others, targets, operation, limit, || answer_calls(cpu))
+    port(cpu).call(others, targets, operation, limit, move || answer_calls(&here))
 }
 
 /// The same for what can be done without: the CPUs that do not answer are named on the console. `what` is what they were asked.
@@ -166,7 +186,7 @@ fn flush_later(cpu: &ThisCpu, error: &CallError<'_, Operation>, what: &str) {
     let none_was_asked = !matches!(error, CallError::Unanswered(_));
     let silent = |block: &Cpu| none_was_asked || error.cpus().any(|index| index == block.index());
     for block in all_others(cpu.index()).filter(silent) {
-        if block.kernel().remote().ask_to_flush() {
+        if ERRANDS.of(block).ask(FLUSH) {
             OWING.fetch_add(1, Ordering::Relaxed);
         }
         poke(cpu, block, Kind::Reschedule);
@@ -183,13 +203,13 @@ pub fn flush_owed(cpu: &ThisCpu) {
 
 /// Carries out what other CPUs ask of this one. From interrupts, and while this CPU waits for others.
 pub fn answer_calls(cpu: &ThisCpu) {
-    cpu.call_port().answer(|operation| operation.run(cpu));
+    port(cpu).answer(|operation| operation.run(cpu));
 }
 
 /// The same in an interrupt that has just taken what is pending, by the fast path. What it leaves is for [`answer_call`] and [`answer_calls`].
 #[inline(always)]
 pub fn answer_one_call(cpu: &ThisCpu) -> Waiting<'static, Operation> {
-    match cpu.call_port().take_only() {
+    match port(cpu).take_only() {
         Waiting::One(request) if request.operation().run_if_short(cpu) => {
             request.done();
             Waiting::Nothing
@@ -207,7 +227,7 @@ pub fn answer_call(cpu: &ThisCpu, request: CallRequest<'static>) {
 
 /// All CPUs that are online but the one given.
 pub fn all_others(but: CpuIndex) -> impl Iterator<Item = Cpu> {
-    let online = cpu::all().iter().copied().filter(|block| block.kernel().remote().is_online());
+    let online = cpu::all().iter().copied().filter(|block| block.is_online());
     online.filter(move |block| block.index() != but)
 }
 

@@ -1,5 +1,8 @@
 //! How long an interrupt takes to another CPU and back.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use percpu::{CpuShared, per_cpu};
 use smp::call::CallError;
 
 use super::call::{Operation, all_others, call};
@@ -8,6 +11,17 @@ use crate::cpu::{Cpu, ThisCpu};
 
 /// How long a CPU may take to answer: 10 ms, in nanoseconds. The caller has its interrupts off meanwhile, and can ask again.
 const DEADLINE: u64 = 10_000_000;
+
+per_cpu! {
+    /// The time-stamp counter at the last ping of this CPU. Only it writes.
+    static PINGED_AT: CpuShared<AtomicU64> = AtomicU64::new(0);
+}
+
+/// This CPU is pinged: notes when.
+#[inline(always)]
+pub(super) fn note_ping(cpu: &ThisCpu) {
+    PINGED_AT.of(cpu).store(ticks(), Ordering::Relaxed);
+}
 
 /// What a ping took, in ticks of the time-stamp counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +41,7 @@ pub fn ping(cpu: &ThisCpu, target: Cpu) -> Result<Ping, CallError<'static, Opera
     let start = ticks();
     call(cpu, [target], Operation::Ping, DEADLINE)?;
     let round_trip = ticks().wrapping_sub(start);
-    let arrived = target.kernel().remote().pinged_at();
+    let arrived = PINGED_AT.of(target).load(Ordering::Relaxed);
     Ok(Ping { there: arrived.saturating_sub(start), round_trip })
 }
 

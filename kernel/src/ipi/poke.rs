@@ -5,18 +5,16 @@ use smp::ipi::Kind;
 use smp::local_apic::SendError;
 
 use crate::arch::KernelInterrupt;
-use crate::cpu::{Cpu, ThisCpu};
+use crate::cpu::{Cpu, IPI_TARGET, ThisCpu};
 
 /// Tells `target` why it is wanted, by an interrupt unless one is under way already.
 #[inline]
 pub fn poke(cpu: &ThisCpu, target: Cpu, kind: Kind) {
-    if !target.kernel().remote().pending().post(kind) {
+    let way = IPI_TARGET.of(target);
+    if !way.pending.post(kind) {
         return;
     }
-    let sent = cpu
-        .kernel()
-        .apic()
-        .send(Command::Fixed(KernelInterrupt::OtherCpu.number()), Destination::Physical(target.apic_id()));
+    let sent = cpu.apic().send(Command::Fixed(KernelInterrupt::OtherCpu.number()), Destination::Physical(way.apic_id));
     if let Err(error) = sent {
         refused(target, error);
     }

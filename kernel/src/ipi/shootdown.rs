@@ -15,6 +15,7 @@ use x86_64::VirtAddr;
 use super::call::{all_others, call_to_flush};
 use crate::console;
 use crate::cpu::{self, ThisCpu};
+use crate::memory::LOADED_ROOT;
 
 /// Pages that are kept back.
 static KEPT_BACK: AtomicU64 = AtomicU64::new(0);
@@ -57,7 +58,7 @@ pub fn flush_program_page(cpu: &ThisCpu, root: u64, page: VirtAddr) -> bool {
 fn flush_root(cpu: &ThisCpu, root: u64, flush: Flush) -> bool {
     // SAFETY: ring 0 with interrupts off.
     unsafe { flush.apply() };
-    let users = cpu::all().iter().copied().filter(|block| block.kernel().remote().may_translate_by(root));
+    let users = cpu::all().iter().copied().filter(|block| LOADED_ROOT.of(*block).may_translate_by(root));
     let mut others = users.filter(|block| block.index() != cpu.index()).peekable();
     others.peek().is_none() || call_to_flush(cpu, others, flush, "a TLB shootdown")
 }

@@ -3,7 +3,7 @@
 use gatehouse_core::interrupt_rate::BATCH;
 
 use super::interrupt::{Interrupt, Report};
-use super::place::{find, vectors_of};
+use super::place::{VECTORS, find};
 use super::vector_table::Arrival;
 use crate::arch::Frame;
 use crate::console;
@@ -21,7 +21,7 @@ pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
         Arrival::Ended => None,
     };
     let Some(interrupt) = interrupt else {
-        cpu.kernel().apic().end_of_interrupt();
+        cpu.apic().end_of_interrupt();
         return Some(Next::Stay);
     };
     let (next, report) = interrupt.arrived(cpu);
@@ -40,10 +40,10 @@ pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
 pub(super) unsafe fn arrived_here(cpu: &ThisCpu, vector: u64) -> Option<*const Frame> {
     let (waiter, badge) = {
         // As long as the vectors are locked the interrupt has this one, and is not dropped.
-        let vectors = try_lock_briefly(vectors_of(cpu.cpu()))?;
+        let vectors = try_lock_briefly(VECTORS.of(cpu))?;
         vectors.bound(vector)?.take_driver(cpu)?
     };
-    cpu.kernel().apic().end_of_interrupt();
+    cpu.apic().end_of_interrupt();
     // SAFETY: by the contract; the waiter was taken on this CPU.
     Some(unsafe { ipc::fast_path::run_waiter(cpu, waiter, badge) })
 }

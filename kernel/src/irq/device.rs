@@ -1,12 +1,16 @@
 //! Device interrupts, and the interrupt controller's own complaints.
 
+use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
+
+use gatehouse_core::interrupt_rate::Rate;
+use percpu::{CpuLocal, CpuShared, per_cpu};
 
 use super::{arrival, serial};
 use crate::arch::Frame;
 use crate::clock;
 use crate::console;
-use crate::cpu::ThisCpu;
+use crate::cpu::{Cpu, ThisCpu};
 use crate::sched::Next;
 use crate::swap;
 
@@ -24,6 +28,19 @@ pub(super) fn count_storm() {
     STORMS.fetch_add(1, Ordering::Relaxed);
 }
 
+per_cpu! {
+    /// How often interrupts come that nobody asked for.
+    static UNEXPECTED_RATE: CpuLocal<Cell<Rate>> = Cell::new(Rate::new(0));
+    /// How many have come, of any vector. Only their CPU writes.
+    static UNEXPECTED: CpuShared<AtomicU64> = AtomicU64::new(0);
+}
+
+/// Interrupts of a CPU that nobody asked for so far, of any vector.
+#[must_use]
+pub fn unexpected_interrupts(cpu: Cpu) -> u64 {
+    UNEXPECTED.of(cpu).load(Ordering::Relaxed)
+}
+
 /// A device interrupt. One that nobody asked for is counted, told once a power of two, and ended.
 pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
     if let Some(next) = arrival::arrived(cpu, vector) {
@@ -32,7 +49,7 @@ pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
     if let Some(next) = serial::arrived(cpu, vector) {
         return next;
     }
-    cpu.kernel().apic().end_of_interrupt();
+    cpu.apic().end_of_interrupt();
     if let Some(next) = swap::disk_interrupt(cpu, vector) {
         return next;
     }
@@ -43,10 +60,11 @@ pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
 /// Nobody asked for it, so nobody can be told to stop it.
 #[cold]
 fn unexpected(cpu: &ThisCpu, vector: u64) {
-    let count = cpu.kernel().remote().count_unexpected_interrupt();
-    let mut rate = cpu.local().unexpected_rate.get();
+    let count = UNEXPECTED.of(cpu).load(Ordering::Relaxed) + 1;
+    UNEXPECTED.of(cpu).store(count, Ordering::Relaxed);
+    let mut rate = UNEXPECTED_RATE.of(cpu).get();
     let storm = rate.count(clock::nanoseconds_since_start);
-    cpu.local().unexpected_rate.set(rate);
+    UNEXPECTED_RATE.of(cpu).set(rate);
     if storm.is_some() {
         count_storm();
     }
@@ -71,8 +89,8 @@ pub unsafe fn device_here(cpu: &ThisCpu, vector: u64) -> Option<*const Frame> {
 
 /// The local interrupt controller found an error.
 pub fn controller_error(cpu: &ThisCpu) -> Next {
-    let status = cpu.kernel().apic().error_status();
-    cpu.kernel().apic().end_of_interrupt();
+    let status = cpu.apic().error_status();
+    cpu.apic().end_of_interrupt();
     console::line(format_args!("CPU {}: local APIC error status {:#x} {status:?}", cpu.index(), status.bits()));
     Next::Stay
 }

@@ -260,7 +260,7 @@ impl Interrupt {
             self.react(driver, reaction)
         });
         // A level only after it was masked; and before anybody else can open it for another vector, since the end names this one.
-        cpu.kernel().apic().end_of_interrupt();
+        cpu.apic().end_of_interrupt();
         drop(driver);
         (signalled.wake(cpu), report)
     }

@@ -14,7 +14,7 @@ mod serial_input;
 mod source;
 mod vector_table;
 
-pub use device::{controller_error, device, device_here, storms};
+pub use device::{controller_error, device, device_here, storms, unexpected_interrupts};
 pub use interrupt::Interrupt;
-pub use place::DeviceVectors;
+pub use place::{DeviceVectors, vectors_in_use};
 pub use serial_input::bind_console;

@@ -3,7 +3,7 @@
 use alloc::sync::{Arc, Weak};
 
 use gatehouse_abi::Error;
-use percpu::{ApicId, CpuIndex};
+use percpu::{ApicId, CpuIndex, CpuShared, per_cpu};
 
 use super::Interrupt;
 use super::vector_table::{Arrival, VectorTable};
@@ -18,6 +18,11 @@ const REACHABLE: u32 = 255;
 pub type DeviceVectors =
     Mutex<VectorTable<Arc<Interrupt>, Weak<Interrupt>, FIRST_DEVICE_INTERRUPT, DEVICE_INTERRUPTS>, rank::Vectors>;
 
+per_cpu! {
+    /// The device vectors of this CPU.
+    pub(super) static VECTORS: CpuShared<DeviceVectors> = DeviceVectors::new(VectorTable::new());
+}
+
 /// A vector of a CPU, which an interrupt has. It is given back by [`Self::leave`] or [`Self::take_back`].
 #[derive(Debug)]
 pub struct Place {
@@ -31,7 +36,7 @@ impl Place {
     /// # Errors
     /// [`Error::NoVector`] if none is free.
     pub fn take(cpu: &ThisCpu, block: Cpu, interrupt: &Arc<Interrupt>) -> Result<Self, Error> {
-        let bind = || vectors_of(block).lock().bind(Arc::clone(interrupt));
+        let bind = || VECTORS.of(block).lock().bind(Arc::clone(interrupt));
         let vector = bind().or_else(|| {
             settle(cpu, block);
             bind()
@@ -63,13 +68,13 @@ impl Place {
     /// it when that has come, or is asked to by [`settle`].
     pub fn leave(self, told: Option<Weak<Interrupt>>) {
         // Bound to before it is dropped, with the lock released.
-        let bound = vectors_of(self.block).lock().leave(self.vector, told);
+        let bound = VECTORS.of(self.block).lock().leave(self.vector, told);
         drop(bound);
     }
 
     /// Gives back a vector that was never raised.
     pub fn take_back(self) {
-        let bound = vectors_of(self.block).lock().take_back(self.vector);
+        let bound = VECTORS.of(self.block).lock().take_back(self.vector);
         drop(bound);
     }
 }
@@ -91,18 +96,18 @@ pub fn settle(cpu: &ThisCpu, block: Cpu) {
 }
 
 fn settle_here(cpu: &ThisCpu, _: u64) {
-    let apic = cpu.kernel().apic();
-    vectors_of(cpu.cpu()).lock().settle(|vector| apic.request_pending(vector));
+    let apic = cpu.apic();
+    VECTORS.of(cpu).lock().settle(|vector| apic.request_pending(vector));
 }
 
 /// Whose an interrupt is that has come to this CPU; `None` if nobody has the vector.
 pub fn find(cpu: &ThisCpu, vector: u64) -> Option<Arrival<Arc<Interrupt>, Weak<Interrupt>>> {
-    let is_pending = || u8::try_from(vector).is_ok_and(|vector| cpu.kernel().apic().request_pending(vector));
-    vectors_of(cpu.cpu()).lock().arrived(vector, is_pending)
+    let is_pending = || u8::try_from(vector).is_ok_and(|vector| cpu.apic().request_pending(vector));
+    VECTORS.of(cpu).lock().arrived(vector, is_pending)
 }
 
-/// A CPU's vectors.
-#[inline(always)]
-pub fn vectors_of(cpu: Cpu) -> &'static DeviceVectors {
-    cpu.kernel().device_vectors()
+/// How many vectors of a CPU interrupts have.
+#[must_use]
+pub fn vectors_in_use(cpu: Cpu) -> usize {
+    VECTORS.of(cpu).lock().in_use()
 }

@@ -69,6 +69,6 @@ pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
         return None;
     }
     // Before the handler looks: an edge that comes afterwards is a new interrupt.
-    cpu.kernel().apic().end_of_interrupt();
+    cpu.apic().end_of_interrupt();
     Some(serial_input::interrupt(cpu))
 }

@@ -33,15 +33,13 @@ pub struct VectorTable<B, L, const FIRST: u8, const COUNT: usize> {
     next: usize,
 }
 
-impl<B, L, const FIRST: u8, const COUNT: usize> Default for VectorTable<B, L, FIRST, COUNT> {
+impl<B, L, const FIRST: u8, const COUNT: usize> VectorTable<B, L, FIRST, COUNT> {
     /// A table of free vectors.
-    fn default() -> Self {
+    pub const fn new() -> Self {
         const { assert!(COUNT > 0 && FIRST as usize + COUNT <= 256, "vectors have 8 bits") }
         Self { slots: [const { Slot::Free }; COUNT], next: 0 }
     }
-}
 
-impl<B, L, const FIRST: u8, const COUNT: usize> VectorTable<B, L, FIRST, COUNT> {
     /// Whom a vector is bound to.
     #[inline(always)]
     pub fn bound(&self, vector: u64) -> Option<&B> {
@@ -127,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_vector_is_given_once_and_then_none() {
-        let mut table = Table::default();
+        let mut table = Table::new();
         let given: BTreeSet<_> = (0..5).map(|number| table.bind(number).unwrap()).collect();
         assert!(given.iter().copied().eq(FIRST..FIRST + 5));
         assert_eq!((table.bind(5), table.in_use()), (None, 5));
@@ -136,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_vector_that_was_given_back_rests_longest() {
-        let mut table = Table::default();
+        let mut table = Table::new();
         assert_eq!(table.bind(0), Some(FIRST));
         assert_eq!(table.take_back(FIRST), Some(0));
         let given: Vec<_> = (0..5).map(|number| table.bind(number).unwrap()).collect();
@@ -145,7 +143,7 @@ mod tests {
 
     #[test]
     fn other_vectors_are_nobodys() {
-        let mut table = Table::default();
+        let mut table = Table::new();
         for vector in [0, u64::from(FIRST) - 1, u64::from(FIRST) + 5, u64::MAX] {
             assert_eq!(table.bound(vector), None);
             assert_eq!(table.arrived(vector, || true), None);
@@ -155,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_straggler_frees_what_was_left_unless_another_one_follows() {
-        let mut table = Table::default();
+        let mut table = Table::new();
         let vector = table.bind(7).unwrap();
         assert_eq!(table.leave(vector, Some(7)), Some(7));
         table.settle(|_| true);
@@ -211,7 +209,7 @@ mod tests {
         /// is told, and vectors come back.
         #[test]
         fn nothing_is_lost_and_nothing_is_told_to_another(steps in proptest::collection::vec(step(), 0..300)) {
-            let mut tables = [Table::default(), Table::default()];
+            let mut tables = [Table::new(), Table::new()];
             let mut machine = Machine::default();
             let drain: Vec<_> = (0..2).flat_map(|cpu| (0..5).map(move |which| Step::Take(cpu, which))).collect();
             let end = drain.repeat(5).into_iter().chain([Step::Settle(0), Step::Settle(1)]);

@@ -12,6 +12,7 @@ use crate::cpu::ThisCpu;
 use crate::ipi;
 use crate::object::{FOREST, drop_removed};
 use crate::program::{Fates, Program};
+use crate::sched::EXIT_QUEUE;
 use crate::sched::{self, Next, ProgramHooks};
 use crate::thread::{OffCpu, Thread};
 use crate::{console, ipc, swap};
@@ -73,18 +74,18 @@ pub fn kill(cpu: &ThisCpu, program: &Arc<Program>) -> bool {
 
 /// Ends the program of a thread that waits for somebody to handle its fault, and that the caller owns.
 fn end_waiting(cpu: &ThisCpu, thread: Arc<Thread>) {
-    cpu.local().exit_queue.put::<Unhandled>(thread);
+    EXIT_QUEUE.of(cpu).put::<Unhandled>(thread);
 }
 
 /// Ends the program of a thread whose handler did not reply in time, and that the caller owns.
 fn end_unanswered(cpu: &ThisCpu, thread: Arc<Thread>) {
-    cpu.local().exit_queue.put::<TimedOut>(thread);
+    EXIT_QUEUE.of(cpu).put::<TimedOut>(thread);
 }
 
 /// A thread is off every CPU and list for good: it is freed, and with the last one the program, when the handler is over.
 #[inline(always)]
 pub(super) fn thread_gone(cpu: &ThisCpu, thread: Arc<Thread>) {
-    cpu.local().exit_queue.put::<Gone>(thread);
+    EXIT_QUEUE.of(cpu).put::<Gone>(thread);
 }
 
 /// Names ways to end: what ends, in which stage, by which of its links, and how.
@@ -139,7 +140,7 @@ fn give_back(cpu: &ThisCpu, program: Arc<Program>) {
     // Before any frame may become somebody else's.
     program.pinning_functions().stop(program.number());
     drop_removed(cpu, FOREST.end(program.capabilities()));
-    cpu.local().exit_queue.put::<Reported>(program);
+    EXIT_QUEUE.of(cpu).put::<Reported>(program);
 }
 
 /// Ends the program of a thread that waits for its fault to be handled.
@@ -206,7 +207,7 @@ fn lose_page(cpu: &ThisCpu, program: &Arc<Program>, address: u64, loss: PageLoss
 fn end_program(cpu: &ThisCpu, program: &Arc<Program>, end: ProgramEnd) -> bool {
     let decided = program.decide_end(end);
     if decided {
-        cpu.local().exit_queue.put::<Stopping>(Arc::clone(program));
+        EXIT_QUEUE.of(cpu).put::<Stopping>(Arc::clone(program));
     }
     decided
 }
@@ -245,7 +246,7 @@ fn free_thread(cpu: &ThisCpu, thread: Arc<Thread>) {
     let was_last = program.remove_thread(&thread);
     drop(thread);
     if was_last {
-        cpu.local().exit_queue.put::<Released>(program);
+        EXIT_QUEUE.of(cpu).put::<Released>(program);
     }
 }
 

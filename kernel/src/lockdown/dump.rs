@@ -5,12 +5,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use smp::icr::{Command, Destination};
 
-use super::record::{Cause, Stopped};
+use super::record::{Cause, DUMP_RECORD, Stopped};
 use super::report;
 use super::waiting::wait;
 use crate::arch::Frame;
 use crate::console;
-use crate::cpu::{Cpu, NMI_DUMP, ThisCpu};
+use crate::cpu::{Cpu, NMI, NMI_DUMP, ThisCpu};
 use crate::ipi;
 use crate::sync::assert_no_locks_held;
 
@@ -64,11 +64,11 @@ fn ask(
     title: fmt::Arguments<'_>,
     wanted: impl FnOnce(&Frame) -> bool,
 ) -> Result<bool, DumpError> {
-    let record = target.kernel().dump_record();
+    let record = DUMP_RECORD.of(target);
     // An answer that came too late for whoever asked before.
     record.clear();
-    target.kernel().remote().request_by_nmi(NMI_DUMP);
-    if this.kernel().apic().send(Command::Nmi, Destination::Physical(target.apic_id())).is_err() {
+    NMI.of(target).request(NMI_DUMP);
+    if this.apic().send(Command::Nmi, Destination::Physical(target.apic_id())).is_err() {
         return Err(DumpError::Silent);
     }
     wait(DEADLINE, || {
@@ -91,5 +91,5 @@ fn ask(
 
 /// This CPU was asked to tell what it is doing; `frame` was interrupted by the NMI. Takes no lock and allocates nothing.
 pub fn answer_by_nmi(cpu: &ThisCpu, frame: &Frame) {
-    cpu.kernel().dump_record().write(|| Stopped::interrupted(cpu, Cause::NonMaskable, frame));
+    DUMP_RECORD.of(cpu).write(|| Stopped::interrupted(cpu, Cause::NonMaskable, frame));
 }

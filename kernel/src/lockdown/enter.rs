@@ -5,7 +5,7 @@ use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::finish::end_machine;
-use super::record::{Cause, StopRecord, Stopped, cut};
+use super::record::{Cause, STOP_RECORD, StopRecord, Stopped, cut};
 use super::refusal::Refusal;
 use super::{json, report, stop};
 use crate::arch::{CodePoint, Frame, TrapInfo, Verdict, stop_cpu};
@@ -62,8 +62,8 @@ fn end(cpu: Option<&ThisCpu>, verdict: Verdict, what: &dyn fmt::Display, stopped
     end_machine(verdict)
 }
 
-fn record_of(cpu: Option<&ThisCpu>) -> &StopRecord {
-    cpu.map_or(&EARLY, |cpu| cpu.kernel().stop_record())
+fn record_of(cpu: Option<&ThisCpu>) -> &'static StopRecord {
+    cpu.map_or(&EARLY, |cpu| STOP_RECORD.of(cpu))
 }
 
 /// The report itself failed. One line, if that works; the machine ends in any case.

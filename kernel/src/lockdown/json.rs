@@ -6,7 +6,7 @@
 use core::fmt::{self, Write};
 
 use super::guard::find_guard;
-use super::record::{Cause, StopRecord, Stopped};
+use super::record::{Cause, STOP_RECORD, StopRecord, Stopped};
 use super::symbols;
 use crate::arch::{Arch, ArchTrap, Step, Verdict};
 use crate::console::EmergencyRecord;
@@ -20,7 +20,7 @@ pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict) -
     let others = cpu.map(|this| cpu::all().iter().copied().filter(|block| block.index() != this.index()));
     for block in others.into_iter().flatten() {
         write!(out, ",")?;
-        one(Some(block), block.kernel().stop_record(), &mut out)?;
+        one(Some(block), STOP_RECORD.of(block), &mut out)?;
     }
     writeln!(out, "]}}}}")
 }
@@ -29,7 +29,7 @@ fn one(block: Option<Cpu>, record: &StopRecord, out: &mut dyn Write) -> fmt::Res
     let (index, id) = block.map_or((0, 0), |block| (block.index().get(), block.apic_id().get()));
     write!(out, "{{\"cpu\":{index},\"apic_id\":{id},\"state\":")?;
     let Some(stopped) = record.read() else {
-        let online = block.is_some_and(|block| block.kernel().remote().is_online());
+        let online = block.is_some_and(|block| block.is_online());
         return write!(out, "\"{}\"}}", if online { "silent" } else { "offline" });
     };
     what(stopped, out)?;

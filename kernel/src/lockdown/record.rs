@@ -5,6 +5,7 @@ use core::fmt::Write as _;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use heapless::String;
+use percpu::{CpuShared, per_cpu};
 
 use super::refusal::Refusal;
 use crate::arch::{self, Backtrace, CodePoint, Frame, TrapInfo};
@@ -49,6 +50,13 @@ pub(super) struct Stopped {
     pub(super) stack_pointer: u64,
     pub(super) backtrace: Backtrace,
     pub(super) running: Option<Running>,
+}
+
+per_cpu! {
+    /// What a CPU leaves behind when it stops.
+    pub(super) static STOP_RECORD: CpuShared<StopRecord> = StopRecord::new();
+    /// What it tells of itself while it goes on.
+    pub(super) static DUMP_RECORD: CpuShared<StopRecord> = StopRecord::new();
 }
 
 /// One CPU's record.

@@ -3,11 +3,11 @@
 use core::fmt::{self, Write};
 
 use super::guard::{boot_stack, find_guard, stacks_of};
-use super::record::{Cause, StopRecord, Stopped};
+use super::record::{Cause, STOP_RECORD, StopRecord, Stopped};
 use super::symbols;
 use super::threads;
-use crate::arch::{Arch, ArchTrap, Step, Verdict};
-use crate::cpu::{self, Cpu, ThisCpu};
+use crate::arch::{Arch, ArchTrap, MACHINE_CHECKS, Step, Verdict};
+use crate::cpu::{self, Cpu, NMI, ThisCpu};
 
 /// Prints the report of the calling CPU, whose record is `own`, and then what all others left.
 pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict, out: &mut dyn Write) -> fmt::Result {
@@ -23,12 +23,12 @@ pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict, o
     let others = cpu.map(|this| cpu::all().iter().copied().filter(|block| block.index() != this.index()));
     for block in others.into_iter().flatten() {
         write!(out, "{title}: ")?;
-        match block.kernel().stop_record().read() {
+        match STOP_RECORD.of(block).read() {
             Some(stopped) => {
                 one(Some(block), stopped, out)?;
                 threads::print_waiting(block.index(), out)?;
             }
-            None if block.kernel().remote().is_online() => {
+            None if block.is_online() => {
                 writeln!(out, "CPU {} (APIC id {}): does not answer", block.index(), block.apic_id())?;
             }
             None => writeln!(out, "CPU {} (APIC id {}): is not online", block.index(), block.apic_id())?,
@@ -80,7 +80,7 @@ pub(super) fn one(block: Option<Cpu>, stopped: &Stopped, out: &mut dyn Write) ->
 
 /// Machine checks and NMIs that nobody asked for, if there were any.
 fn errors(block: Cpu, out: &mut dyn Write) -> fmt::Result {
-    let (checks, unexpected) = (block.kernel().machine_check(), block.kernel().nmi().unexpected());
+    let (checks, unexpected) = (MACHINE_CHECKS.of(block), NMI.of(block).unexpected());
     if let Some(event) = checks.last() {
         writeln!(out, "  last machine check: {event}")?;
         writeln!(

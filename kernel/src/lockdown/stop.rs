@@ -3,10 +3,10 @@
 use smp::icr::{Command, Destination};
 use smp::ipi::Kind;
 
-use super::record::{Cause, Stopped};
+use super::record::{Cause, STOP_RECORD, Stopped};
 use super::waiting::wait;
 use crate::arch::{Frame, KernelInterrupt, stop_cpu};
-use crate::cpu::{self, Cpu, NMI_STOP, ThisCpu};
+use crate::cpu::{self, Cpu, IPI_TARGET, NMI, NMI_STOP, ThisCpu};
 
 /// How long the CPUs have to answer the interrupt: one in the middle of something (a system call of 128 MiB) goes on
 /// to the NMI. Nanoseconds.
@@ -19,21 +19,21 @@ const NMI_DEADLINE_PER_CPU: u64 = 20_000_000;
 /// The CPUs that are to stop: all that are online but the calling one.
 fn others<'cpu>(this: &'cpu ThisCpu) -> impl Iterator<Item = Cpu> + use<'cpu> {
     let index = this.index();
-    cpu::all().iter().copied().filter(move |block| block.index() != index && block.kernel().remote().is_online())
+    cpu::all().iter().copied().filter(move |block| block.index() != index && block.is_online())
 }
 
 fn running(block: Cpu) -> bool {
-    block.kernel().stop_record().read().is_none()
+    STOP_RECORD.of(block).read().is_none()
 }
 
 /// Stops every other CPU and waits until each has left its record, or has had its time.
 pub(super) fn stop_others(this: &ThisCpu) {
     let send = |block: Cpu, command| {
         // A CPU that cannot be told goes on, and the report says so.
-        let _ = this.kernel().apic().send(command, Destination::Physical(block.apic_id()));
+        let _ = this.apic().send(command, Destination::Physical(block.apic_id()));
     };
     for block in others(this) {
-        if block.kernel().remote().pending().post(Kind::Stop) {
+        if IPI_TARGET.of(block).pending.post(Kind::Stop) {
             send(block, Command::Fixed(KernelInterrupt::OtherCpu.number()));
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn stop_others(this: &ThisCpu) {
     }
     let mut deadline = NMI_DEADLINE;
     for block in others(this).filter(|block| running(*block)) {
-        block.kernel().remote().request_by_nmi(NMI_STOP);
+        NMI.of(block).request(NMI_STOP);
         send(block, Command::Nmi);
         deadline += NMI_DEADLINE_PER_CPU;
     }
@@ -60,6 +60,6 @@ pub fn stopped_by_nmi(cpu: &ThisCpu, frame: &Frame) -> ! {
 }
 
 fn stop(cpu: &ThisCpu, cause: Cause, frame: &Frame) -> ! {
-    cpu.kernel().stop_record().write(|| Stopped::interrupted(cpu, cause, frame));
+    STOP_RECORD.of(cpu).write(|| Stopped::interrupted(cpu, cause, frame));
     stop_cpu()
 }

@@ -13,7 +13,7 @@ use core::cell::{Cell, OnceCell};
 use core::fmt;
 
 use gatehouse_core::cpu::watchdog::{Finding, LOOKS, Verdict, Watched};
-use percpu::CpuIndex;
+use percpu::{CpuIndex, CpuLocal, per_cpu};
 use smp::ipi::Kind;
 use spin::Once;
 
@@ -33,11 +33,22 @@ pub const DEFAULT_LIMIT_SECONDS: u64 = 20;
 /// The limit, in nanoseconds.
 static LIMIT: Once<u64> = Once::new();
 
+per_cpu! {
+    /// Which watches another CPU.
+    static WATCHDOG: CpuLocal<Watchdog> = Watchdog::new();
+}
+
 /// One CPU's watchdog.
-#[derive(Debug, Default)]
-pub struct Watchdog {
+#[derive(Debug)]
+struct Watchdog {
     timer: OnceCell<Arc<Timer>>,
     watched: Cell<Watched>,
+}
+
+impl Watchdog {
+    const fn new() -> Self {
+        Self { timer: OnceCell::new(), watched: Cell::new(Watched::new()) }
+    }
 }
 
 /// Makes the limit known, in seconds; 0 turns the watchdog off. Once, before any CPU starts its own.
@@ -49,7 +60,7 @@ pub fn set_limit(seconds: u64) {
 pub fn start(cpu: &ThisCpu) {
     let Some(limit) = LIMIT.get().copied().filter(|limit| *limit > 0) else { return };
     if cpu::all().len() > 1 {
-        let timer = cpu.local().watchdog.timer.get_or_init(|| new_timer(cpu, limit));
+        let timer = WATCHDOG.of(cpu).timer.get_or_init(|| new_timer(cpu, limit));
         timer.set(cpu, moment_after(limit.div_ceil(LOOKS.into())));
     }
 }
@@ -70,7 +81,7 @@ fn interrupts(block: Cpu) -> u64 {
 
 /// The timer's action.
 fn look(cpu: &ThisCpu, limit: u64) -> Next {
-    let watchdog = &cpu.local().watchdog;
+    let watchdog = WATCHDOG.of(cpu);
     if let Some(target) = next_online(cpu.index()) {
         let mut watched = watchdog.watched.get();
         match watched.look(interrupts(target)) {
@@ -91,7 +102,7 @@ fn look(cpu: &ThisCpu, limit: u64) -> Next {
 fn next_online(index: CpuIndex) -> Option<Cpu> {
     let all = cpu::all();
     let after = all.iter().cycle().skip(index.as_usize().saturating_add(1)).take(all.len().saturating_sub(1));
-    after.copied().find(|block| block.kernel().remote().is_online())
+    after.copied().find(|block| block.is_online())
 }
 
 /// Asks a CPU by NMI, and tells of it if its interrupts are off.

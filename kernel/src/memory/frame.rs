@@ -18,7 +18,7 @@ use super::frame_pool::Zone;
 use super::frame_table::FrameTable;
 use super::locked_pool::{self, pool};
 
-pub use super::frame_cache::FrameCache;
+pub use super::frame_cache::{FRAME_CACHE, FrameCache, find_cache};
 
 static TABLE: Once<FrameTable> = Once::new();
 static CACHE_LOCATOR: Once<fn() -> Option<&'static FrameCache>> = Once::new();

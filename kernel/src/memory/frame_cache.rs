@@ -2,6 +2,22 @@
 
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use percpu::{CpuShared, per_cpu};
+
+use crate::cpu;
+
+per_cpu! {
+    /// This CPU's free frames. Only it puts and takes; anybody may count.
+    pub static FRAME_CACHE: CpuShared<FrameCache> = FrameCache::new();
+}
+
+/// The frame cache of the calling CPU, for the frame allocator; none before the table of CPUs is made.
+#[must_use]
+pub fn find_cache() -> Option<&'static FrameCache> {
+    // The first CPU's block is in use since before the table was made, and any other CPU loads its own before it allocates.
+    cpu::are_known().then(|| FRAME_CACHE.of(cpu::this()))
+}
+
 /// Frames that go to or from the global pool in one visit.
 pub(super) const BATCH: usize = 32;
 

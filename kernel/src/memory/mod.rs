@@ -15,6 +15,7 @@ pub mod filled_heap;
 pub mod frame;
 pub mod heap;
 pub mod kernel_space;
+mod loaded_root;
 pub mod set_aside;
 pub mod shared_frame;
 
@@ -30,4 +31,5 @@ pub(crate) mod test_memory;
 
 pub use address_space::AddressSpace;
 pub use frame::Frame;
+pub use loaded_root::{LOADED_ROOT, LoadedRoot, prepare_cpu};
 pub use start::{initialize, release_loader_memory};

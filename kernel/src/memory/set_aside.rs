@@ -11,6 +11,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_core::fallible::OutOfHeap;
+use percpu::{CpuLocal, per_cpu};
 
 use super::heap;
 use crate::cpu;
@@ -35,8 +36,13 @@ pub(super) fn bytes() -> u64 {
     BYTES.load(Ordering::Relaxed)
 }
 
+per_cpu! {
+    /// What the next allocation that must not fail can have.
+    pub static SET_ASIDE: CpuLocal<SetAside> = SetAside::new();
+}
+
 /// What one CPU has set aside.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SetAside {
     block: Cell<Option<NonNull<u8>>>,
     /// Which of the next promises and reservations is refused, counted from 1; 0 for none: see [`Self::refuse`].
@@ -47,6 +53,11 @@ pub struct SetAside {
 unsafe impl Send for SetAside {}
 
 impl SetAside {
+    /// Nothing is set aside.
+    const fn new() -> Self {
+        Self { block: Cell::new(None), refused: Cell::new(0) }
+    }
+
     /// Promises that the next allocation of at most [`LIMIT`] bytes is served.
     ///
     /// # Errors
@@ -112,5 +123,5 @@ impl SetAside {
 pub(super) fn use_block(layout: Layout) -> *mut u8 {
     let fits = layout.size() <= LIMIT && layout.align() <= ALIGNMENT_LIMIT;
     let Some(cpu) = cpu::try_this().filter(|_| fits) else { return ptr::null_mut() };
-    cpu.local().set_aside.give_back(Some(layout)).map_or(ptr::null_mut(), NonNull::as_ptr)
+    SET_ASIDE.of(&cpu).give_back(Some(layout)).map_or(ptr::null_mut(), NonNull::as_ptr)
 }

@@ -8,6 +8,7 @@ use gatehouse_core::intrusive::{End, Stage};
 
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible::{self, OutOfHeap};
+use crate::sched::EXIT_QUEUE;
 
 /// An object where threads wait. Other references than capabilities do not keep it open.
 ///
@@ -73,7 +74,7 @@ impl<T: Close + Send + Sync + 'static> Clone for Counted<T> {
 impl<T: Close + Send + Sync + 'static> Drop for Counted<T> {
     fn drop(&mut self) {
         if self.0.capabilities().fetch_sub(1, Ordering::AcqRel) == 1 {
-            cpu::this().local().exit_queue.put::<Closing<T>>(Arc::clone(&self.0));
+            EXIT_QUEUE.of(&cpu::this()).put::<Closing<T>>(Arc::clone(&self.0));
         }
     }
 }

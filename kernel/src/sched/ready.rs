@@ -4,22 +4,21 @@ use alloc::sync::Arc;
 
 use smp::ipi::Kind;
 
+use super::per_cpu::{REQUESTS, RUN_QUEUE, TIMERS};
 use super::placement::{audit, give, leave_or_stay, place};
 use super::registered::{messages, programs, thread_gone};
 use super::slice::start_slice;
 use super::suspend::{attend_others, park};
 use super::work::note_work;
 use super::{Next, detach_current, reap, run_now};
-use crate::cpu::{self, ATTEND, FLUSH, GIVE, REAP, ThisCpu};
-use crate::ipi;
-use crate::ipi::poke;
+use crate::cpu::{self, ThisCpu};
+use crate::ipi::{self, ATTEND, ERRANDS, FLUSH, GIVE, REAP, poke};
 use crate::thread::Thread;
 
 /// Makes a thread ready on this CPU, to which it belongs.
 pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    let local = cpu.local();
     let preempts = cpu.current().is_none_or(|current| current.priority() < thread.priority());
-    local.run_queue.push(thread);
+    RUN_QUEUE.of(cpu).push(thread);
     if cpu.current().is_some() {
         // Also for one that is to go first: if the answer is lost on the way, the end of the slice finds it.
         start_slice(cpu);
@@ -45,7 +44,7 @@ pub fn hand_over(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 #[inline(always)]
 pub fn hand_over_elsewhere(cpu: &ThisCpu, thread: Arc<Thread>) {
     let Some(block) = cpu::by_index(thread.cpu()) else { unreachable!("threads belong to CPUs that are online") };
-    block.kernel().remote().put(thread);
+    REQUESTS.of(block).put(thread);
     poke(cpu, block, Kind::Reschedule);
 }
 
@@ -68,7 +67,7 @@ fn wake_elsewhere(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 /// A thread that arrived or was woken: it leaves the timer list, and runs unless its program is ending.
 fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     if thread.is_timed() {
-        drop(cpu.local().timers.remove(&thread));
+        drop(TIMERS.of(cpu).remove(&thread));
     }
     thread.waits_for_program().set(false);
     if thread.program().is_ending() {
@@ -96,7 +95,7 @@ fn attend(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 /// A thread that another CPU has handed over: if this one idles it runs at once, past the run queue.
 #[inline(always)]
 fn arrived(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    let is_awaited = cpu.current().is_none() && cpu.local().run_queue.is_empty();
+    let is_awaited = cpu.current().is_none() && RUN_QUEUE.of(cpu).is_empty();
     let needs_nothing = thread.attention().is_nothing()
         && !thread.is_timed()
         && !thread.waits_for_program().get()
@@ -107,8 +106,8 @@ fn arrived(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 /// Takes in what other CPUs handed over.
 pub fn drain_inbox(cpu: &ThisCpu) -> Next {
     let mut next = Next::Stay;
-    cpu.kernel().remote().take_threads(|thread| next = next.and(arrived(cpu, thread)));
-    let errands = cpu.kernel().remote().take_errands();
+    REQUESTS.of(cpu).take_threads(|thread| next = next.and(arrived(cpu, thread)));
+    let errands = ERRANDS.of(cpu).take();
     if errands != 0 {
         next = next.and(run(cpu, errands));
     }
@@ -145,7 +144,7 @@ pub fn deadline_reached(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 /// The running thread had its share: others of its priority go first.
 #[inline(always)]
 pub fn slice_ended(cpu: &ThisCpu) -> Next {
-    if cpu.local().run_queue.is_empty() { Next::Stay } else { give_way(cpu) }
+    if RUN_QUEUE.of(cpu).is_empty() { Next::Stay } else { give_way(cpu) }
 }
 
 /// The same when others are ready, though they may have a lower priority.
@@ -159,9 +158,8 @@ fn give_way(cpu: &ThisCpu) -> Next {
 /// The running thread goes behind all others of its priority.
 #[inline(always)]
 pub fn yield_now(cpu: &ThisCpu) -> Next {
-    let local = cpu.local();
     let Some(current) = cpu.current() else { return Next::Choose };
-    if local.run_queue.nobody_from(current.priority()) {
+    if RUN_QUEUE.of(cpu).nobody_from(current.priority()) {
         return Next::Stay;
     }
     queue_current(cpu);
@@ -171,10 +169,10 @@ pub fn yield_now(cpu: &ThisCpu) -> Next {
 /// The running thread has another priority: those that are above it now go first, and its equals have their turns.
 pub fn priority_changed(cpu: &ThisCpu) -> Next {
     let Some(current) = cpu.current() else { return Next::Choose };
-    if !cpu.local().run_queue.is_empty() {
+    if !RUN_QUEUE.of(cpu).is_empty() {
         start_slice(cpu);
     }
-    if cpu.local().run_queue.nobody_above(current.priority()) { Next::Stay } else { Next::Choose }
+    if RUN_QUEUE.of(cpu).nobody_above(current.priority()) { Next::Stay } else { Next::Choose }
 }
 
 /// The running thread goes behind others that are ready.
@@ -189,7 +187,7 @@ pub(super) fn queue_current(cpu: &ThisCpu) {
 #[inline(always)]
 pub fn queue_preempted(cpu: &ThisCpu, thread: Arc<Thread>) {
     if thread.attention().is_rooted() {
-        cpu.local().run_queue.push(thread);
+        RUN_QUEUE.of(cpu).push(thread);
     } else {
         leave_or_stay(cpu, thread);
     }

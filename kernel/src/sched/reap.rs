@@ -4,22 +4,23 @@ use gatehouse_core::time::DeadlineTree;
 use percpu::CpuIndex;
 use smp::ipi::Kind;
 
+use super::per_cpu::{RUN_QUEUE, TIMERS};
 use super::registered::{messages, programs, thread_gone};
 use super::switch::leave_address_space;
 use super::{Next, forget_current};
 use crate::clock;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
-use crate::ipi::{self, poke};
+use crate::ipi::{self, ERRANDS, REAP, poke};
+use crate::memory::LOADED_ROOT;
 use crate::sync::assert_no_locks_held;
 use crate::thread::{Thread, ThreadList, ThreadTimerAdapter};
 
 /// Ends every thread of an ending program that this CPU holds.
 pub fn reap(cpu: &ThisCpu) -> Next {
-    let local = cpu.local();
     let ending = |thread: &Thread| thread.program().is_ending();
     let mut ready = ThreadList::default();
-    local.run_queue.take_matching(ending, |thread| ready.put(thread));
+    RUN_QUEUE.of(cpu).take_matching(ending, |thread| ready.put(thread));
     let mut next = Next::Stay;
     if cpu.current().is_some_and(ending) {
         forget_current(cpu).into_iter().for_each(|thread| ready.put(thread));
@@ -27,7 +28,7 @@ pub fn reap(cpu: &ThisCpu) -> Next {
     }
     // Those may be in another list besides, so they stay in the order of their deadlines, in a tree of their own.
     let mut timed = DeadlineTree::<Thread, ThreadTimerAdapter>::default();
-    local.timers.take_matching(ending, |thread| timed.insert(thread));
+    TIMERS.of(cpu).take_matching(ending, |thread| timed.insert(thread));
     let mut gone = ThreadList::default();
     while let Some(thread) = ready.take_first().or_else(|| timed.pop_due(u64::MAX)) {
         let owned = match &thread {
@@ -51,7 +52,7 @@ pub fn stop_threads_on(cpu: &ThisCpu, index: CpuIndex) {
     if index != cpu.index()
         && let Some(block) = cpu::by_index(index)
     {
-        block.kernel().remote().ask_to_reap();
+        ERRANDS.of(block).ask(REAP);
         poke(cpu, block, Kind::Reschedule);
     }
 }
@@ -70,7 +71,7 @@ pub fn wait_until_left(cpu: &ThisCpu, root: u64) -> bool {
     }
     let deadline = clock::nanoseconds_since_start().saturating_add(ipi::limit());
     for block in cpu::all().iter().filter(|block| block.index() != cpu.index()) {
-        while block.kernel().remote().may_use_root(root) {
+        while LOADED_ROOT.of(block).may_use_root(root) {
             // That CPU may be waiting for this one.
             ipi::answer_calls(cpu);
             if clock::nanoseconds_since_start() > deadline {

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::detach_current;
+use super::per_cpu::{SLICE_END, TIMERS};
 use crate::arch::ticks;
 use crate::clock::clock;
 use crate::cpu::ThisCpu;
@@ -24,25 +25,24 @@ pub fn install_slice() {
 /// [`start_slice`] where one runs already, as a rule.
 #[inline(always)]
 pub fn ensure_slice(cpu: &ThisCpu) {
-    if cpu.local().slice_end.get() == u64::MAX {
+    if SLICE_END.of(cpu).get() == u64::MAX {
         start_slice(cpu);
     }
 }
 
 /// Starts a slice if none runs: somebody else is ready.
 pub fn start_slice(cpu: &ThisCpu) {
-    let local = cpu.local();
-    if local.slice_end.get() == u64::MAX {
+    if SLICE_END.of(cpu).get() == u64::MAX {
         let end = ticks().saturating_add(SLICE_TICKS.load(Ordering::Relaxed));
-        local.slice_end.set(end);
+        SLICE_END.of(cpu).set(end);
         arm(cpu, end);
     }
 }
 
 /// Holds timers of priorities below `floor` back until a moment, and has this CPU look again then.
 pub(super) fn hold_back(cpu: &ThisCpu, floor: u8, until: u64) {
-    cpu.local().timers.hold(floor, until);
-    arm(cpu, cpu.local().timers.held_until());
+    TIMERS.of(cpu).hold(floor, until);
+    arm(cpu, TIMERS.of(cpu).held_until());
 }
 
 /// Takes the running thread off the CPU until a moment, in clock ticks, and answers it: it is in this CPU's timer list.
@@ -52,6 +52,6 @@ pub fn wait_until(cpu: &ThisCpu, moment: u64) -> Option<Arc<Thread>> {
     let thread = detach_current(cpu)?;
     thread.set_deadline(moment);
     arm(cpu, moment);
-    cpu.local().timers.insert(Arc::clone(&thread));
+    TIMERS.of(cpu).insert(Arc::clone(&thread));
     Some(thread)
 }

@@ -11,12 +11,14 @@ use gatehouse_abi::Error;
 use gatehouse_core::sched::Affinity;
 use smp::ipi::Kind;
 
+use super::per_cpu::{REQUESTS, RUN_QUEUE};
 use super::placement::let_leave;
 use super::registered::thread_gone;
 use super::work::Worker;
 use super::{Next, detach_current, start};
 use crate::cpu::{self, ThisCpu};
 use crate::ipi::poke;
+use crate::ipi::{ATTEND, ERRANDS};
 use crate::thread::Thread;
 
 /// How far the thread is.
@@ -78,28 +80,28 @@ fn ask_for_look(cpu: &ThisCpu, thread: &Arc<Thread>) {
 
 fn ask_for_look_at(cpu: &ThisCpu, thread: &Arc<Thread>, priority: u8) {
     let Some(block) = cpu::by_index(thread.cpu()) else { unreachable!("threads belong to CPUs that are online") };
-    let remote = block.kernel().remote();
+    let requests = REQUESTS.of(block);
     if thread.look_request().ask() {
-        remote.attended().put(priority, Arc::clone(thread));
+        requests.attended().put(priority, Arc::clone(thread));
     }
-    remote.ask_to_attend();
-    if remote.is_interrupted_for(priority) {
+    ERRANDS.of(block).ask(ATTEND);
+    if requests.is_interrupted_for(priority) {
         poke(cpu, block, Kind::Reschedule);
     }
 }
 
 /// Looks at threads of this CPU for others that have asked for it, as many as may be now.
 pub fn attend_others(cpu: &ThisCpu) -> Next {
-    let remote = cpu.kernel().remote();
+    let requests = REQUESTS.of(cpu);
     let mut worker = Worker::new(cpu);
     let mut next = Next::Stay;
     while let Some(floor) = worker.floor() {
-        let Some((priority, thread)) = remote.attended().take(floor) else { return next };
+        let Some((priority, thread)) = requests.attended().take(floor) else { return next };
         worker.spend(priority);
         next = next.and(look_for_others(cpu, &thread, priority));
     }
     // The rest comes in the next interrupt.
-    remote.ask_to_attend();
+    ERRANDS.of(cpu).ask(ATTEND);
     poke(cpu, cpu.cpu(), Kind::Reschedule);
     next
 }
@@ -130,7 +132,7 @@ fn look(cpu: &ThisCpu, thread: &Thread) -> Next {
         return Next::Stay;
     }
     let runs = core::ptr::eq(cpu.current_pointer(), thread);
-    let taken = if runs { detach_current(cpu) } else { cpu.local().run_queue.remove(thread) };
+    let taken = if runs { detach_current(cpu) } else { RUN_QUEUE.of(cpu).remove(thread) };
     let Some(taken) = taken else { return Next::Stay };
     let next = if stops { park(cpu, taken) } else { start(cpu, taken) };
     if runs { Next::Choose } else { next }
@@ -180,9 +182,9 @@ fn let_go_on(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         return super::wake(cpu, thread);
     }
     let Some(block) = cpu::by_index(thread.cpu()) else { unreachable!("threads belong to CPUs that are online") };
-    let (remote, priority) = (block.kernel().remote(), thread.priority());
-    remote.put(thread);
-    if remote.is_interrupted_for(priority) {
+    let (requests, priority) = (REQUESTS.of(block), thread.priority());
+    requests.put(thread);
+    if requests.is_interrupted_for(priority) {
         poke(cpu, block, Kind::Reschedule);
     }
     Next::Stay

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use super::per_cpu::{COUNTS, EXIT_QUEUE, RUN_QUEUE, idle_frame};
 use super::placement::look_for_work;
 use super::ready::{hand_over_elsewhere, queue_current};
 use super::slice::ensure_slice;
@@ -11,16 +12,16 @@ use crate::arch::{
     load_debug_registers, load_initial_fpu_state,
 };
 use crate::cpu::ThisCpu;
-use crate::memory::fallible;
+use crate::memory::{LOADED_ROOT, fallible};
 use crate::sync::assert_no_locks_held;
 use crate::thread::roaming::is_anybody_roaming;
-use crate::thread::{Special, Thread};
+use crate::thread::{LOADED_STATE, Special, Thread};
 
 /// Whether anything waits for its end here.
 #[must_use]
 #[inline(always)]
 pub fn anything_ends(cpu: &ThisCpu) -> bool {
-    cpu.local().exit_queue.is_pending()
+    EXIT_QUEUE.of(cpu).is_pending()
 }
 
 /// Runs all ends that wait here. The handler is over: no lock is held, and no reference to a thread is alive.
@@ -28,26 +29,25 @@ pub fn anything_ends(cpu: &ThisCpu) -> bool {
 #[inline(never)]
 pub fn run_ends(cpu: &ThisCpu) {
     assert_no_locks_held("the ends of threads, programs and objects");
-    cpu.local().exit_queue.drain(cpu);
+    EXIT_QUEUE.of(cpu).drain(cpu);
 }
 
 /// Runs the ends that wait, chooses who runs and answers the frame to return through: a thread's, or the idle one. The handler
 /// is over.
 pub fn pick(cpu: &ThisCpu) -> *const Frame {
-    let local = cpu.local();
     if anything_ends(cpu) {
         run_ends(cpu);
     }
     if let Some(thread) = cpu.current() {
         // Somebody asked for a choice without giving up the CPU: the thread competes with the others.
-        if local.run_queue.nobody_from(thread.priority()) {
+        if RUN_QUEUE.of(cpu).nobody_from(thread.priority()) {
             return thread.frame_pointer();
         }
         queue_current(cpu);
     }
-    match local.run_queue.pop() {
+    match RUN_QUEUE.of(cpu).pop() {
         Some(thread) => {
-            if !local.run_queue.is_empty() {
+            if !RUN_QUEUE.of(cpu).is_empty() {
                 ensure_slice(cpu);
             }
             switch_to(cpu, thread)
@@ -59,23 +59,22 @@ pub fn pick(cpu: &ThisCpu) -> *const Frame {
 /// [`pick`] when no thread is on the CPU: as a rule nobody else is ready then.
 #[inline(always)]
 fn pick_anew(cpu: &ThisCpu) -> *const Frame {
-    if cpu.local().run_queue.is_empty() { idle(cpu) } else { pick(cpu) }
+    if RUN_QUEUE.of(cpu).is_empty() { idle(cpu) } else { pick(cpu) }
 }
 
 /// The idle frame for a CPU that idled and was interrupted: what idling needs has been seen to when it began. `None` if
 /// somebody is ready.
 #[inline(always)]
 pub fn idle_on(cpu: &ThisCpu) -> Option<*const Frame> {
-    cpu.local().run_queue.is_empty().then(|| cpu.local().idle_frame())
+    RUN_QUEUE.of(cpu).is_empty().then(|| idle_frame(cpu))
 }
 
 /// The path from the running thread to one that waits; `None` for the slow one.
 #[must_use]
 #[inline(always)]
 pub fn path_to(cpu: &ThisCpu, thread: &Thread) -> Option<Path> {
-    let local = cpu.local();
-    let is_first = || local.run_queue.nobody_above(thread.priority());
-    Path::choose(thread.attention().at_a_glance(), cpu.index().get(), local.plain_index(), is_first)
+    let is_first = || RUN_QUEUE.of(cpu).nobody_above(thread.priority());
+    Path::choose(thread.attention().at_a_glance(), cpu.index().get(), LOADED_STATE.of(cpu).plain_index(), is_first)
 }
 
 /// Makes a thread of this CPU the one that runs, past the run queue. No thread is on the CPU. The slice goes on: the
@@ -116,7 +115,7 @@ pub unsafe fn give_way(
     } else {
         exchange_state(cpu, &previous, next);
     }
-    cpu.kernel().remote().count_switch();
+    COUNTS.of(cpu).count_switch();
     let frame = next.frame_pointer();
     settle(next, previous);
     frame
@@ -126,11 +125,11 @@ pub unsafe fn give_way(
 #[inline(always)]
 fn load_root(cpu: &ThisCpu, thread: &Thread) {
     let root = thread.root();
-    if cpu.kernel().remote().root() != root {
-        cpu.kernel().remote().set_entering(root);
+    if LOADED_ROOT.of(cpu).root() != root {
+        LOADED_ROOT.of(cpu).set_entering(root);
         // SAFETY: the root belongs to the thread's program, which lives as long as its threads; all roots map the kernel.
         unsafe { load_address_space(root) };
-        cpu.kernel().remote().set_root(root);
+        LOADED_ROOT.of(cpu).set_root(root);
     }
 }
 
@@ -145,7 +144,7 @@ fn exchange_state(cpu: &ThisCpu, previous: &Thread, next: &Thread) {
         }
         next.bases().load();
     }
-    if cpu.local().fpu_allowed() {
+    if LOADED_STATE.of(cpu).fpu_allowed() {
         // SAFETY: the unit was the thread's: TS is clear only then.
         unsafe { previous.fpu().save() };
     }
@@ -160,7 +159,7 @@ fn load_state(cpu: &ThisCpu, thread: &Thread) {
         set_fpu_allowed(cpu, true);
         // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
         unsafe { thread.fpu().restore() };
-    } else if cpu.local().fpu_allowed() {
+    } else if LOADED_STATE.of(cpu).fpu_allowed() {
         // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
         unsafe { load_initial_fpu_state() };
         set_fpu_allowed(cpu, false);
@@ -168,8 +167,8 @@ fn load_state(cpu: &ThisCpu, thread: &Thread) {
     // Hardware breakpoints stay loaded when a thread leaves the CPU, until another one runs: they name user addresses, and
     // the kernel accesses none.
     let identity = thread.debug_registers().identity();
-    if cpu.local().debug_registers() != identity {
-        cpu.local().set_debug_registers(identity);
+    if LOADED_STATE.of(cpu).debug_registers() != identity {
+        LOADED_STATE.of(cpu).set_debug_registers(identity);
         // SAFETY: the thread runs next on this CPU.
         unsafe { load_debug_registers(thread.debug_registers()) };
     }
@@ -187,10 +186,10 @@ fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
     }
     // SAFETY: the thread runs next on this CPU.
     unsafe { thread.bases().load() };
-    if !cpu.local().is_plain() || thread.attention().has_state() {
+    if !LOADED_STATE.of(cpu).is_plain() || thread.attention().has_state() {
         load_state(cpu, &thread);
     }
-    cpu.kernel().remote().count_switch();
+    COUNTS.of(cpu).count_switch();
     let frame = thread.frame_pointer();
     cpu.set_current(thread);
     frame
@@ -201,21 +200,26 @@ fn idle(cpu: &ThisCpu) -> *const Frame {
     // SAFETY: this is the owning CPU.
     unsafe { cpu.clear_privilege_stack() };
     leave_address_space(cpu);
-    if is_anybody_roaming() {
-        look_for_work(cpu);
-    }
-    cpu.local().idle_frame()
+    if is_anybody_roaming() { idle_after_a_look(cpu) } else { idle_frame(cpu) }
+}
+
+/// A function of its own: so nothing has to be kept over the call where nobody roams.
+#[cold]
+#[inline(never)]
+fn idle_after_a_look(cpu: &ThisCpu) -> *const Frame {
+    look_for_work(cpu);
+    idle_frame(cpu)
 }
 
 /// Loads the kernel's own tables.
 pub(super) fn leave_address_space(cpu: &ThisCpu) {
-    let root = cpu.local().kernel_root();
-    if cpu.kernel().remote().root() != root {
+    let root = LOADED_ROOT.of(cpu).kernel_root();
+    if LOADED_ROOT.of(cpu).root() != root {
         // SAFETY: the kernel's own tables live for ever.
         unsafe { load_address_space(root) };
-        cpu.kernel().remote().set_kernel_root(root);
+        LOADED_ROOT.of(cpu).set_kernel_root(root);
         // Only now: until then this CPU had the program's.
-        cpu.kernel().remote().set_entering(root);
+        LOADED_ROOT.of(cpu).set_entering(root);
     }
 }
 
@@ -226,7 +230,7 @@ pub fn detach_current(cpu: &ThisCpu) -> Option<Arc<Thread>> {
     let thread = cpu.take_current()?;
     // SAFETY: the thread is the one that ran here.
     unsafe { thread.bases().save() };
-    if cpu.local().fpu_allowed() {
+    if LOADED_STATE.of(cpu).fpu_allowed() {
         // SAFETY: the unit was the thread's: TS is clear only then.
         unsafe { thread.fpu().save() };
     }
@@ -260,7 +264,7 @@ pub fn give_fpu(cpu: &ThisCpu) -> Result<(), NoMemoryForState> {
 
 #[inline(always)]
 fn set_fpu_allowed(cpu: &ThisCpu, allowed: bool) {
-    if cpu.local().set_fpu_allowed(allowed) == allowed {
+    if LOADED_STATE.of(cpu).set_fpu_allowed(allowed) == allowed {
         return;
     }
     if allowed {

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use gatehouse_core::cpu::allowance::{MOST_AT_ONCE, PERIOD_NANOSECONDS};
 use gatehouse_core::sched::PRIORITIES;
 
+use super::per_cpu::{ALLOWANCE, REQUESTS};
 use super::slice::hold_back;
 use crate::arch::ticks;
 use crate::clock::clock;
@@ -38,10 +39,10 @@ impl<'cpu> Worker<'cpu> {
     /// next one. What is held back is looked at again at the end of the allowance's period, by the timer interrupt.
     pub fn floor(&mut self) -> Option<u8> {
         self.left = self.left.checked_sub(1)?;
-        let allowance = &self.cpu.local().allowance;
+        let allowance = ALLOWANCE.of(self.cpu);
         let floor = allowance.floor(self.now, self.running());
         if floor > 0 {
-            self.cpu.kernel().remote().raise_floor(floor);
+            REQUESTS.of(self.cpu).raise_floor(floor);
             hold_back(self.cpu, floor, allowance.end());
         }
         Some(floor)
@@ -49,7 +50,7 @@ impl<'cpu> Worker<'cpu> {
 
     /// A piece of work is done for a thread of this priority.
     pub fn spend(&self, priority: u8) {
-        self.cpu.local().allowance.spend(self.now, period(), self.running(), priority);
+        ALLOWANCE.of(self.cpu).spend(self.now, period(), self.running(), priority);
     }
 
     fn running(&self) -> Option<u8> {

@@ -9,12 +9,13 @@ use percpu::{ApicId, AreaBuilder, BlockParts, CpuIndex, INTERRUPT_STACK_BYTES, I
 use smp::call::Exchange;
 use smp::local_apic::{LocalApic, Pins};
 
-use crate::arch::Idle;
-use crate::cpu::{Cpu, KernelCpu, Local};
+use crate::arch::{self, Idle};
+use crate::cpu::{self, Cpu};
 use crate::facts::facts;
-use crate::ipi::{CallPort, Operation};
+use crate::ipi::{self, CallPort, Operation};
 use crate::memory::kernel_space::{allocate_stack, kernel_root};
-use crate::memory::{frame, heap};
+use crate::memory::{self, frame, heap};
+use crate::{sched, thread};
 
 /// Bytes of each stack for entries that may arrive at any instant: their handlers print at most.
 const IST_STACK_BYTES: u64 = 16 * 1024;
@@ -62,15 +63,18 @@ fn make_block(port: CallPort, (apic_id, pins): (ApicId, Pins), (apic, idle): (Lo
         debug: stack(index, IST_STACK_BYTES),
         machine_check_return: stack(index, IST_STACK_BYTES),
     };
-    let kernel = KernelCpu::new(
-        Local::new(index, idle.frame(interrupt_stack.top()), kernel_root().as_u64()),
-        (apic, pins),
-        port,
-    );
     let fallback = stack(index, FALLBACK_STACK_BYTES);
     let parts = BlockParts { index, apic_id, interrupt_stack, stacks, fallback };
+    let mut area = area(index);
+    // What each owner of a variable knows only now.
+    arch::prepare_cpu(&mut area);
+    cpu::prepare_cpu(&mut area, apic_id, apic, pins);
+    memory::prepare_cpu(&mut area, kernel_root());
+    thread::prepare_cpu(&mut area, index);
+    ipi::prepare_cpu(&mut area, port);
+    sched::prepare_cpu(&mut area, index, idle.frame(interrupt_stack.top()));
     // SAFETY: the stacks are fresh and belong to this CPU alone.
-    unsafe { Cpu::new(area(index), parts, kernel) }
+    Cpu::new(unsafe { area.finish(parts) })
 }
 
 /// Memory for a CPU's variables.

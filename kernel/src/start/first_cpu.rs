@@ -80,19 +80,19 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     let _the_first_agrees = unsafe { initialise_cpu(first.index(), syscall_entry) };
     install_board(blocks.len());
     cpu::install(blocks);
-    frame::set_cache_locator(cpu::find_frame_cache);
+    frame::set_cache_locator(frame::find_cache);
     set_shootdown(ipi::flush_kernel_pages);
     let this = cpu::this();
 
     // Interrupts: the legacy controllers are silenced, the local APIC takes over. And what time it is.
     mask_legacy_controllers();
-    apic.enable(KernelInterrupt::ControllerError.vector(), this.kernel().pins());
+    apic.enable(KernelInterrupt::ControllerError.vector(), this.pins());
     irq::io_apics::initialize(&machine.topology);
     let (calibration, hardware_timer) = timer::measure(&apic, machine.power_management_timer);
     let clock = clock::install_clock(TscClock::new(calibration.hertz));
     install_timer(&this, hardware_timer);
     sched::install_slice();
-    first.kernel().remote().set_online(0);
+    first.set_online(0);
     console::line(format_args!(
         "clock {} MHz, within {} ppm of {:?}, {}, {} CPUs listed",
         clock.hertz() / 1_000_000,

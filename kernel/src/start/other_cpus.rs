@@ -50,7 +50,7 @@ impl IpiSender for Sender<'_> {
         {
             return Ok(());
         }
-        self.cpu.kernel().apic().send(command, destination)
+        self.cpu.apic().send(command, destination)
     }
 }
 
@@ -126,12 +126,12 @@ extern "C" fn other_main(index: u64) -> ! {
     if !agrees {
         console::line(format_args!("CPU {index}: the firmware set other memory types (MTRR) than on CPU 0"));
     }
-    this.kernel().apic().enable(KernelInterrupt::ControllerError.vector(), this.kernel().pins());
+    this.apic().enable(KernelInterrupt::ControllerError.vector(), this.pins());
     let Some(shared) = SHARED.get() else { unreachable!("set before any CPU is started") };
     install_timer(&this, shared.timer);
     test_overflow::overflow_if_wanted_at("start-stack");
     let now = clock().now_ns();
-    block.kernel().remote().set_online(now.saturating_sub(shared.first_init_ns));
+    block.set_online(now.saturating_sub(shared.first_init_ns));
     if !shared.records[index as usize - 1].mark_online(now) {
         // The first CPU has given up on this one and told so.
         stop_cpu();

@@ -1,10 +1,13 @@
 //! Pages come back: for a thread that faults on one, and for a copy that meets one.
 
+use core::cell::RefCell;
+
 use alloc::sync::Arc;
 
 use gatehouse_abi::{Error, PageLoss};
 use gatehouse_core::memory::Rights;
 use gatehouse_core::memory::layout::PAGE_SIZE;
+use percpu::{CpuLocal, per_cpu};
 use x86_64::VirtAddr;
 
 use super::room::{is_hopeful, user_frame};
@@ -33,9 +36,14 @@ enum Arrival {
     Lost(PageLoss),
 }
 
+per_cpu! {
+    /// What stopped the last copy from or to a program on this CPU, if it was a page that is away.
+    static TROUBLE: CpuLocal<RefCell<Option<Trouble>>> = RefCell::new(None);
+}
+
 /// What stopped a copy, for whoever decides what becomes of the thread.
 #[derive(Debug)]
-pub struct Trouble {
+struct Trouble {
     program: Arc<Program>,
     page: VirtAddr,
     arrival: Arrival,
@@ -160,14 +168,14 @@ pub fn for_copy(program: &Arc<Program>, address: u64) -> Result<(), Error> {
         Arrival::Here(_) | Arrival::Nothing => Ok(()),
         arrival => {
             let trouble = Trouble { program: Arc::clone(program), page: VirtAddr::new(address), arrival };
-            *cpu.local().swap_trouble.borrow_mut() = Some(trouble);
+            TROUBLE.of(&cpu).replace(Some(trouble));
             Err(Error::BadAddress)
         }
     }
 }
 
 fn take_trouble(cpu: &ThisCpu) -> Option<Trouble> {
-    cpu.local().swap_trouble.borrow_mut().take()
+    TROUBLE.of(cpu).borrow_mut().take()
 }
 
 /// Does what a copy could not. Answers who runs next, and whether the page is lost.

@@ -21,7 +21,7 @@ mod start;
 mod store;
 mod waiting;
 
-pub use bring_back::{Trouble, fault, for_copy, forget_trouble, instruction_away, refused};
+pub use bring_back::{fault, for_copy, forget_trouble, instruction_away, refused};
 pub use clock::BATCH;
 pub use room::{is_scarce, make_room};
 pub use send_away::send_away;

@@ -6,11 +6,13 @@ use gatehouse_abi::{
 };
 use percpu::CpuIndex;
 
-use crate::arch::TrapCounts;
-use crate::cpu::{self, Cpu};
+use crate::arch::{MACHINE_CHECKS, TrapCounts};
+use crate::cpu::{self, Cpu, NMI};
 use crate::facts::facts;
+use crate::memory::frame::FRAME_CACHE;
 use crate::memory::{frame, heap};
 use crate::program::{self, archive};
+use crate::sched::COUNTS;
 use crate::thread::Thread;
 use crate::{console, irq, swap, thread, user_copy};
 
@@ -49,10 +51,10 @@ fn system() -> SystemInformation {
     let facts = facts();
     let frames = frame::counters();
     let heap = heap::counters();
-    let cached: u64 = cpu::all().iter().map(|block| block.kernel().remote().frame_cache().count() as u64).sum();
+    let cached: u64 = cpu::all().iter().map(|block| FRAME_CACHE.of(block).count() as u64).sum();
     let (console_received, console_queued, console_dropped) = console::counts();
     SystemInformation {
-        cpus_online: cpu::all().iter().filter(|block| block.kernel().remote().is_online()).count() as u64,
+        cpus_online: cpu::all().iter().filter(|block| block.is_online()).count() as u64,
         cpus_listed: cpu::all().len() as u64,
         boot: facts.door as u64,
         bring_up_us: facts.bring_up_ns() / 1000,
@@ -86,12 +88,12 @@ const fn hide_addresses(information: &mut CpuInformation) {
 fn cpu_information(block: Cpu) -> CpuInformation {
     let stacks = block.stacks();
     let counts = TrapCounts::of(block.entries());
-    let remote = block.kernel().remote();
-    let machine_check = block.kernel().machine_check();
+    let scheduled = COUNTS.of(block);
+    let machine_check = MACHINE_CHECKS.of(block);
     CpuInformation {
         index: u64::from(block.index().get()),
         apic_id: u64::from(block.apic_id().get()),
-        online_us: remote.online_ns() / 1000,
+        online_us: block.online_ns() / 1000,
         block: core::ptr::from_ref(block.block()) as u64,
         gdt: block.segments_address(),
         tss: block.task_state().as_ptr() as u64,
@@ -109,17 +111,17 @@ fn cpu_information(block: Cpu) -> CpuInformation {
         ipi: counts.ipi,
         device: counts.device,
         spurious: counts.spurious,
-        switches: remote.switches(),
-        unexpected_nmis: block.kernel().nmi().unexpected(),
+        switches: scheduled.switches(),
+        unexpected_nmis: NMI.of(block).unexpected(),
         machine_checks_corrected: machine_check.corrected(),
         machine_checks_deferred: machine_check.deferred(),
         machine_checks_contained: machine_check.contained(),
         machine_check_meetings_missed: machine_check.missed_meetings(),
-        threads_placed: remote.placement().placed(),
-        threads_given: remote.placement().given(),
-        threads_asked: remote.placement().asked(),
-        waited_beside_idle: remote.placement().waited_beside_idle(),
-        unexpected_interrupts: remote.unexpected_interrupts(),
-        device_vectors: block.kernel().device_vectors().lock().in_use() as u64,
+        threads_placed: scheduled.placed(),
+        threads_given: scheduled.given(),
+        threads_asked: scheduled.asked(),
+        waited_beside_idle: scheduled.waited_beside_idle(),
+        unexpected_interrupts: irq::unexpected_interrupts(block),
+        device_vectors: irq::vectors_in_use(block) as u64,
     }
 }

@@ -10,8 +10,7 @@ use crate::cpu::ThisCpu;
 use crate::invariant::invariant;
 
 per_cpu! {
-    /// The thread that runs here, owned; null when idle. Assembly reads it by GS, at `current_thread_from_gs` of the linker script.
-    #[unsafe(export_name = "current_thread")]
+    /// The thread that runs here, owned; null when idle.
     zeroed static CURRENT: CpuLocal<Cell<*const Thread>> = Cell::new(core::ptr::null());
 }
 

@@ -8,6 +8,7 @@ mod current;
 mod debug;
 mod home;
 mod list;
+mod loaded_state;
 mod messages;
 mod off_cpu;
 pub mod roaming;
@@ -18,6 +19,7 @@ mod wait;
 
 pub use attention::{Attention, Needs, Special};
 pub use list::ThreadList;
+pub use loaded_state::{LOADED_STATE, LoadedState, prepare_cpu};
 pub use off_cpu::OffCpu;
 pub use thread::{
     Attended, DEFAULT_PRIORITY, QueueAdapter, SaveArea, SenderAdapter, Thread, ThreadTimerAdapter, count,

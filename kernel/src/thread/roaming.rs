@@ -5,6 +5,7 @@ use percpu::CpuIndex;
 use spin::Once;
 
 use crate::cpu;
+use crate::memory::LOADED_ROOT;
 use gatehouse_core::sched::placement::{Board, Roaming};
 
 /// Made once, before any thread.
@@ -46,5 +47,5 @@ pub fn roaming_ends() {
 /// Whether a CPU is online and has nothing to run; out of date at once.
 #[must_use]
 pub fn is_idle(index: CpuIndex) -> bool {
-    cpu::by_index(index).is_some_and(|block| block.kernel().remote().is_idle())
+    cpu::by_index(index).is_some_and(|cpu| LOADED_ROOT.of(cpu).is_idle())
 }

@@ -175,6 +175,7 @@ impl Timed for Thread {
 // is in no queue, and so is every other use of the link: it is in one list at a time.
 unsafe impl Runnable for Thread {
     type Adapter = QueueAdapter;
+    const ADAPTER: QueueAdapter = QueueAdapter::NEW;
 
     #[inline(always)]
     fn priority(&self) -> u8 {

@@ -8,10 +8,12 @@
 
 mod capability;
 mod interrupt;
+mod per_cpu;
 mod timer;
 mod timer_list;
 
 pub use capability::TimerCapability;
 pub use interrupt::{arm_if_nothing_due, timer_interrupt};
+pub use per_cpu::{TIMERS, is_in_use};
 pub use timer::{Action, Firings, Timer, TimerAdapter, changed_elsewhere};
 pub use timer_list::{Due, TimerList};

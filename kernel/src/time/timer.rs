@@ -18,7 +18,9 @@ use crate::hardware_timer::arm;
 use crate::ipc::Notification;
 use crate::ipi::poke;
 use crate::memory::fallible::{self, OutOfHeap};
+use crate::sched::REQUESTS;
 use crate::sched::{Next, Worker, own_priority};
+use crate::time::per_cpu::{CHANGED_TIMERS, TIMERS};
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
@@ -201,13 +203,12 @@ impl Timer {
 
     fn tell_home(self: &Arc<Self>, cpu: &ThisCpu, hurry: bool) {
         let Some(home) = cpu::by_index(self.home) else { unreachable!("timers are made for CPUs that are online") };
-        let remote = home.kernel().remote();
         let priority = self.setter_priority(cpu);
         self.setting.tell_home(
             hurry,
-            || remote.timers().put(priority, Arc::clone(self)),
+            || CHANGED_TIMERS.of(home).put(priority, Arc::clone(self)),
             || {
-                if remote.is_interrupted_for(priority) {
+                if REQUESTS.of(home).is_interrupted_for(priority) {
                     poke(cpu, home, Kind::Timer);
                 }
             },
@@ -218,7 +219,7 @@ impl Timer {
     fn place(self: &Arc<Self>, cpu: &ThisCpu) {
         let wanted = self.setting.wanted();
         let priority = self.priority.load(Ordering::Relaxed);
-        let timers = &cpu.local().timers;
+        let timers = TIMERS.of(cpu);
         if self.link.is_linked() {
             if self.entry.get() == wanted && self.lane.get() == priority {
                 return;
@@ -261,7 +262,7 @@ pub(super) fn expire(cpu: &ThisCpu, timer: Arc<Timer>) -> Next {
 pub fn changed_elsewhere(cpu: &ThisCpu) {
     let mut worker = Worker::new(cpu);
     while let Some(floor) = worker.floor() {
-        let Some((priority, timer)) = cpu.kernel().remote().timers().take(floor) else { return };
+        let Some((priority, timer)) = CHANGED_TIMERS.of(cpu).take(floor) else { return };
         worker.spend(priority);
         timer.setting.heard();
         timer.place(cpu);

@@ -4,6 +4,7 @@ use core::cell::{Cell, RefCell};
 
 use alloc::sync::Arc;
 
+use gatehouse_core::sched::PRIORITIES;
 use gatehouse_core::time::{DeadlineTree, Lanes, Timed};
 
 use super::timer::{Timer, TimerAdapter};
@@ -34,8 +35,13 @@ pub enum Due {
 impl TimerList {
     /// An empty list.
     #[must_use]
-    pub fn new() -> Self {
-        Self { next: Cell::new(u64::MAX), threads: RefCell::default(), timers: RefCell::default() }
+    pub const fn new() -> Self {
+        let lanes = [const { DeadlineTree::new(TimerAdapter::NEW) }; PRIORITIES];
+        Self {
+            next: Cell::new(u64::MAX),
+            threads: RefCell::new(DeadlineTree::new(ThreadTimerAdapter::NEW)),
+            timers: RefCell::new(Lanes::new(lanes)),
+        }
     }
 
     /// When somebody has to look: the earliest moment of what is not held back, or the end of that; `u64::MAX` when nothing waits.

@@ -19,7 +19,7 @@ pub const FOR_EQUALS: u32 = 256;
 pub const MOST_AT_ONCE: usize = 32;
 
 /// What one CPU may still do for others in this period. Moments are in clock ticks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Allowance {
     /// When the period is over; 0 when none has begun.
     end: Cell<u64>,
@@ -28,6 +28,12 @@ pub struct Allowance {
 }
 
 impl Allowance {
+    /// No period has begun.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { end: Cell::new(0), for_less_urgent: Cell::new(0), for_equals: Cell::new(0) }
+    }
+
     /// When the period is over; what is held back until then is due again.
     #[must_use]
     #[inline]
@@ -81,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_is_more_urgent_and_what_nobody_competes_with_is_unlimited() {
-        let allowance = Allowance::default();
+        let allowance = Allowance::new();
         for _ in 0..10_000 {
             allowance.spend(5, PERIOD, None, 0);
             allowance.spend(5, PERIOD, Some(9), 10);
@@ -98,7 +104,7 @@ mod tests {
         /// However work comes, in no two periods' time is more done than two allowances, and nothing waits longer than a period.
         #[test]
         fn the_allowance_is_kept(comes in proptest::collection::vec((0_u64..40, 0_u8..=3, 1_u8..=2), 0..2_000)) {
-            let allowance = Allowance::default();
+            let allowance = Allowance::new();
             let mut now = 0;
             let mut done = Vec::new();
             for (later, work, running) in comes {

@@ -29,6 +29,12 @@ pub enum Finding {
 }
 
 impl Watched {
+    /// Nothing was seen yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { interrupts: 0, silent: 0, told: false }
+    }
+
     /// A look at a CPU that has taken so many interrupts by now.
     pub const fn look(&mut self, interrupts: u64) -> Finding {
         if interrupts != self.interrupts {

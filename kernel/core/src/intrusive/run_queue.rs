@@ -16,7 +16,10 @@ use crate::sched::PRIORITIES;
 /// priority does not change while this is not 0, and the link of the adapter is used by nothing else then.
 pub unsafe trait Runnable: Sized {
     /// Leads from it to its link.
-    type Adapter: Adapter<LinkOps: LinkedListOps, PointerOps = DefaultPointerOps<Arc<Self>>> + Default;
+    type Adapter: Adapter<LinkOps: LinkedListOps, PointerOps = DefaultPointerOps<Arc<Self>>>;
+
+    /// It.
+    const ADAPTER: Self::Adapter;
 
     /// How urgent it is, below [`PRIORITIES`].
     fn priority(&self) -> u8;
@@ -51,8 +54,8 @@ impl<T: Runnable> core::fmt::Debug for RunQueue<T> {
 impl<T: Runnable> RunQueue<T> {
     /// An empty queue, for this CPU, which is not the last that a word has room for.
     #[must_use]
-    pub fn new(cpu: CpuIndex) -> Self {
-        let queues = core::array::from_fn(|_| LinkedList::new(T::Adapter::default()));
+    pub const fn new(cpu: CpuIndex) -> Self {
+        let queues = [const { LinkedList::new(T::ADAPTER) }; PRIORITIES];
         Self {
             queues: RefCell::new(queues),
             occupied: Cell::new(0),

@@ -35,13 +35,24 @@ where
     }
 }
 
+impl<T: Timed, A> DeadlineTree<T, A>
+where
+    A: Adapter<LinkOps: RBTreeOps, PointerOps = DefaultPointerOps<Arc<T>>>,
+{
+    /// An empty tree.
+    #[must_use]
+    pub const fn new(adapter: A) -> Self {
+        Self { tree: RBTree::new(adapter), earliest: u64::MAX }
+    }
+}
+
 impl<T: Timed, A> Default for DeadlineTree<T, A>
 where
     A: Adapter<LinkOps: RBTreeOps, PointerOps = DefaultPointerOps<Arc<T>>> + Default,
 {
     /// An empty tree.
     fn default() -> Self {
-        Self { tree: RBTree::new(A::default()), earliest: u64::MAX }
+        Self::new(A::default())
     }
 }
 

@@ -32,13 +32,23 @@ where
     }
 }
 
+impl<T: Timed, A> Lanes<T, A>
+where
+    A: Adapter<LinkOps: RBTreeOps, PointerOps = DefaultPointerOps<Arc<T>>>,
+{
+    /// Lanes of these trees, which are empty.
+    #[must_use]
+    pub const fn new(trees: [DeadlineTree<T, A>; PRIORITIES]) -> Self {
+        Self { trees, occupied: 0, floor: 0, held_until: u64::MAX }
+    }
+}
+
 impl<T: Timed, A> Default for Lanes<T, A>
 where
     A: Adapter<LinkOps: RBTreeOps, PointerOps = DefaultPointerOps<Arc<T>>> + Default,
 {
     fn default() -> Self {
-        let trees = core::array::from_fn(|_| DeadlineTree::default());
-        Self { trees, occupied: 0, floor: 0, held_until: u64::MAX }
+        Self::new(core::array::from_fn(|_| DeadlineTree::default()))
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! Pure: works on a frame and a way to read the program's memory, so it is tested on the host.
 
+use core::cell::RefCell;
+
 use gatehouse_abi::TrapNumber;
 use gatehouse_core::memory::layout::PAGE_SIZE;
 use iced_x86::{
     Code, Decoder, DecoderError, DecoderOptions, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register,
 };
+use percpu::{AreaBuilder, CpuLocal, per_cpu};
 
 use super::frame::TrapFrame;
 use crate::arch::TrapFrame as _;
@@ -19,9 +22,18 @@ pub fn prepare_decoder() {
     assert_eq!(nop.code(), Code::Nopd);
 }
 
+per_cpu! {
+    /// For looking into instructions that fault; kept, since making one allocates. It is set before the CPU runs.
+    pub static INSTRUCTIONS: CpuLocal<RefCell<Option<InstructionInfoFactory>>> = RefCell::new(None);
+}
+
+/// Prepares a CPU that is being made.
+pub fn prepare_cpu(area: &mut AreaBuilder) {
+    area.set(&INSTRUCTIONS, RefCell::new(Some(instruction_info())));
+}
+
 /// A factory whose lists have grown as far as any instruction makes them: a fault then allocates nothing.
-#[must_use]
-pub fn instruction_info() -> InstructionInfoFactory {
+fn instruction_info() -> InstructionInfoFactory {
     /// `enter 0, 31` reads and writes the most memory operands, `vzeroall` the most registers.
     const GREEDY: [&[u8]; 2] = [&[0xc8, 0, 0, 31], &[0xc5, 0xfc, 0x77]];
     let mut factory = InstructionInfoFactory::new();

@@ -35,7 +35,7 @@ mod system_call_registers;
 mod trap_counts;
 pub mod vectors;
 
-pub use access::{Interrupted, Question, instruction_info, prepare_decoder};
+pub use access::{INSTRUCTIONS, Interrupted, Question, prepare_cpu, prepare_decoder};
 pub use backtrace::{Backtrace, CodePoint, Step, backtrace_of, walk};
 pub use bases::UserBases;
 pub use classify::{Accessed, classify};
@@ -55,11 +55,10 @@ pub use fpu::{
 };
 pub use frame::{NO_VECTOR, SYSCALL_VECTOR, TrapFrame as Frame, offsets as frame_offsets};
 pub use general_registers::GeneralRegisters;
-pub use iced_x86::InstructionInfoFactory as InstructionInfo;
 pub use idle::{Idle, IdleError, IdleFeatures};
 pub use kernel_interrupt::{DEVICE_INTERRUPTS, FIRST_DEVICE_INTERRUPT, KernelInterrupt, ends_by_itself};
 pub use leave::{leave, leave_from_handler, leave_through};
-pub use machine_check::MachineCheckState;
+pub use machine_check::MACHINE_CHECKS;
 pub use own_ports::{harmless as harmless_port_value, keep as keep_ports, owner as owner_of_ports};
 pub use ports::{read as read_port, write as write_port};
 pub use processor_state::{Shown, dirty as dirty_processor_state, show as show_register};

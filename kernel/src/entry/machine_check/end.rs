@@ -5,6 +5,7 @@
 use percpu::ProcessorBlock;
 
 use crate::arch::Frame as TrapFrame;
+use crate::arch::MACHINE_CHECKS;
 use crate::arch::machine_check::Banks;
 use crate::console;
 use crate::cpu::Cpu;
@@ -24,7 +25,7 @@ pub(in crate::entry) fn end_for_program(block: Cpu) {
 
 /// One line, unless somebody holds the serial line, which may be the code that was interrupted: then the counters tell.
 fn end(block: Cpu, what: &str) {
-    let state = block.kernel().machine_check();
+    let state = MACHINE_CHECKS.of(block);
     // Read before the next one can come and change it.
     let event = state.is_to_be_told(false).then(|| state.last()).flatten();
     if let Some(banks) = Banks::of_this_cpu() {

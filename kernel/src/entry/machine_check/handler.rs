@@ -3,7 +3,8 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::arch::machine_check::{
-    Action, BankStatus, Banks, MachineCheckEvent, Severity, action, are_broadcast, meet, physical_address,
+    Action, BankStatus, Banks, MACHINE_CHECKS, MachineCheckEvent, Severity, action, are_broadcast, meet,
+    physical_address,
 };
 use crate::arch::{Frame as TrapFrame, Origin, TrapFrame as _};
 use crate::clock;
@@ -36,7 +37,7 @@ static CLAIM: AtomicBool = AtomicBool::new(false);
 pub(in crate::entry) fn handle(block: Cpu, frame: &mut TrapFrame) -> Outcome {
     // Without banks there is nothing that could say that all is well.
     let Some(banks) = Banks::of_this_cpu() else { return Outcome::Lockdown };
-    let state = block.kernel().machine_check();
+    let state = MACHINE_CHECKS.of(block);
     let (recovery, global) = (banks.have_recovery(), banks.global_status());
     let (worst, event) = banks
         .events()
@@ -89,9 +90,9 @@ fn deadline() -> impl Fn() -> bool {
 
 /// Meets all CPUs that are online.
 fn come_together(block: Cpu) -> bool {
-    let online = cpu::all().iter().filter(|other| other.kernel().remote().is_online());
-    let counts = online.map(|other| &other.kernel().machine_check().entered);
-    meet(&block.kernel().machine_check().entered, counts, deadline())
+    let online = cpu::all().iter().filter(|other| other.is_online());
+    let counts = online.map(|other| &MACHINE_CHECKS.of(other).entered);
+    meet(&MACHINE_CHECKS.of(block).entered, counts, deadline())
 }
 
 fn wait_for_claim(over: impl Fn() -> bool) -> bool {

@@ -2,7 +2,9 @@
 
 use core::cell::Cell;
 
-use crate::cpu::{self, ThisCpu};
+use crate::cpu::{self, IPI_TARGET, ThisCpu};
+use crate::memory::LOADED_ROOT;
+use crate::sched::per_cpu::{AUDIT, COUNTS, REQUESTS, RUN_QUEUE};
 use crate::thread::roaming::is_anybody_roaming;
 
 /// How many CPUs are looked at.
@@ -11,12 +13,19 @@ const MOST_LOOKED_AT: usize = 8;
 const THREADS_LOOKED_AT: usize = 8;
 
 /// What a CPU remembers from one look to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Audit {
     /// How often in a row a thread waited here while a CPU where it may run slept.
     in_a_row: Cell<u64>,
     /// Where the next look begins.
     next: Cell<usize>,
+}
+
+impl Audit {
+    /// Nothing was seen yet.
+    pub(in crate::sched) const fn new() -> Self {
+        Self { in_a_row: Cell::new(0), next: Cell::new(0) }
+    }
 }
 
 /// A slice has ended here: if threads that may run elsewhere wait, looks whether one of the next CPUs sleeps and has nothing
@@ -28,21 +37,24 @@ pub fn audit(cpu: &ThisCpu) {
         return;
     }
     let all = cpu::all();
-    let state = &cpu.local().audit;
+    let state = AUDIT.of(cpu);
     let first = state.next.get();
     state.next.set((first + MOST_LOOKED_AT) % all.len().max(1));
     let sleeps = (0..all.len().min(MOST_LOOKED_AT)).any(|step| {
         let other = all[(first + step) % all.len()];
-        let remote = other.kernel().remote();
-        let nothing_comes = || remote.has_no_arrivals() && remote.pending().is_empty();
+        let nothing_comes = || REQUESTS.of(other).has_no_arrivals() && IPI_TARGET.of(other).pending.is_empty();
         let wanted = || {
             let may_go =
                 |thread: &crate::thread::Thread| thread.attention().roams() && thread.may_run_on(other.index());
-            cpu.local().run_queue.has_one(THREADS_LOOKED_AT, may_go)
+            RUN_QUEUE.of(cpu).has_one(THREADS_LOOKED_AT, may_go)
         };
-        other.index() != cpu.index() && remote.is_online() && remote.is_idle() && nothing_comes() && wanted()
+        other.index() != cpu.index()
+            && other.is_online()
+            && LOADED_ROOT.of(other).is_idle()
+            && nothing_comes()
+            && wanted()
     });
     let in_a_row = if sleeps { state.in_a_row.get() + 1 } else { 0 };
     state.in_a_row.set(in_a_row);
-    cpu.kernel().remote().placement().note_waited_beside_idle(in_a_row);
+    COUNTS.of(cpu).note_waited_beside_idle(in_a_row);
 }

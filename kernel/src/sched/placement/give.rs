@@ -2,7 +2,9 @@
 
 use super::place::{claim_any, send};
 use crate::cpu::ThisCpu;
+use crate::ipi::{ERRANDS, GIVE};
 use crate::sched::Worker;
+use crate::sched::per_cpu::{COUNTS, REQUESTS, RUN_QUEUE};
 use crate::thread::Thread;
 use crate::thread::roaming::{board, is_idle};
 
@@ -13,28 +15,28 @@ const MOST_LOOKED_AT: usize = 64;
 /// that has waited longest. To look for it is work like any other that is done here for threads that are not urgent.
 #[cold]
 pub fn give(cpu: &ThisCpu) {
-    let remote = cpu.kernel().remote();
+    let requests = REQUESTS.of(cpu);
     let mut worker = Worker::new(cpu);
     if worker.floor() != Some(0) {
         // Later: no other asker comes in between.
-        remote.ask_to_give();
+        ERRANDS.of(cpu).ask(GIVE);
         return;
     }
     worker.spend(0);
-    let Some(asker) = remote.placement().take_asker() else { return };
+    let Some(asker) = requests.take_asker() else { return };
     // With no thread here either, the next choice takes one; for what is left, an idle CPU was looked for when it came.
     if cpu.current().is_none() || !is_idle(asker) {
         return;
     }
     let mut any_roams = false;
-    let found = cpu.local().run_queue.take_one(MOST_LOOKED_AT, |thread| {
+    let found = RUN_QUEUE.of(cpu).take_one(MOST_LOOKED_AT, |thread| {
         let roams = thread.attention().roams();
         any_roams |= roams;
         roams && thread.may_run_on(asker)
     });
     match found {
         Some(thread) => {
-            remote.placement().count_given();
+            COUNTS.of(cpu).count_given();
             send(cpu, thread, asker);
         }
         None if !any_roams => board().has_no_surplus(cpu.index()),
@@ -45,15 +47,15 @@ pub fn give(cpu: &ThisCpu) {
 /// A thread of this CPU may be allowed to leave since a moment ago: if it is ready, it goes where nothing runs, or can be asked
 /// for.
 pub fn let_leave(cpu: &ThisCpu, thread: &Thread) {
-    if !thread.attention().roams() || !cpu.local().run_queue.has(thread) {
+    if !thread.attention().roams() || !RUN_QUEUE.of(cpu).has(thread) {
         return;
     }
     let here = cpu.index();
     board().has_surplus(here);
     let Some(target) = claim_any(here, |other| thread.may_run_on(other)) else { return };
-    match cpu.local().run_queue.remove(thread) {
+    match RUN_QUEUE.of(cpu).remove(thread) {
         Some(thread) => {
-            cpu.kernel().remote().placement().count_placed();
+            COUNTS.of(cpu).count_placed();
             send(cpu, thread, target);
         }
         None => board().disclaim(target),

@@ -6,7 +6,8 @@ use percpu::CpuIndex;
 use smp::ipi::Kind;
 
 use crate::cpu::{self, ThisCpu};
-use crate::ipi::poke;
+use crate::ipi::{ERRANDS, GIVE, poke};
+use crate::sched::per_cpu::{COUNTS, REQUESTS, RUN_QUEUE};
 use crate::sched::ready::hand_over_elsewhere;
 use crate::sched::registered::thread_gone;
 use crate::sched::suspend::park;
@@ -17,7 +18,7 @@ use gatehouse_core::sched::placement::{Situation, choose};
 
 /// Whether a thread that becomes ready here could run at once.
 fn is_free(cpu: &ThisCpu) -> bool {
-    cpu.current().is_none() && cpu.local().run_queue.is_empty()
+    cpu.current().is_none() && RUN_QUEUE.of(cpu).is_empty()
 }
 
 /// Makes a thread ready that is on no CPU and in no list, and that is not bound to its CPU: here, or on another CPU.
@@ -34,7 +35,7 @@ pub fn place(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     });
     if target != here {
         if claimed {
-            cpu.kernel().remote().placement().count_placed();
+            COUNTS.of(cpu).count_placed();
         }
         hand_over_elsewhere(cpu, thread);
         return Next::Stay;
@@ -55,7 +56,7 @@ pub fn leave_or_stay(cpu: &ThisCpu, thread: Arc<Thread>) {
         return;
     }
     let _stays = leave_or(cpu, thread, |cpu, thread| {
-        cpu.local().run_queue.push(thread);
+        RUN_QUEUE.of(cpu).push(thread);
         Next::Stay
     });
 }
@@ -76,7 +77,7 @@ fn leave_or(cpu: &ThisCpu, thread: Arc<Thread>, stay: impl FnOnce(&ThisCpu, Arc<
     if found.is_none() {
         return stay(cpu, thread);
     }
-    cpu.kernel().remote().placement().count_placed();
+    COUNTS.of(cpu).count_placed();
     hand_over_elsewhere(cpu, thread);
     Next::Stay
 }
@@ -98,12 +99,12 @@ pub fn look_for_work(cpu: &ThisCpu) {
     let here = cpu.index();
     let mut asked = None;
     board().became_idle(here, |other| {
-        asked = cpu::by_index(other).filter(|block| block.kernel().remote().placement().ask(here));
+        asked = cpu::by_index(other).filter(|asked| REQUESTS.of(*asked).ask(here));
         asked.is_some()
     });
     if let Some(block) = asked {
-        cpu.kernel().remote().placement().count_asked();
-        block.kernel().remote().ask_to_give();
+        COUNTS.of(cpu).count_asked();
+        ERRANDS.of(block).ask(GIVE);
         poke(cpu, block, Kind::Reschedule);
     }
 }

@@ -25,6 +25,7 @@ unsafe impl Sync for Worker {}
 // SAFETY: the tag is a cell that nothing else sets; the tests change the priority of workers in no queue only.
 unsafe impl Runnable for Worker {
     type Adapter = WorkerAdapter;
+    const ADAPTER: WorkerAdapter = WorkerAdapter::NEW;
 
     fn priority(&self) -> u8 {
         self.priority.get()

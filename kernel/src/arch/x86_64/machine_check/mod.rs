@@ -19,5 +19,5 @@ mod status;
 pub use banks::{Banks, are_broadcast, initialise};
 pub use rendezvous::meet;
 pub use severity::{Action, POLICY, PolicyRow, Severity, action};
-pub use state::{MachineCheckEvent, MachineCheckState};
+pub use state::{MACHINE_CHECKS, MachineCheckEvent};
 pub use status::{BankStatus, GlobalStatus, physical_address};

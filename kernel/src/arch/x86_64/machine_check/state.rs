@@ -3,6 +3,8 @@
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use percpu::{CpuShared, per_cpu};
+
 use super::severity::Severity;
 use super::status::{BankStatus, GlobalStatus};
 
@@ -31,8 +33,13 @@ impl fmt::Display for MachineCheckEvent {
     }
 }
 
+per_cpu! {
+    /// What this CPU remembers of its machine checks.
+    pub zeroed static MACHINE_CHECKS: CpuShared<MachineCheckState> = MachineCheckState::new();
+}
+
 /// Counters and the last event. Only the owning CPU writes, in its handler, which nothing interrupts that writes too.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MachineCheckState {
     /// Machine checks that this CPU has entered, for the meeting of all CPUs.
     pub entered: AtomicU64,
@@ -49,6 +56,20 @@ fn increment(counter: &AtomicU64) {
 }
 
 impl MachineCheckState {
+    /// Of none.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            entered: AtomicU64::new(0),
+            corrected: AtomicU64::new(0),
+            deferred: AtomicU64::new(0),
+            contained: AtomicU64::new(0),
+            missed_meetings: AtomicU64::new(0),
+            last: [const { AtomicU64::new(0) }; 5],
+            to_be_told: AtomicBool::new(false),
+        }
+    }
+
     /// Counts what a bank held.
     pub fn count(&self, severity: Severity) {
         match severity {
@@ -118,7 +139,7 @@ mod tests {
 
     #[test]
     fn events_are_counted_and_the_last_is_kept() {
-        let state = MachineCheckState::default();
+        let state = MachineCheckState::new();
         assert_eq!(state.last(), None);
         let event =
             MachineCheckEvent { bank: 2, status: 0xbd80_0000_0000_0134, address: 0x5000, misc: 0x8c, global: 7 };

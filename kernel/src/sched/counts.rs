@@ -1,17 +1,11 @@
-//! What a CPU shows others of how threads are placed, and what they ask of it.
+//! What a CPU counts of its scheduling, for others to read.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use percpu::CpuIndex;
-
-/// Nobody asks.
-const NOBODY: u32 = u32::MAX;
-
-/// One CPU's part in placing threads.
+/// One CPU's counts. Only it writes.
 #[derive(Debug)]
-pub struct Placement {
-    /// The CPU that asks for a thread.
-    asker: AtomicU32,
+pub struct Counts {
+    switches: AtomicU64,
     placed: AtomicU64,
     given: AtomicU64,
     asked: AtomicU64,
@@ -19,14 +13,16 @@ pub struct Placement {
 }
 
 /// Counts by one, on the only CPU that writes.
+#[inline(always)]
 fn count(counter: &AtomicU64) {
     counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
-impl Placement {
+impl Counts {
+    /// Nothing was counted.
     pub(super) const fn new() -> Self {
         Self {
-            asker: AtomicU32::new(NOBODY),
+            switches: AtomicU64::new(0),
             placed: AtomicU64::new(0),
             given: AtomicU64::new(0),
             asked: AtomicU64::new(0),
@@ -34,15 +30,16 @@ impl Placement {
         }
     }
 
-    /// Asks this CPU for a thread, on behalf of another one; `false` if a third asks already.
-    pub fn ask(&self, asker: CpuIndex) -> bool {
-        self.asker.compare_exchange(NOBODY, asker.get(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    /// Counts a switch to a thread. Only on the owning CPU.
+    #[inline(always)]
+    pub fn count_switch(&self) {
+        count(&self.switches);
     }
 
-    /// Who asks. Only on the owning CPU.
-    pub fn take_asker(&self) -> Option<CpuIndex> {
-        let asker = self.asker.swap(NOBODY, Ordering::AcqRel);
-        (asker != NOBODY).then(|| CpuIndex::new(asker))
+    /// Switches to threads so far.
+    #[must_use]
+    pub fn switches(&self) -> u64 {
+        self.switches.load(Ordering::Relaxed)
     }
 
     /// Counts a thread that this CPU sent to an idle one. Only on the owning CPU.
@@ -94,22 +91,21 @@ impl Placement {
 
 #[cfg(test)]
 mod tests {
-    use super::Placement;
-    use percpu::CpuIndex;
-
-    #[test]
-    fn one_asks_at_a_time() {
-        let placement = Placement::new();
-        assert_eq!(placement.take_asker(), None);
-        assert!(placement.ask(CpuIndex::BOOT) && !placement.ask(CpuIndex::new(2)) && !placement.ask(CpuIndex::BOOT));
-        assert_eq!(placement.take_asker(), Some(CpuIndex::BOOT));
-        assert!(placement.take_asker().is_none() && placement.ask(CpuIndex::new(2)));
-    }
+    use super::Counts;
 
     #[test]
     fn the_longest_row_is_kept() {
-        let placement = Placement::new();
-        [1, 2, 0, 1].into_iter().for_each(|in_a_row| placement.note_waited_beside_idle(in_a_row));
-        assert_eq!(placement.waited_beside_idle(), 2);
+        let counts = Counts::new();
+        [1, 2, 0, 1].into_iter().for_each(|in_a_row| counts.note_waited_beside_idle(in_a_row));
+        assert_eq!(counts.waited_beside_idle(), 2);
+    }
+
+    #[test]
+    fn each_is_counted_for_itself() {
+        let counts = Counts::new();
+        (0..3).for_each(|_| counts.count_switch());
+        (0..2).for_each(|_| counts.count_given());
+        counts.count_placed();
+        assert_eq!((counts.switches(), counts.given(), counts.placed(), counts.asked()), (3, 2, 1, 0));
     }
 }
