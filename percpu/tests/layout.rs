@@ -2,6 +2,8 @@
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use percpu::host::new_cpu;
 use percpu::{Area, CpuIndex, EntryTop, IST_LINK_BYTES, IstSlot, ProcessorBlock, Stack, USER_CODE, USER_DATA, offsets};
 
@@ -52,7 +54,7 @@ fn the_task_state_is_where_the_descriptor_wants_it() {
     assert_eq!(core::ptr::from_ref(block.block()) as u64 % 64, 0);
     let segments = block.segments_address().wrapping_sub(core::ptr::from_ref(block.block()) as u64);
     assert!(
-        segments < size_of::<ProcessorBlock>() as u64 && segments % 8 == 0,
+        segments < size_of::<ProcessorBlock>() as u64 && segments.is_multiple_of(8),
         "the GDT is at {segments:#x} of the block"
     );
 }
@@ -188,10 +190,11 @@ fn handlers_on_stacks_of_their_own_are_counted() {
 
 #[test]
 fn locks_are_told_from_where_the_cpu_notes_them() {
-    let block = block();
+    let block = cpu();
     assert_eq!(block.locks_held(), 0);
+    let start = core::ptr::from_ref(block.block()).cast::<u8>();
     // SAFETY: the word is an atomic of the block's, at an offset that assembly uses.
-    let word = unsafe { core::ptr::from_ref(block).cast::<u8>().add(offsets::LOCKS_HELD).cast::<AtomicU32>().as_ref() };
+    let word = unsafe { start.add(offsets::LOCKS_HELD).cast::<AtomicU32>().as_ref() };
     word.expect("the block is not at 0").store(0x8000_0001, Ordering::Relaxed);
     assert_eq!(block.locks_held(), 0x8000_0001);
 }

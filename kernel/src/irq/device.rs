@@ -60,7 +60,7 @@ pub fn device(cpu: &ThisCpu, vector: u64) -> Next {
 /// Nobody asked for it, so nobody can be told to stop it.
 #[cold]
 fn unexpected(cpu: &ThisCpu, vector: u64) {
-    let count = UNEXPECTED.of(cpu).load(Ordering::Relaxed) + 1;
+    let count = UNEXPECTED.of(cpu).load(Ordering::Relaxed).wrapping_add(1);
     UNEXPECTED.of(cpu).store(count, Ordering::Relaxed);
     let mut rate = UNEXPECTED_RATE.of(cpu).get();
     let storm = rate.count(clock::nanoseconds_since_start);

@@ -19,7 +19,7 @@ pub const FOR_EQUALS: u32 = 256;
 pub const MOST_AT_ONCE: usize = 32;
 
 /// What one CPU may still do for others in this period. Moments are in clock ticks.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Allowance {
     /// When the period is over; 0 when none has begun.
     end: Cell<u64>,
