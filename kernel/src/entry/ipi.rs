@@ -13,9 +13,9 @@ use crate::time;
 /// What a change of the run queue comes with.
 const RESCHEDULE: Kinds = Kinds::of(&[Kind::Reschedule]);
 /// What a call of another CPU comes with.
-const CALLS: Kinds = Kinds::of(&[Kind::CallFunction, Kind::TlbShootdown, Kind::Ping]);
+pub const CALLS: Kinds = Kinds::of(&[Kind::CallFunction, Kind::TlbShootdown, Kind::Ping]);
 
-/// This CPU's timer, the short way: tells whether all is done. Ends the interrupt.
+/// This CPU's timer, the fast path: tells whether all is done. Ends the interrupt.
 #[inline(always)]
 pub fn timer_with_nothing_due(cpu: &ThisCpu) -> bool {
     cpu.apic().end_of_interrupt();

@@ -31,7 +31,7 @@ pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
     Some(next)
 }
 
-/// [`arrived`] by the short way: an edge that the driver is waiting for, who is more urgent than the thread that runs, and belongs
+/// [`arrived`] by the fast path: an edge that the driver is waiting for, who is more urgent than the thread that runs, and belongs
 /// to this CPU. Answers the frame to return through. Looks first, and changes nothing until all of that is certain.
 ///
 /// # Safety

@@ -76,7 +76,7 @@ fn unexpected(cpu: &ThisCpu, vector: u64) {
     }
 }
 
-/// [`device`] by the short way: the driver waits on this CPU and runs instead of the thread that was interrupted. Answers the
+/// [`device`] by the fast path: the driver waits on this CPU and runs instead of the thread that was interrupted. Answers the
 /// frame to return through.
 ///
 /// # Safety

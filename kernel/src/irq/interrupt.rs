@@ -233,7 +233,7 @@ impl Interrupt {
         let mut driver = try_lock_briefly(&self.driver)?;
         let driver = driver.as_mut()?;
         let (mut line_state, mut rate) = (driver.line_state, driver.rate);
-        // Whether there is a storm is for the long way, which counts this interrupt itself.
+        // Whether there is a storm is for the slow path, which counts this interrupt itself.
         if !rate.count_within() || line_state.arrived() != (Reaction { signal: true, mask: None }) {
             return None;
         }

@@ -349,7 +349,7 @@ impl crate::arch::TrapFrame for TrapFrame {
 
     #[inline(always)]
     fn take_message(&mut self, tag: MessageTag, badge: u64, sender: &Self) {
-        // Word by word: the short way has few registers.
+        // Word by word: the fast path has few registers.
         self.general.rdx = sender.general.rdx;
         self.general.r10 = sender.general.r10;
         self.general.r8 = sender.general.r8;

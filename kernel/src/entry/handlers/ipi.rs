@@ -24,8 +24,8 @@ impl Default for Wanted {
 }
 
 impl Row for Ipi {
-    /// A call that takes longer, and what was wanted.
-    type Found = (CallRequest<'static>, Kinds);
+    /// A call that takes longer.
+    type Found = CallRequest<'static>;
     type Taken = Wanted;
     const COUNTER: Option<usize> = Some(vectors::IPI as usize);
 
@@ -38,7 +38,7 @@ impl Row for Ipi {
     fn fast(cpu: &ThisCpu, _number: TrapNumber, _frame: &mut Frame) -> Fast<Self> {
         match ipi::ipi_of_calls(cpu) {
             (_, Waiting::Nothing) => Fast::DoneForOthers,
-            (kinds, Waiting::One(request)) => Fast::Otherwise((request, kinds)),
+            (_, Waiting::One(request)) => Fast::Otherwise(request),
             (kinds, Waiting::More) => Fast::Rest(Wanted(kinds)),
         }
     }
@@ -48,10 +48,10 @@ impl Row for Ipi {
         cpu: &ThisCpu,
         _number: TrapNumber,
         _frame: &mut Frame,
-        (request, kinds): Self::Found,
+        request: CallRequest<'static>,
     ) -> Result<Next, Wanted> {
         answer_call(cpu, request);
-        Err(Wanted(kinds))
+        Err(Wanted(ipi::CALLS))
     }
 
     #[inline(always)]
