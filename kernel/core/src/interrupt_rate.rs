@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_way_counts_the_same_and_leaves_the_last_of_a_batch() {
+    fn the_fast_path_counts_the_same_and_leaves_the_last_of_a_batch() {
         let (mut short, mut long) = (Rate::new(0), Rate::new(0));
         for number in 1..=3 * BATCH {
             let is_within = short.count_within();

@@ -48,7 +48,7 @@ impl Mailbox {
         if self.more.is_empty() { ran } else { ran + self.answer_more(&outbox, &mut run) }
     }
 
-    /// The short way of an interrupt that has just taken its [`PendingSet`](crate::ipi::PendingSet): the request of one of the
+    /// The fast path of an interrupt that has just taken its [`PendingSet`](crate::ipi::PendingSet): the request of one of the
     /// first 64 CPUs, which `run` carries out, or refuses and does nothing. `false`: there is more to do, by
     /// [`Self::answer_rest`].
     #[inline(always)]
@@ -238,9 +238,9 @@ mod loom_tests {
         });
     }
 
-    /// The short way and the rest are the same as one answer, whoever refuses, and take-backs or not.
+    /// The fast path and the rest are the same as one answer, whoever refuses, and take-backs or not.
     #[test]
-    fn the_short_way_and_the_rest_carry_out_each_request_once() {
+    fn the_fast_path_and_the_rest_carry_out_each_request_once() {
         for refuses in [false, true] {
             loom::model(move || {
                 let mailbox = Arc::new(Mailbox::new(2));

@@ -232,7 +232,7 @@ impl Machine {
             Step::FastSend => {
                 let taken = self.queues.lone.take().inspect(|receiver| receiver.leave());
                 let alone = if let [alone] = *self.model.receivers { Some(alone) } else { None };
-                // One that others have waited with may still be in the list: then this goes the long way.
+                // One that others have waited with may still be in the list: then this takes the slow path.
                 if taken.is_some() {
                     self.expect(taken, alone);
                 }
