@@ -1,10 +1,10 @@
-//! Why a CPU was poked: the kinds of inter-processor interrupts that wait for it.
+//! Why a CPU was kicked: the kinds of inter-processor interrupts that wait for it.
 
 use core::fmt;
 
 use crate::atomic::{AtomicU32, Ordering};
 
-/// Why a CPU is poked. All kinds share one interrupt vector, or the NMI.
+/// Why a CPU is kicked. All kinds share one interrupt vector, or the NMI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {

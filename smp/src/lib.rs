@@ -1,4 +1,4 @@
-//! CPUs of an x86-64 machine: who they are, how they start, how they are poked.
+//! CPUs of an x86-64 machine: who they are, how they start, how they are kicked.
 //!
 //! Usable by any kernel: nothing here knows one. The kernel gives memory, a [`Clock`] and its entry function.
 //!
@@ -32,7 +32,7 @@
 //!
 //! # Afterwards
 //!
-//! [`ipi::PendingSet`] says why a CPU was poked, [`call`] runs something on other CPUs and waits for it, [`tlb`]
+//! [`ipi::PendingSet`] says why a CPU was kicked, [`call`] runs something on other CPUs and waits for it, [`tlb`]
 //! is the most frequent such thing, [`IoApic`](io_apic::IoApic) brings device interrupts.
 #![cfg_attr(not(test), no_std)]
 

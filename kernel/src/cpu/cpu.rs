@@ -7,22 +7,22 @@ use percpu::{ApicId, Area, CpuShared, ProcessorBlock, per_cpu};
 use smp::ipi::PendingSet;
 
 per_cpu! {
-    /// How this CPU is poked; its id is set before it runs.
+    /// How this CPU is kicked; its id is set before it runs.
     pub static IPI_TARGET: CpuShared<IpiTarget> = IpiTarget::new(ApicId::new(0));
     static ONLINE: CpuShared<Online> = Online { is_online: AtomicBool::new(false), nanoseconds: AtomicU64::new(0) };
 }
 
-/// What another CPU needs to poke one, on one cache line.
+/// What another CPU needs to kick one, on one cache line.
 #[derive(Debug)]
 pub struct IpiTarget {
-    /// Why it was poked.
+    /// Why it was kicked.
     pub pending: PendingSet,
     /// Where the interrupt goes.
     pub apic_id: ApicId,
 }
 
 impl IpiTarget {
-    /// Of a CPU with this id that nobody has poked.
+    /// Of a CPU with this id that nobody has kicked.
     pub(super) const fn new(apic_id: ApicId) -> Self {
         Self { pending: PendingSet::new(), apic_id }
     }

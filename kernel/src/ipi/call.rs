@@ -11,8 +11,8 @@ use smp::ipi::Kind;
 use smp::tlb::Flush;
 
 use super::errands::{ERRANDS, FLUSH};
+use super::kick::kick;
 use super::ping::note_ping;
-use super::poke::poke;
 use crate::clock::clock;
 use crate::console;
 use crate::cpu::{self, Cpu, LastEntry, ThisCpu};
@@ -134,7 +134,7 @@ impl Kick for Others {
 
     #[inline(always)]
     fn kick(&self, target: Cpu) {
-        poke(&self.cpu, target, self.kind);
+        kick(&self.cpu, target, self.kind);
     }
 }
 
@@ -189,7 +189,7 @@ fn flush_later(cpu: &ThisCpu, error: &CallError<'_, Operation>, what: &str) {
         if ERRANDS.of(block).ask(FLUSH) {
             OWING.fetch_add(1, Ordering::Relaxed);
         }
-        poke(cpu, block, Kind::Reschedule);
+        kick(cpu, block, Kind::Reschedule);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a CPU is asked to do when it is poked to choose anew.
+//! What a CPU is asked to do when it is kicked to choose anew.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,7 +27,7 @@ impl Errands {
         Self(AtomicU64::new(0))
     }
 
-    /// Asks for something; the caller pokes the CPU afterwards. Answers whether nobody had asked before.
+    /// Asks for something; the caller kicks the CPU afterwards. Answers whether nobody had asked before.
     pub fn ask(&self, errand: u64) -> bool {
         self.0.fetch_or(errand, Ordering::SeqCst) & errand == 0
     }

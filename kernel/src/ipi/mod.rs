@@ -6,8 +6,8 @@
 
 mod call;
 mod errands;
+mod kick;
 mod ping;
-mod poke;
 mod shootdown;
 
 pub use call::{
@@ -15,6 +15,6 @@ pub use call::{
     call, call_or_report, flush_owed, limit, prepare_cpu, set_limit,
 };
 pub use errands::{ATTEND, ERRANDS, Errands, FLUSH, GIVE, REAP};
+pub use kick::kick;
 pub use ping::{Ping, ping, ping_all};
-pub use poke::poke;
 pub use shootdown::{flush_kernel_pages, flush_program, flush_program_page, flush_program_range, keep_back};

@@ -22,7 +22,7 @@ use crate::arch::{Arch, ArchTrap as _, KernelInterrupt};
 use crate::clock::moment_after;
 use crate::console;
 use crate::cpu::{self, Cpu, LastEntry, ThisCpu};
-use crate::ipi::poke;
+use crate::ipi::kick;
 use crate::sched::Next;
 use crate::time::{Action, Timer};
 
@@ -86,7 +86,7 @@ fn look(cpu: &ThisCpu, limit: u64) -> Next {
         let mut watched = watchdog.watched.get();
         match watched.look(interrupts(target)) {
             Finding::Well => {}
-            Finding::Ask => poke(cpu, target, Kind::Ping),
+            Finding::Ask => kick(cpu, target, Kind::Ping),
             Finding::Suspect => watched.suspected(ask(cpu, target, limit)),
             Finding::Recovered => {
                 console::line(format_args!("watchdog: CPU {} takes interrupts again", target.index()));

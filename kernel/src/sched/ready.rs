@@ -12,7 +12,7 @@ use super::suspend::{attend_others, park};
 use super::work::note_work;
 use super::{Next, detach_current, reap, run_now};
 use crate::cpu::{self, ThisCpu};
-use crate::ipi::{self, ATTEND, ERRANDS, FLUSH, GIVE, REAP, poke};
+use crate::ipi::{self, ATTEND, ERRANDS, FLUSH, GIVE, REAP, kick};
 use crate::thread::Thread;
 
 /// Makes a thread ready on this CPU, to which it belongs.
@@ -45,7 +45,7 @@ pub fn hand_over(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 pub fn hand_over_elsewhere(cpu: &ThisCpu, thread: Arc<Thread>) {
     let Some(block) = cpu::by_index(thread.cpu()) else { unreachable!("threads belong to CPUs that are online") };
     REQUESTS.of(block).put(thread);
-    poke(cpu, block, Kind::Reschedule);
+    kick(cpu, block, Kind::Reschedule);
 }
 
 /// Wakes a thread that waited, on the CPU where it ran last: if it is in that CPU's timer list besides, only that CPU may

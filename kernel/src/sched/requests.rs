@@ -34,7 +34,7 @@ impl Requests {
         }
     }
 
-    /// Hands a thread to this CPU; the caller pokes it afterwards.
+    /// Hands a thread to this CPU; the caller kicks it afterwards.
     pub fn put(&self, thread: Arc<Thread>) {
         self.inbox.put(thread);
     }

@@ -17,7 +17,7 @@ use super::registered::thread_gone;
 use super::work::Worker;
 use super::{Next, detach_current, start};
 use crate::cpu::{self, ThisCpu};
-use crate::ipi::poke;
+use crate::ipi::kick;
 use crate::ipi::{ATTEND, ERRANDS};
 use crate::thread::Thread;
 
@@ -86,7 +86,7 @@ fn ask_for_look_at(cpu: &ThisCpu, thread: &Arc<Thread>, priority: u8) {
     }
     ERRANDS.of(block).ask(ATTEND);
     if requests.is_interrupted_for(priority) {
-        poke(cpu, block, Kind::Reschedule);
+        kick(cpu, block, Kind::Reschedule);
     }
 }
 
@@ -102,7 +102,7 @@ pub fn attend_others(cpu: &ThisCpu) -> Next {
     }
     // The rest comes in the next interrupt.
     ERRANDS.of(cpu).ask(ATTEND);
-    poke(cpu, cpu.cpu(), Kind::Reschedule);
+    kick(cpu, cpu.cpu(), Kind::Reschedule);
     next
 }
 
@@ -185,7 +185,7 @@ fn let_go_on(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     let (requests, priority) = (REQUESTS.of(block), thread.priority());
     requests.put(thread);
     if requests.is_interrupted_for(priority) {
-        poke(cpu, block, Kind::Reschedule);
+        kick(cpu, block, Kind::Reschedule);
     }
     Next::Stay
 }

@@ -16,7 +16,7 @@ use crate::arch::ticks;
 use crate::cpu::{self, ThisCpu};
 use crate::hardware_timer::arm;
 use crate::ipc::Notification;
-use crate::ipi::poke;
+use crate::ipi::kick;
 use crate::memory::fallible::{self, OutOfHeap};
 use crate::sched::REQUESTS;
 use crate::sched::{Next, Worker, own_priority};
@@ -138,7 +138,7 @@ impl Timer {
     /// Sets it to fire at a moment, in clock ticks, or soon if that has passed, for the running thread and at its priority. Answers
     /// whether it was set before, and does not fire for that any more.
     ///
-    /// From any CPU; another CPU is poked.
+    /// From any CPU; another CPU is kicked.
     pub fn set(self: &Arc<Self>, cpu: &ThisCpu, moment: u64) -> bool {
         self.priority.store(self.setter_priority(cpu), Ordering::Relaxed);
         let was_set = self.setting.replace(moment.min(OFF - 1));
@@ -153,7 +153,7 @@ impl Timer {
     /// Clears it. Answers whether it was set; it does not fire for that any more. `false` says that it has fired, or is
     /// about to.
     ///
-    /// From any CPU; no other is poked: the home meets the entry sooner or later and drops it.
+    /// From any CPU; no other is kicked: the home meets the entry sooner or later and drops it.
     pub fn cancel(self: &Arc<Self>, cpu: &ThisCpu) -> bool {
         let was_set = self.setting.replace(OFF);
         if was_set {
@@ -167,7 +167,7 @@ impl Timer {
     }
 
     /// Clears it for good, soon: nobody will use it any more, and neither the home's list nor its inbox shall keep it. It may be
-    /// there though it is not set: who cleared it did not poke the home.
+    /// there though it is not set: who cleared it did not kick the home.
     pub fn abandon(self: &Arc<Self>, cpu: &ThisCpu) {
         self.cancel(cpu);
         // The list and the inbox own it: who has the only reference need not tell anybody.
@@ -209,7 +209,7 @@ impl Timer {
             || CHANGED_TIMERS.of(home).put(priority, Arc::clone(self)),
             || {
                 if REQUESTS.of(home).is_interrupted_for(priority) {
-                    poke(cpu, home, Kind::Timer);
+                    kick(cpu, home, Kind::Timer);
                 }
             },
         );
@@ -268,5 +268,5 @@ pub fn changed_elsewhere(cpu: &ThisCpu) {
         timer.place(cpu);
     }
     // The rest comes in the next interrupt.
-    poke(cpu, cpu.cpu(), Kind::Timer);
+    kick(cpu, cpu.cpu(), Kind::Timer);
 }

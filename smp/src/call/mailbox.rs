@@ -35,7 +35,7 @@ impl Mailbox {
     }
 
     /// Carries out what waits, the lowest CPU first, and tells how many requests that were. Called by the CPU that the
-    /// mailbox belongs to, when it was poked and while it waits for a call of its own. `outbox` finds a CPU's outbox.
+    /// mailbox belongs to, when it was kicked and while it waits for a call of its own. `outbox` finds a CPU's outbox.
     ///
     /// An operation does not make a call itself.
     #[inline]

@@ -7,7 +7,7 @@
 //!  wanted.swap(moment)            what is wanted      told.swap(false)
 //!  told.swap(true): was it false?                     wanted.load()
 //!    then: into the home's inbox                        put the entry where it belongs
-//!  poke the home, if it must look earlier than it will
+//!  kick the home, if it must look earlier than it will
 //!                                                     an entry is due at `key`:
 //!                                                       wanted: key → OFF (compare-exchange)?
 //!                                                       then fire; else go by what is wanted now
@@ -56,19 +56,19 @@ impl Setting {
         self.wanted.load(Ordering::Acquire)
     }
 
-    /// To be called after a change on a CPU that is not the home: `put` puts the timer into the home's inbox, `poke` makes
-    /// the home look there. Without hurry the home is not poked, and hears of the change when it looks for another reason.
+    /// To be called after a change on a CPU that is not the home: `put` puts the timer into the home's inbox, `kick` makes
+    /// the home look there. Without hurry the home is not kicked, and hears of the change when it looks for another reason.
     #[inline]
-    pub fn tell_home(&self, hurry: bool, put: impl FnOnce(), poke: impl FnOnce()) {
+    pub fn tell_home(&self, hurry: bool, put: impl FnOnce(), kick: impl FnOnce()) {
         let mut hurry = hurry;
         if !self.told.swap(true, Ordering::AcqRel) {
             put();
-            // Somebody may have set it since, found it told, and poked before it was in the inbox. A read-modify-write, so
-            // that such a setting is either seen here or comes after, and then its poke comes after the inbox was filled.
+            // Somebody may have set it since, found it told, and kicked before it was in the inbox. A read-modify-write, so
+            // that such a setting is either seen here or comes after, and then its kick comes after the inbox was filled.
             hurry = hurry || self.wanted.fetch_or(0, Ordering::AcqRel) != OFF;
         }
         if hurry {
-            poke();
+            kick();
         }
     }
 
@@ -105,7 +105,7 @@ mod loom_tests {
     struct Timer {
         setting: Setting,
         inbox: AtomicUsize,
-        pokes: AtomicUsize,
+        kicks: AtomicUsize,
     }
 
     impl Timer {
@@ -115,7 +115,7 @@ mod loom_tests {
             let count = |counter: &AtomicUsize| {
                 counter.fetch_add(1, Ordering::AcqRel);
             };
-            self.setting.tell_home(moment != OFF, || count(&self.inbox), || count(&self.pokes));
+            self.setting.tell_home(moment != OFF, || count(&self.inbox), || count(&self.kicks));
             was_set
         }
     }
@@ -129,7 +129,7 @@ mod loom_tests {
     impl Home {
         /// Takes the interrupts: without one it does not look into the inbox.
         fn look(&mut self, timer: &Timer) {
-            while timer.pokes.swap(0, Ordering::AcqRel) > 0 {
+            while timer.kicks.swap(0, Ordering::AcqRel) > 0 {
                 if timer.inbox.swap(0, Ordering::AcqRel) > 0 {
                     timer.setting.heard();
                     self.place(timer);
@@ -227,10 +227,10 @@ mod tests {
     #[test]
     fn the_home_is_told_once_until_it_has_heard_and_poked_if_there_is_hurry() {
         let setting = Setting::new();
-        let (puts, pokes) = (Cell::new(0), Cell::new(0));
+        let (puts, kicks) = (Cell::new(0), Cell::new(0));
         let tell = |hurry| {
-            setting.tell_home(hurry, || puts.set(puts.get() + 1), || pokes.set(pokes.get() + 1));
-            (puts.get(), pokes.get())
+            setting.tell_home(hurry, || puts.set(puts.get() + 1), || kicks.set(kicks.get() + 1));
+            (puts.get(), kicks.get())
         };
         assert_eq!(tell(false), (1, 0), "it is not set, and there is no hurry");
         assert_eq!(tell(true), (1, 1), "it is in the inbox already");

@@ -9,7 +9,7 @@ use crate::cpu::{Cpu, IPI_TARGET, ThisCpu};
 
 /// Tells `target` why it is wanted, by an interrupt unless one is under way already.
 #[inline]
-pub fn poke(cpu: &ThisCpu, target: Cpu, kind: Kind) {
+pub fn kick(cpu: &ThisCpu, target: Cpu, kind: Kind) {
     let way = IPI_TARGET.of(target);
     if !way.pending.post(kind) {
         return;
