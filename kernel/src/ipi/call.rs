@@ -10,8 +10,8 @@ use smp::call::{CallError, Kick, Port, Request, TimeLimit, Waiting};
 use smp::ipi::Kind;
 use smp::tlb::Flush;
 
-use super::errands::{ERRANDS, FLUSH};
 use super::kick::kick;
+use super::pending_work::{FLUSH, PENDING_WORK};
 use super::ping::note_ping;
 use crate::clock::clock;
 use crate::console;
@@ -186,7 +186,7 @@ fn flush_later(cpu: &ThisCpu, error: &CallError<'_, Operation>, what: &str) {
     let none_was_asked = !matches!(error, CallError::Unanswered(_));
     let silent = |block: &Cpu| none_was_asked || error.cpus().any(|index| index == block.index());
     for block in all_others(cpu.index()).filter(silent) {
-        if ERRANDS.of(block).ask(FLUSH) {
+        if PENDING_WORK.of(block).ask(FLUSH) {
             OWING.fetch_add(1, Ordering::Relaxed);
         }
         kick(cpu, block, Kind::Reschedule);

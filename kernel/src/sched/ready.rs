@@ -12,7 +12,7 @@ use super::suspend::{attend_others, park};
 use super::work::note_work;
 use super::{Next, detach_current, reap, run_now};
 use crate::cpu::{self, ThisCpu};
-use crate::ipi::{self, ATTEND, ERRANDS, FLUSH, GIVE, REAP, kick};
+use crate::ipi::{self, ATTEND, FLUSH, GIVE, PENDING_WORK, REAP, kick};
 use crate::thread::Thread;
 
 /// Makes a thread ready on this CPU, to which it belongs.
@@ -107,23 +107,23 @@ fn arrived(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 pub fn drain_inbox(cpu: &ThisCpu) -> Next {
     let mut next = Next::Stay;
     REQUESTS.of(cpu).take_threads(|thread| next = next.and(arrived(cpu, thread)));
-    let errands = ERRANDS.of(cpu).take();
-    if errands != 0 {
-        next = next.and(run(cpu, errands));
+    let pending_work = PENDING_WORK.of(cpu).take();
+    if pending_work != 0 {
+        next = next.and(run(cpu, pending_work));
     }
     next
 }
 
 #[cold]
-fn run(cpu: &ThisCpu, errands: u64) -> Next {
-    if errands & FLUSH != 0 {
+fn run(cpu: &ThisCpu, pending_work: u64) -> Next {
+    if pending_work & FLUSH != 0 {
         ipi::flush_owed(cpu);
     }
-    let mut next = if errands & REAP != 0 { reap(cpu) } else { Next::Stay };
-    if errands & ATTEND != 0 {
+    let mut next = if pending_work & REAP != 0 { reap(cpu) } else { Next::Stay };
+    if pending_work & ATTEND != 0 {
         next = next.and(attend_others(cpu));
     }
-    if errands & GIVE != 0 {
+    if pending_work & GIVE != 0 {
         give(cpu);
     }
     next

@@ -11,7 +11,7 @@ use super::{Next, forget_current};
 use crate::clock;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
-use crate::ipi::{self, ERRANDS, REAP, kick};
+use crate::ipi::{self, PENDING_WORK, REAP, kick};
 use crate::memory::LOADED_ROOT;
 use crate::sync::assert_no_locks_held;
 use crate::thread::{Thread, ThreadList, ThreadTimerAdapter};
@@ -52,7 +52,7 @@ pub fn stop_threads_on(cpu: &ThisCpu, index: CpuIndex) {
     if index != cpu.index()
         && let Some(block) = cpu::by_index(index)
     {
-        ERRANDS.of(block).ask(REAP);
+        PENDING_WORK.of(block).ask(REAP);
         kick(cpu, block, Kind::Reschedule);
     }
 }

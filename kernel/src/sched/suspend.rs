@@ -18,7 +18,7 @@ use super::work::Worker;
 use super::{Next, detach_current, start};
 use crate::cpu::{self, ThisCpu};
 use crate::ipi::kick;
-use crate::ipi::{ATTEND, ERRANDS};
+use crate::ipi::{ATTEND, PENDING_WORK};
 use crate::thread::Thread;
 
 /// How far the thread is.
@@ -84,7 +84,7 @@ fn ask_for_look_at(cpu: &ThisCpu, thread: &Arc<Thread>, priority: u8) {
     if thread.look_request().ask() {
         requests.attended().put(priority, Arc::clone(thread));
     }
-    ERRANDS.of(block).ask(ATTEND);
+    PENDING_WORK.of(block).ask(ATTEND);
     if requests.is_interrupted_for(priority) {
         kick(cpu, block, Kind::Reschedule);
     }
@@ -101,7 +101,7 @@ pub fn attend_others(cpu: &ThisCpu) -> Next {
         next = next.and(look_for_others(cpu, &thread, priority));
     }
     // The rest comes in the next interrupt.
-    ERRANDS.of(cpu).ask(ATTEND);
+    PENDING_WORK.of(cpu).ask(ATTEND);
     kick(cpu, cpu.cpu(), Kind::Reschedule);
     next
 }

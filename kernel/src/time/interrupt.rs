@@ -6,7 +6,7 @@ use super::timer_list::Due;
 use crate::arch::ticks;
 use crate::cpu::ThisCpu;
 use crate::hardware_timer::{ARMED, arm, hardware_timer};
-use crate::ipi::{ATTEND, ERRANDS};
+use crate::ipi::{ATTEND, PENDING_WORK};
 use crate::sched::{self, Next, REQUESTS, RUN_QUEUE, SLICE_END, Worker};
 
 /// The timer's interrupt where no entry is due, and nobody is ready for whom a slice could end: arms the timer for what comes
@@ -81,7 +81,7 @@ fn complete_due(cpu: &ThisCpu, now: u64) -> Next {
 fn release(cpu: &ThisCpu) -> Next {
     TIMERS.of(cpu).release();
     REQUESTS.of(cpu).lower_floor();
-    ERRANDS.of(cpu).ask(ATTEND);
+    PENDING_WORK.of(cpu).ask(ATTEND);
     changed_elsewhere(cpu);
     sched::drain_inbox(cpu)
 }

@@ -343,7 +343,7 @@ impl Run<'_> {
                 let thread = *thread;
                 self.state.threads[thread].handler.is_none()
             }
-            Some(Step::Errands) => !self.state.cpus[self.cpu].reap,
+            Some(Step::PendingWork) => !self.state.cpus[self.cpu].reap,
             Some(Step::CancelAgain(_)) => self.state.ending.is_empty(),
             _ => false,
         }
@@ -386,7 +386,7 @@ impl Run<'_> {
             | Step::Unlock(_)
             | Step::Reap
             | Step::CancelAgain(_)
-            | Step::Errands
+            | Step::PendingWork
             | Step::Conclude
             | Step::Drain
             | Step::Ended

@@ -46,7 +46,7 @@ impl Run<'_> {
                     self.then(&[Step::CancelFrom(program, 0), Step::CancelAgain(program + 1)]);
                 }
             }
-            Step::Errands if core::mem::take(&mut self.me().reap) => self.then(&[Step::Reap]),
+            Step::PendingWork if core::mem::take(&mut self.me().reap) => self.then(&[Step::Reap]),
             Step::Conclude => self.conclude(),
             Step::Drain => self.drain(),
             Step::Ended => self.me().draining = false,
@@ -88,7 +88,7 @@ impl Run<'_> {
     pub(crate) fn enter_for_inbox(&mut self) {
         let threads = core::mem::take(&mut self.me().inbox);
         self.begin(&[]);
-        self.then(&[Step::Errands]);
+        self.then(&[Step::PendingWork]);
         for thread in threads.into_iter().rev() {
             self.then(&[Step::MadeReady(thread)]);
         }

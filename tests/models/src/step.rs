@@ -175,7 +175,7 @@ pub enum Step {
     /// All programs that end are gone through, from this one on.
     CancelAgain(usize),
     /// The inbox has been emptied: what the CPU is asked for.
-    Errands,
+    PendingWork,
     /// The program is noted no longer, and loses its capabilities.
     LoseCapabilities(usize),
     /// A program's last capabilities have gone.

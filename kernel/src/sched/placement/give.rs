@@ -2,7 +2,7 @@
 
 use super::place::{claim_any, send};
 use crate::cpu::ThisCpu;
-use crate::ipi::{ERRANDS, GIVE};
+use crate::ipi::{GIVE, PENDING_WORK};
 use crate::sched::Worker;
 use crate::sched::per_cpu::{COUNTS, REQUESTS, RUN_QUEUE};
 use crate::thread::Thread;
@@ -19,7 +19,7 @@ pub fn give(cpu: &ThisCpu) {
     let mut worker = Worker::new(cpu);
     if worker.floor() != Some(0) {
         // Later: no other asker comes in between.
-        ERRANDS.of(cpu).ask(GIVE);
+        PENDING_WORK.of(cpu).ask(GIVE);
         return;
     }
     worker.spend(0);

@@ -6,7 +6,7 @@ use percpu::CpuIndex;
 use smp::ipi::Kind;
 
 use crate::cpu::{self, ThisCpu};
-use crate::ipi::{ERRANDS, GIVE, kick};
+use crate::ipi::{GIVE, PENDING_WORK, kick};
 use crate::sched::per_cpu::{COUNTS, REQUESTS, RUN_QUEUE};
 use crate::sched::ready::hand_over_elsewhere;
 use crate::sched::registered::thread_gone;
@@ -104,7 +104,7 @@ pub fn look_for_work(cpu: &ThisCpu) {
     });
     if let Some(block) = asked {
         COUNTS.of(cpu).count_asked();
-        ERRANDS.of(block).ask(GIVE);
+        PENDING_WORK.of(block).ask(GIVE);
         kick(cpu, block, Kind::Reschedule);
     }
 }

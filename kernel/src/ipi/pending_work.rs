@@ -6,7 +6,7 @@ use percpu::{CpuShared, per_cpu};
 
 per_cpu! {
     /// What this CPU is asked for. Any CPU writes.
-    pub zeroed static ERRANDS: CpuShared<Errands> = Errands::new();
+    pub zeroed static PENDING_WORK: CpuShared<PendingWork> = PendingWork::new();
 }
 
 /// Programs are ending that may have threads here.
@@ -20,16 +20,16 @@ pub const FLUSH: u64 = 8;
 
 /// A set of [`REAP`], [`GIVE`], [`ATTEND`] and [`FLUSH`].
 #[derive(Debug)]
-pub struct Errands(AtomicU64);
+pub struct PendingWork(AtomicU64);
 
-impl Errands {
+impl PendingWork {
     const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
     /// Asks for something; the caller kicks the CPU afterwards. Answers whether nobody had asked before.
-    pub fn ask(&self, errand: u64) -> bool {
-        self.0.fetch_or(errand, Ordering::SeqCst) & errand == 0
+    pub fn ask(&self, work: u64) -> bool {
+        self.0.fetch_or(work, Ordering::SeqCst) & work == 0
     }
 
     /// What was asked for since the last call. Only on the owning CPU.
@@ -44,10 +44,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errands_add_up_until_they_are_taken() {
-        let errands = Errands::new();
-        assert_eq!(errands.take(), 0);
-        assert!(errands.ask(REAP) && errands.ask(GIVE) && errands.ask(FLUSH) && !errands.ask(FLUSH));
-        assert_eq!((errands.take(), errands.take()), (REAP | GIVE | FLUSH, 0));
+    fn pending_work_adds_up_until_it_is_taken() {
+        let pending_work = PendingWork::new();
+        assert_eq!(pending_work.take(), 0);
+        assert!(
+            pending_work.ask(REAP) && pending_work.ask(GIVE) && pending_work.ask(FLUSH) && !pending_work.ask(FLUSH)
+        );
+        assert_eq!((pending_work.take(), pending_work.take()), (REAP | GIVE | FLUSH, 0));
     }
 }
