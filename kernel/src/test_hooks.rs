@@ -11,8 +11,8 @@ use crate::clock;
 use crate::cpu::{self, ThisCpu};
 use crate::entry::raise;
 use crate::facts::facts;
+use crate::memory::emergency_reserve::EMERGENCY_RESERVE;
 use crate::memory::filled_heap;
-use crate::memory::set_aside::SET_ASIDE;
 use crate::sched::Next;
 use crate::{lockdown, test_overflow};
 
@@ -42,7 +42,7 @@ fn raise(cpu: &ThisCpu, frame: &mut Frame, hook: TestHook, argument: u64) -> Res
         TestHook::Breakpoint => raise::breakpoint(),
         TestHook::DivideError => raise::divide_error(),
         TestHook::SingleStep => raise::single_step(),
-        TestHook::RefuseAllocation => return Ok(SET_ASIDE.of(cpu).refuse(argument)),
+        TestHook::RefuseAllocation => return Ok(EMERGENCY_RESERVE.of(cpu).refuse(argument)),
         TestHook::FillHeap if argument == 0 => filled_heap::empty(),
         TestHook::FillHeap => filled_heap::fill(),
         TestHook::SpuriousInterrupt => raise::spurious_interrupt(),

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ptr::NonNull;
 
-use super::set_aside::{ALIGNMENT_LIMIT, LIMIT, SET_ASIDE};
+use super::emergency_reserve::{ALIGNMENT_LIMIT, EMERGENCY_RESERVE, LIMIT};
 use crate::cpu;
 
 pub use gatehouse_core::fallible::{OutOfHeap, filled, growth, push, reserve, reserve_ends, reserve_exact};
@@ -69,7 +69,11 @@ pub fn copy_text(text: &str) -> Result<Box<str>, OutOfHeap> {
 pub fn attempt<T>(allocate: impl FnOnce() -> Result<T, OutOfHeap>) -> Result<T, OutOfHeap> {
     // Tests on the host have no CPU of the kernel, and another allocator; and before a CPU's block is in use there are no
     // programs.
-    if cfg!(target_os = "none") && cpu::are_known() { SET_ASIDE.of(&cpu::this()).reserve(allocate) } else { allocate() }
+    if cfg!(target_os = "none") && cpu::are_known() {
+        EMERGENCY_RESERVE.of(&cpu::this()).reserve(allocate)
+    } else {
+        allocate()
+    }
 }
 
 /// [`attempt`] for the growth of what `gatehouse_core` keeps.
@@ -81,5 +85,5 @@ pub(super) fn serve(allocate: &mut dyn FnMut() -> Result<(), OutOfHeap>) -> Resu
 #[inline(always)]
 fn promise() -> Result<(), OutOfHeap> {
     // Tests on the host have no CPU of the kernel, and another allocator.
-    if cfg!(target_os = "none") { SET_ASIDE.of(&cpu::this()).promise() } else { Ok(()) }
+    if cfg!(target_os = "none") { EMERGENCY_RESERVE.of(&cpu::this()).promise() } else { Ok(()) }
 }

@@ -2,7 +2,7 @@
 //!
 //! `talc` under a spin lock, usable on every CPU with interrupts off. It grows in the kernel's area when it is
 //! full and does not shrink; its frames are counted apart from frames in use. Where it can neither serve nor grow, the
-//! block that the CPU has [set aside](super::set_aside) serves what was promised.
+//! block that the CPU has [held in reserve](super::emergency_reserve) serves what was promised.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
@@ -14,7 +14,7 @@ use talc::base::binning::Binning;
 use talc::source::Source;
 use talc::{TalcLock, min_first_heap_size};
 
-use super::{kernel_space, set_aside};
+use super::{emergency_reserve, kernel_space};
 use crate::sync::{RankedLock, rank};
 
 /// The least that the heap grows by.
@@ -32,16 +32,16 @@ static HEAP: Heap = TalcLock::new(KernelArea { end: None, mapped: 0 });
 #[cfg_attr(not(target_os = "none"), expect(dead_code, reason = "see above"))]
 static ALLOCATOR: Allocator = Allocator;
 
-/// The heap, and behind it what the CPU has set aside.
+/// The heap, and behind it what the CPU has held in reserve.
 struct Allocator;
 
-// SAFETY: blocks come from the heap alone, whose contract this is; one that was set aside has gone back to it before.
+// SAFETY: blocks come from the heap alone, whose contract this is; one that was held in reserve has gone back to it before.
 unsafe impl GlobalAlloc for Allocator {
     #[inline(always)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise.
         let block = unsafe { HEAP.alloc(layout) };
-        if block.is_null() { set_aside::use_block(layout) } else { block }
+        if block.is_null() { emergency_reserve::use_block(layout) } else { block }
     }
 
     #[inline(always)]
@@ -68,7 +68,7 @@ static FRAMES: AtomicU64 = AtomicU64::new(0);
 /// What the heap holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapCounters {
-    /// Bytes of live allocations, as they were asked for. What CPUs have set aside does not count.
+    /// Bytes of live allocations, as they were asked for. What CPUs have held in reserve does not count.
     pub bytes_in_use: u64,
     /// Frames that the heap took from the frame allocator, page tables for it included.
     pub frames: u64,
@@ -77,11 +77,11 @@ pub struct HeapCounters {
 /// The counters, of this moment.
 #[must_use]
 pub fn counters() -> HeapCounters {
-    let (allocated, set_aside) = {
+    let (allocated, emergency_reserve) = {
         let heap = HEAP.lock();
-        (heap.counters().allocated_bytes as u64, set_aside::bytes())
+        (heap.counters().allocated_bytes as u64, emergency_reserve::bytes())
     };
-    HeapCounters { bytes_in_use: allocated - set_aside, frames: FRAMES.load(Ordering::Relaxed) }
+    HeapCounters { bytes_in_use: allocated - emergency_reserve, frames: FRAMES.load(Ordering::Relaxed) }
 }
 
 /// A block of the heap itself, counted by `count` before anybody sees the counters.

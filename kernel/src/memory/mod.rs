@@ -10,13 +10,13 @@
 pub mod address_space;
 pub mod boot_info;
 pub mod direct_map;
+pub mod emergency_reserve;
 pub mod fallible;
 pub mod filled_heap;
 pub mod frame;
 pub mod heap;
 pub mod kernel_space;
 mod loaded_root;
-pub mod set_aside;
 pub mod shared_frame;
 
 mod frame_cache;

@@ -1,7 +1,7 @@
-//! A block of the heap that each CPU has set aside, for the one allocation that it has promised.
+//! A block of the heap that each CPU has held in reserve, for the one allocation that it has promised.
 //!
 //! `Arc` and `Box` cannot be told that there is no memory. So whoever makes one asks for the promise before: as long as
-//! the CPU has a block set aside, the next small allocation is served, by the heap or from the block. A CPU whose block is
+//! the CPU has a block held in reserve, the next small allocation is served, by the heap or from the block. A CPU whose block is
 //! gone looks for another when it is asked for the next promise, and refuses it if the heap has none. Other CPUs cannot
 //! take a promise away, since the block becomes another one in one step under the heap's lock.
 
@@ -22,38 +22,38 @@ pub const LIMIT: usize = 2048;
 /// The most that it can be aligned to, in bytes.
 pub const ALIGNMENT_LIMIT: usize = 64;
 
-/// The layout of every block that is set aside. A whole allocation of [`LIMIT`] bytes fits into it once it is free.
+/// The layout of every block that is kept in reserve. A whole allocation of [`LIMIT`] bytes fits into it once it is free.
 const BLOCK: Layout = match Layout::from_size_align(LIMIT, ALIGNMENT_LIMIT) {
     Ok(layout) => layout,
     Err(_) => panic!("the alignment is a power of two"),
 };
 
-/// Bytes that all CPUs have set aside.
+/// Bytes that all CPUs have held in reserve.
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// Bytes that all CPUs have set aside.
+/// Bytes that all CPUs have held in reserve.
 pub(super) fn bytes() -> u64 {
     BYTES.load(Ordering::Relaxed)
 }
 
 per_cpu! {
     /// What the next allocation that must not fail can have.
-    pub static SET_ASIDE: CpuLocal<SetAside> = SetAside::new();
+    pub static EMERGENCY_RESERVE: CpuLocal<EmergencyReserve> = EmergencyReserve::new();
 }
 
-/// What one CPU has set aside.
+/// What one CPU has held in reserve.
 #[derive(Debug)]
-pub struct SetAside {
+pub struct EmergencyReserve {
     block: Cell<Option<NonNull<u8>>>,
     /// Which of the next promises and reservations is refused, counted from 1; 0 for none: see [`Self::refuse`].
     refused: Cell<u64>,
 }
 
 // SAFETY: the block belongs to the heap, not to a CPU.
-unsafe impl Send for SetAside {}
+unsafe impl Send for EmergencyReserve {}
 
-impl SetAside {
-    /// Nothing is set aside.
+impl EmergencyReserve {
+    /// Nothing is kept in reserve.
     const fn new() -> Self {
         Self { block: Cell::new(None), refused: Cell::new(0) }
     }
@@ -84,7 +84,7 @@ impl SetAside {
     #[inline(never)]
     fn prepare(&self) -> Result<(), OutOfHeap> {
         if self.refused.get() != 0 {
-            // Without a block set aside every promise comes by here.
+            // Without a block held in reserve every promise comes by here.
             return self.count_down();
         }
         let count = || _ = BYTES.fetch_add(LIMIT as u64, Ordering::Relaxed);
@@ -116,12 +116,12 @@ impl SetAside {
     }
 }
 
-/// Serves an allocation for which the heap has no room from what this CPU has set aside, if it fits; else answers null. Most
+/// Serves an allocation for which the heap has no room from what this CPU has held in reserve, if it fits; else answers null. Most
 /// often it is the one that was promised; any other may have the block, since the next promise looks for another.
 #[cold]
 #[inline(never)]
 pub(super) fn use_block(layout: Layout) -> *mut u8 {
     let fits = layout.size() <= LIMIT && layout.align() <= ALIGNMENT_LIMIT;
     let Some(cpu) = cpu::try_this().filter(|_| fits) else { return ptr::null_mut() };
-    SET_ASIDE.of(&cpu).give_back(Some(layout)).map_or(ptr::null_mut(), NonNull::as_ptr)
+    EMERGENCY_RESERVE.of(&cpu).give_back(Some(layout)).map_or(ptr::null_mut(), NonNull::as_ptr)
 }
