@@ -122,7 +122,7 @@ pub unsafe fn call<'endpoint>(cpu: &ThisCpu, frame: &Frame) -> Result<*const Fra
 
 #[inline(always)]
 fn path_to_receiver(cpu: &ThisCpu, queues: &Queues) -> Option<Path> {
-    sched::path_to(cpu, queues.lone.get()?)
+    sched::path_to(cpu, queues.sole.get()?)
 }
 
 /// The message of the running thread goes to the receiver that waits alone, which then owes it the reply.
@@ -139,7 +139,7 @@ unsafe fn send(
     frame: &Frame,
     message: Message,
 ) -> *const Frame {
-    let Some(receiver) = endpoint.lone.take() else { unreachable!("there is a way to a receiver") };
+    let Some(receiver) = endpoint.sole.take() else { unreachable!("there is a way to a receiver") };
     receiver.endpoint().clear();
     drop(endpoint);
     // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
@@ -208,7 +208,7 @@ pub unsafe fn reply_receive<'endpoint>(
     // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
     let server = unsafe { &*running };
     let (endpoint, _) = lock_endpoint(server, frame, Rights::RECEIVE).ok_or(None)?;
-    if !endpoint.lone.is_nobody() {
+    if !endpoint.sole.is_nobody() {
         return Err(None);
     }
     let client = server.reply_right().take().ok_or(None)?;
@@ -251,7 +251,7 @@ unsafe fn reply(
         server.set_wait(Wait::ToReceive);
         server.endpoint().set(endpoint.endpoint());
         // Only with all of its state saved can the server be found in the queue.
-        endpoint.lone.set(server);
+        endpoint.sole.set(server);
     };
     // SAFETY: this is the thread that runs.
     unsafe { sched::give_way(cpu, path, running, client, settle) }
@@ -307,14 +307,14 @@ pub fn take_waiter(cpu: &ThisCpu, notification: &Notification) -> Option<Arc<Thr
 /// The path to the one thread that waits for a notification, if it is more urgent than the one that runs.
 #[inline(always)]
 fn path_to_more_urgent(cpu: &ThisCpu, running: &Thread, state: &notification::State) -> Option<Path> {
-    let waiter = state.lone.get()?;
+    let waiter = state.sole.get()?;
     if waiter.priority() > running.priority() { sched::path_to(cpu, waiter) } else { None }
 }
 
 /// Takes the one thread that waits.
 #[inline(always)]
 fn take(mut state: BriefGuard<'_, notification::State, rank::Notification>) -> Option<Arc<Thread>> {
-    state.lone.take().inspect(|waiter| waiter.notification().clear())
+    state.sole.take().inspect(|waiter| waiter.notification().clear())
 }
 
 /// Runs a thread that [`take_waiter`] took instead of the less urgent one, which stays ready; it gets the bits of the badge. Answers

@@ -8,7 +8,7 @@ use core::mem::offset_of;
 use core::sync::atomic::AtomicUsize;
 
 use gatehouse_abi::{Error, MessageTag};
-use gatehouse_core::intrusive::{ExitLink, Linked, LoneReceiver};
+use gatehouse_core::intrusive::{ExitLink, Linked, SoleWaiter};
 use intrusive_collections::LinkedList;
 
 use super::cancel;
@@ -51,7 +51,7 @@ impl Signalled {
 pub(super) struct State {
     bits: u64,
     /// A waiter that waits alone is here and not in the list.
-    pub(super) lone: LoneReceiver<Thread>,
+    pub(super) sole: SoleWaiter<Thread>,
     waiters: LinkedList<QueueAdapter>,
     /// Cleared with the last capability.
     open: bool,
@@ -60,13 +60,13 @@ pub(super) struct State {
 impl State {
     /// The thread that has waited longest.
     fn take_waiter(&mut self) -> Option<Arc<Thread>> {
-        let waiter = match self.lone.take() {
+        let waiter = match self.sole.take() {
             None => {
                 let waiter = self.waiters.pop_front()?;
-                self.lone.set_others(!self.waiters.is_empty());
+                self.sole.set_others(!self.waiters.is_empty());
                 waiter
             }
-            lone => lone?,
+            sole => sole?,
         };
         waiter.notification().clear();
         Some(waiter)
@@ -74,15 +74,15 @@ impl State {
 
     /// Puts a thread behind all others.
     fn push_waiter(&mut self, waiter: Arc<Thread>) {
-        if self.lone.is_nobody() {
-            self.lone.set(waiter);
+        if self.sole.is_nobody() {
+            self.sole.set(waiter);
             return;
         }
-        if let Some(lone) = self.lone.take() {
-            self.waiters.push_back(lone);
+        if let Some(sole) = self.sole.take() {
+            self.waiters.push_back(sole);
         }
         self.waiters.push_back(waiter);
-        self.lone.set_others(true);
+        self.sole.set_others(true);
     }
 
     /// Takes a thread out that waits.
@@ -90,20 +90,20 @@ impl State {
     /// # Safety
     /// It waits here, and not at another notification.
     unsafe fn remove(&mut self, thread: &Thread) -> Option<Arc<Thread>> {
-        if self.lone.get().is_some_and(|lone| core::ptr::eq(lone, thread)) {
+        if self.sole.get().is_some_and(|sole| core::ptr::eq(sole, thread)) {
             return self.take_waiter();
         }
         thread.notification().clear();
         // SAFETY: it waits here and is not alone, so it is in the list.
         let removed = unsafe { self.waiters.cursor_mut_from_ptr(thread) }.remove();
-        self.lone.set_others(!self.waiters.is_empty());
+        self.sole.set_others(!self.waiters.is_empty());
         removed
     }
 }
 
 impl core::fmt::Debug for State {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let waiters = self.waiters.iter().count().saturating_add(usize::from(self.lone.get().is_some()));
+        let waiters = self.waiters.iter().count().saturating_add(usize::from(self.sole.get().is_some()));
         write!(out, "State({waiters} waiters, bits: {:#x}, open: {})", self.bits, self.open)
     }
 }
@@ -113,7 +113,7 @@ impl Notification {
     #[must_use]
     pub fn new() -> Self {
         let state =
-            State { bits: 0, lone: LoneReceiver::default(), waiters: LinkedList::new(QueueAdapter::new()), open: true };
+            State { bits: 0, sole: SoleWaiter::default(), waiters: LinkedList::new(QueueAdapter::new()), open: true };
         Self { state: Mutex::new(state), capabilities: AtomicUsize::new(1), exit_link: ExitLink::new() }
     }
 

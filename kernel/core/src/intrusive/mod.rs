@@ -8,17 +8,17 @@
 mod exit_queue;
 mod inbox;
 mod link;
-mod lone_receiver;
 mod priority_inbox;
 mod queues;
 mod reply_right;
 mod run_queue;
+mod sole_waiter;
 
 pub use exit_queue::{End, ExitLink, ExitQueue, Stage};
 pub use inbox::{Inbox, InboxEntry};
 pub use link::{Link, Linked, Stable};
-pub use lone_receiver::LoneReceiver;
 pub use priority_inbox::PriorityInbox;
 pub use queues::{Queues, Turn, Waiter};
 pub use reply_right::{Owed, Party, ReplyRight, owe, take_client, take_client_at_breakpoint};
 pub use run_queue::{RunQueue, Runnable};
+pub use sole_waiter::SoleWaiter;

@@ -6,7 +6,7 @@ use intrusive_collections::linked_list::LinkedListOps;
 use intrusive_collections::rbtree::RBTreeOps;
 use intrusive_collections::{Adapter, DefaultPointerOps, KeyAdapter, LinkedList, RBTree};
 
-use super::lone_receiver::LoneReceiver;
+use super::sole_waiter::SoleWaiter;
 
 /// Where a sender stands among others: those of a higher priority go first, and of one priority those that came first.
 ///
@@ -57,7 +57,7 @@ pub struct Queues<W: Waiter> {
     senders: RBTree<W::Senders>,
     receivers: LinkedList<W::Adapter>,
     /// A receiver that waits alone is here and not in the list.
-    pub lone: LoneReceiver<W>,
+    pub sole: SoleWaiter<W>,
     /// Cleared with the last capability: nobody may wait any more.
     pub open: bool,
     /// Senders that have come.
@@ -67,8 +67,8 @@ pub struct Queues<W: Waiter> {
 impl<W: Waiter> core::fmt::Debug for Queues<W> {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let (senders, receivers) = (self.senders.iter().count(), self.receivers.iter().count());
-        let lone = self.lone.get().is_some();
-        write!(out, "Queues({senders} senders, {receivers} receivers, a lone one: {lone}, open: {})", self.open)
+        let sole = self.sole.get().is_some();
+        write!(out, "Queues({senders} senders, {receivers} receivers, a sole one: {sole}, open: {})", self.open)
     }
 }
 
@@ -85,7 +85,7 @@ impl<W: Waiter> Queues<W> {
         Self {
             senders: RBTree::new(W::Senders::default()),
             receivers: LinkedList::new(W::Adapter::default()),
-            lone: LoneReceiver::default(),
+            sole: SoleWaiter::default(),
             open: true,
             tickets: 0,
         }
@@ -101,9 +101,9 @@ impl<W: Waiter> Queues<W> {
     /// The receiver that has waited longest.
     #[inline(always)]
     pub fn take_receiver(&mut self) -> Option<Arc<W>> {
-        let receiver = match self.lone.take() {
+        let receiver = match self.sole.take() {
             None => self.receivers.pop_front()?,
-            lone => lone?,
+            sole => sole?,
         };
         receiver.leave();
         self.update();
@@ -113,12 +113,12 @@ impl<W: Waiter> Queues<W> {
     /// Puts a receiver behind all others.
     #[inline(always)]
     pub fn push_receiver(&mut self, waiter: Arc<W>) {
-        if self.lone.is_nobody() {
-            self.lone.set(waiter);
+        if self.sole.is_nobody() {
+            self.sole.set(waiter);
             return;
         }
-        if let Some(lone) = self.lone.take() {
-            self.receivers.push_back(lone);
+        if let Some(sole) = self.sole.take() {
+            self.receivers.push_back(sole);
         }
         self.receivers.push_back(waiter);
         self.update();
@@ -127,8 +127,8 @@ impl<W: Waiter> Queues<W> {
     /// To be called after the lists have changed.
     #[inline(always)]
     fn update(&mut self) {
-        if self.lone.get().is_none() {
-            self.lone.set_others(!self.senders.is_empty() || !self.receivers.is_empty());
+        if self.sole.get().is_none() {
+            self.sole.set_others(!self.senders.is_empty() || !self.receivers.is_empty());
         }
     }
 
@@ -137,7 +137,7 @@ impl<W: Waiter> Queues<W> {
     /// # Safety
     /// It waits here, and not at another endpoint.
     pub unsafe fn remove(&mut self, waiter: &W) -> Option<Arc<W>> {
-        if self.lone.get().is_some_and(|lone| core::ptr::eq(lone, waiter)) {
+        if self.sole.get().is_some_and(|sole| core::ptr::eq(sole, waiter)) {
             return self.take_receiver();
         }
         let removed = if waiter.is_sender() {

@@ -112,11 +112,11 @@ impl Model {
     }
 }
 
-/// What the lone word says.
+/// What the sole word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Word {
     Nobody,
-    Lone(usize),
+    Sole(usize),
     Others,
 }
 
@@ -146,9 +146,9 @@ impl Machine {
     }
 
     fn word(&self) -> Word {
-        match self.queues.lone.get() {
-            Some(waiter) => Word::Lone(self.number(waiter)),
-            None if self.queues.lone.is_nobody() => Word::Nobody,
+        match self.queues.sole.get() {
+            Some(waiter) => Word::Sole(self.number(waiter)),
+            None if self.queues.sole.is_nobody() => Word::Nobody,
             None => Word::Others,
         }
     }
@@ -230,7 +230,7 @@ impl Machine {
                 }
             }
             Step::FastSend => {
-                let taken = self.queues.lone.take().inspect(|receiver| receiver.leave());
+                let taken = self.queues.sole.take().inspect(|receiver| receiver.leave());
                 let alone = if let [alone] = *self.model.receivers { Some(alone) } else { None };
                 // One that others have waited with may still be in the list: then this takes the slow path.
                 if taken.is_some() {
@@ -239,10 +239,10 @@ impl Machine {
             }
             Step::FastReceive(who) => {
                 // A closed endpoint has no capability to receive by.
-                if self.queues.lone.is_nobody() && self.queues.open && !self.model.waits(who) {
+                if self.queues.sole.is_nobody() && self.queues.open && !self.model.waits(who) {
                     assert!(self.model.first_sender().is_none(), "a sender is passed over");
                     let waiter = self.new_receiver(who);
-                    self.queues.lone.set(waiter);
+                    self.queues.sole.set(waiter);
                 }
             }
         }
@@ -252,11 +252,11 @@ impl Machine {
     fn check(&self) {
         let (senders, listed) = (self.numbers(self.queues.senders.iter()), self.numbers(self.queues.receivers.iter()));
         let word = self.word();
-        let lone = if let Word::Lone(who) = word { Some(who) } else { None };
-        let receivers: Vec<usize> = lone.into_iter().chain(listed.iter().copied()).collect();
+        let sole = if let Word::Sole(who) = word { Some(who) } else { None };
+        let receivers: Vec<usize> = sole.into_iter().chain(listed.iter().copied()).collect();
         assert_eq!((&senders, &receivers), (&self.model.order(), &self.model.receivers));
         assert_eq!(self.queues.open, !self.model.closed);
-        assert!(lone.is_none() || listed.is_empty(), "the lone receiver is not alone");
+        assert!(sole.is_none() || listed.is_empty(), "the sole receiver is not alone");
         let nobody = senders.is_empty() && receivers.is_empty();
         assert_eq!(word == Word::Nobody, nobody, "the word disagrees with the lists");
         for (who, waiter) in self.waiters.iter().enumerate() {

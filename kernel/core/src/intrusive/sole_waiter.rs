@@ -6,12 +6,12 @@ use core::ptr;
 /// One word that says who waits at an endpoint: nobody at all, one receiver, or others, who are in lists. The fast path asks
 /// for either of the first two, and needs one comparison for it.
 #[derive(Debug)]
-pub struct LoneReceiver<T>(*const T);
+pub struct SoleWaiter<T>(*const T);
 
 // SAFETY: owns an `Arc<T>` if anything.
-unsafe impl<T: Send + Sync> Send for LoneReceiver<T> {}
+unsafe impl<T: Send + Sync> Send for SoleWaiter<T> {}
 
-impl<T> LoneReceiver<T> {
+impl<T> SoleWaiter<T> {
     /// No thread's address.
     const OTHERS: *const T = {
         assert!(align_of::<T>() > 1, "the address could be a thread's");
@@ -53,20 +53,20 @@ impl<T> LoneReceiver<T> {
         self.0 = Arc::into_raw(thread);
     }
 
-    /// Tells whether anybody is in a list. There is no lone receiver.
+    /// Tells whether anybody is in a list. There is no sole receiver.
     pub fn set_others(&mut self, others: bool) {
         assert!(self.get().is_none());
         self.0 = if others { Self::OTHERS } else { ptr::null() };
     }
 }
 
-impl<T> Default for LoneReceiver<T> {
+impl<T> Default for SoleWaiter<T> {
     fn default() -> Self {
         Self(ptr::null())
     }
 }
 
-impl<T> Drop for LoneReceiver<T> {
+impl<T> Drop for SoleWaiter<T> {
     fn drop(&mut self) {
         drop(self.take());
     }
@@ -78,35 +78,35 @@ mod tests {
 
     #[test]
     fn the_word_tells_nobody_one_and_others_apart() {
-        let mut lone = LoneReceiver::<u64>::default();
-        assert!(lone.is_nobody() && lone.get().is_none() && lone.take().is_none());
+        let mut sole = SoleWaiter::<u64>::default();
+        assert!(sole.is_nobody() && sole.get().is_none() && sole.take().is_none());
         let receiver = Arc::new(7);
-        lone.set(Arc::clone(&receiver));
-        assert!(!lone.is_nobody() && lone.get() == Some(&7));
-        assert!(lone.take().is_some_and(|taken| Arc::ptr_eq(&taken, &receiver)));
-        assert!(lone.is_nobody() && lone.take().is_none());
-        lone.set_others(true);
-        assert!(!lone.is_nobody() && lone.get().is_none() && lone.take().is_none());
-        assert!(!lone.is_nobody(), "they are still there");
-        lone.set_others(false);
-        assert!(lone.is_nobody());
+        sole.set(Arc::clone(&receiver));
+        assert!(!sole.is_nobody() && sole.get() == Some(&7));
+        assert!(sole.take().is_some_and(|taken| Arc::ptr_eq(&taken, &receiver)));
+        assert!(sole.is_nobody() && sole.take().is_none());
+        sole.set_others(true);
+        assert!(!sole.is_nobody() && sole.get().is_none() && sole.take().is_none());
+        assert!(!sole.is_nobody(), "they are still there");
+        sole.set_others(false);
+        assert!(sole.is_nobody());
     }
 
     #[test]
     fn what_it_holds_goes_with_it() {
         let receiver = Arc::new(7_u64);
-        let mut lone = LoneReceiver::default();
-        lone.set(Arc::clone(&receiver));
+        let mut sole = SoleWaiter::default();
+        sole.set(Arc::clone(&receiver));
         assert_eq!(Arc::strong_count(&receiver), 2);
-        drop(lone);
+        drop(sole);
         assert_eq!(Arc::strong_count(&receiver), 1);
     }
 
     #[test]
     #[should_panic(expected = "assertion failed")]
     fn others_are_not_noted_beside_one_that_is_alone() {
-        let mut lone = LoneReceiver::default();
-        lone.set(Arc::new(7_u64));
-        lone.set_others(true);
+        let mut sole = SoleWaiter::default();
+        sole.set(Arc::new(7_u64));
+        sole.set_others(true);
     }
 }
