@@ -72,10 +72,10 @@ pub fn take_breakpoint(thread: &Thread) -> Option<Arc<Thread>> {
 /// The debugger of a thread that stands at a breakpoint is gone, or did not reply: it stays where it is.
 pub(super) fn leave_paused(cpu: &ThisCpu, thread: Arc<Thread>) {
     // If its wait had a limit, that is over with the wait, though the CPU of the timer list hears of it later.
-    if thread.attention().is_wait_limited() {
+    if thread.flags().is_wait_limited() {
         // With all waits held, so that a deadline that comes finds either this wait or none.
         let _waits = hold_waits();
-        thread.attention().void_limit();
+        thread.flags().void_limit();
     }
     if !thread.program().is_quiet() && !thread.program().is_ending() {
         // SAFETY: it waited for its debugger, and the caller has ended that wait.

@@ -116,7 +116,7 @@ pub(super) fn take_out(thread: &Thread) -> Option<Arc<Thread>> {
 /// before, the thread may go on to another wait between the question and the taking.
 pub(super) fn take_out_overdue(thread: &Thread) -> Option<Arc<Thread>> {
     let waits = hold_waits();
-    if !thread.attention().is_overdue() {
+    if !thread.flags().is_overdue() {
         return None;
     }
     take_out_stable(thread, &waits)
@@ -148,7 +148,7 @@ fn take_out_stable(thread: &Thread, waits: &Waits) -> Option<Arc<Thread>> {
 pub(super) fn honour_marks(cpu: &ThisCpu, thread: Arc<Thread>) {
     fence(Ordering::SeqCst);
     let ends = thread.program().is_ending();
-    if !ends && !thread.attention().is_overdue() {
+    if !ends && !thread.flags().is_overdue() {
         return;
     }
     let taken = if ends { take_out(&thread) } else { take_out_overdue(&thread) };

@@ -23,7 +23,7 @@ pub const HOOKS: MessageHooks = MessageHooks { stop_waiting, time_out, cancel_ag
 
 /// Limits the wait that the running thread, or one that has just left this CPU, is about to begin.
 pub(super) fn limit_wait(cpu: &ThisCpu, thread: &Arc<Thread>, nanoseconds: u64) {
-    thread.attention().limit_wait();
+    thread.flags().limit_wait();
     thread.set_deadline(ticks().saturating_add(clock().ticks_in(nanoseconds)));
     arm(cpu, thread.deadline());
     TIMERS.of(cpu).insert(Arc::clone(thread));
@@ -39,7 +39,7 @@ fn stop_waiting(thread: &Thread) -> bool {
 /// A limited wait did not begin, or is over, while the thread is on the CPU where it would have been limited.
 pub(super) fn lift_limit(cpu: &ThisCpu, thread: &Thread) {
     drop(TIMERS.of(cpu).remove(thread));
-    thread.attention().limit_is_over();
+    thread.flags().limit_is_over();
 }
 
 /// The deadline of a wait has come; the thread has just left the timer list.
@@ -47,10 +47,10 @@ fn time_out(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     // The mark comes before the look: whoever has the thread in hands, to let it wait for the reply that is limited, looks for the
     // mark when it does. Whoever has it to wake it sends it here, for as long as it is marked.
     // Whether it is still the wait that was limited is asked with all waits held.
-    if !thread.attention().mark_overdue() || take_out_overdue(&thread).is_none() {
+    if !thread.flags().mark_overdue() || take_out_overdue(&thread).is_none() {
         return Next::Stay;
     }
-    thread.attention().limit_is_over();
+    thread.flags().limit_is_over();
     match thread.wait() {
         Wait::ToSendFault | Wait::ForFaultReply => {
             program::end_unanswered(cpu, thread);

@@ -36,19 +36,19 @@ mod tests {
     use percpu::CpuIndex;
 
     use super::Path::{self, Direct, Remote, WithState};
-    use crate::thread::{Attention, Special};
+    use crate::thread::{ThreadFlag, ThreadFlags};
 
     /// No CPU's index: state is loaded that most threads have not.
     const NOT_PLAIN: u64 = u64::MAX;
 
-    fn path(thread: &Attention, here: u32, plain: u64, is_first: bool) -> Option<Path> {
+    fn path(thread: &ThreadFlags, here: u32, plain: u64, is_first: bool) -> Option<Path> {
         Path::choose(thread.now(), here, plain, || is_first)
     }
 
-    fn on(cpu: u32, reasons: &[Special]) -> Attention {
-        let attention = Attention::new(CpuIndex::new(cpu));
-        reasons.iter().for_each(|reason| attention.put(*reason, true));
-        attention
+    fn on(cpu: u32, reasons: &[ThreadFlag]) -> ThreadFlags {
+        let flags = ThreadFlags::new(CpuIndex::new(cpu));
+        reasons.iter().for_each(|reason| flags.put(*reason, true));
+        flags
     }
 
     #[test]
@@ -62,8 +62,12 @@ mod tests {
     /// Priorities hold on every path: who is less urgent than somebody ready is never run past them.
     #[test]
     fn nobody_runs_past_a_more_urgent_one_that_is_ready() {
-        let states: [&[Special]; 4] =
-            [&[], &[Special::FloatingPoint], &[Special::DebugRegisters], &[Special::BasesByMsr, Special::Roams]];
+        let states: [&[ThreadFlag]; 4] = [
+            &[],
+            &[ThreadFlag::FloatingPoint],
+            &[ThreadFlag::DebugRegisters],
+            &[ThreadFlag::BasesByMsr, ThreadFlag::Roams],
+        ];
         for state in states {
             for plain in [3, NOT_PLAIN] {
                 assert_eq!(path(&on(3, state), 3, plain, false), None, "{state:?}");
@@ -74,15 +78,16 @@ mod tests {
 
     #[test]
     fn a_thread_with_state_of_its_own_is_switched_to_with_it() {
-        for state in [Special::FloatingPoint, Special::DebugRegisters, Special::BasesByMsr, Special::Roams] {
+        for state in [ThreadFlag::FloatingPoint, ThreadFlag::DebugRegisters, ThreadFlag::BasesByMsr, ThreadFlag::Roams]
+        {
             assert_eq!(path(&on(2, &[state]), 2, 2, true), Some(WithState), "{state:?}");
         }
     }
 
     #[test]
     fn a_thread_that_is_to_stop_or_is_timed_or_misplaced_takes_the_slow_path_everywhere() {
-        for reason in [Special::Stop, Special::Limit, Special::Misplaced] {
-            for state in [&[reason][..], &[reason, Special::FloatingPoint], &[reason, Special::Roams]] {
+        for reason in [ThreadFlag::Stop, ThreadFlag::Limit, ThreadFlag::Misplaced] {
+            for state in [&[reason][..], &[reason, ThreadFlag::FloatingPoint], &[reason, ThreadFlag::Roams]] {
                 assert_eq!(path(&on(2, state), 2, 2, true), None, "{state:?}");
                 assert_eq!(path(&on(2, state), 5, 5, true), None, "{state:?}");
             }
@@ -98,8 +103,8 @@ mod tests {
                     Some(Remote),
                     "who is ready here does not matter there"
                 );
-                assert_eq!(path(&on(2, &[Special::FloatingPoint]), 5, plain, is_first), Some(Remote));
-                assert_eq!(path(&on(2, &[Special::Roams]), 5, plain, is_first), None);
+                assert_eq!(path(&on(2, &[ThreadFlag::FloatingPoint]), 5, plain, is_first), Some(Remote));
+                assert_eq!(path(&on(2, &[ThreadFlag::Roams]), 5, plain, is_first), None);
             }
         }
     }
@@ -108,27 +113,27 @@ mod tests {
     #[test]
     fn every_combination_of_needs_follows_the_rules() {
         let reasons = [
-            Special::FloatingPoint,
-            Special::BasesByMsr,
-            Special::Stop,
-            Special::DebugRegisters,
-            Special::Limit,
-            Special::Roams,
-            Special::Misplaced,
-            Special::Overdue,
-            Special::VoidLimit,
+            ThreadFlag::FloatingPoint,
+            ThreadFlag::BasesByMsr,
+            ThreadFlag::Stop,
+            ThreadFlag::DebugRegisters,
+            ThreadFlag::Limit,
+            ThreadFlag::Roams,
+            ThreadFlag::Misplaced,
+            ThreadFlag::Overdue,
+            ThreadFlag::VoidLimit,
         ];
         for set in 0..1_u32 << reasons.len() {
             let chosen: Vec<_> =
                 reasons.iter().enumerate().filter(|(bit, _)| set & 1 << bit != 0).map(|(_, reason)| *reason).collect();
-            let has = |wanted: &[Special]| chosen.iter().any(|reason| wanted.contains(reason));
+            let has = |wanted: &[ThreadFlag]| chosen.iter().any(|reason| wanted.contains(reason));
             for (cpu, here) in [(1, 1), (1, 4)] {
                 for (plain, is_first) in
                     [(u64::from(here), true), (u64::from(here), false), (NOT_PLAIN, true), (NOT_PLAIN, false)]
                 {
-                    let not_at_once = has(&[Special::Stop, Special::Limit, Special::Misplaced]);
+                    let not_at_once = has(&[ThreadFlag::Stop, ThreadFlag::Limit, ThreadFlag::Misplaced]);
                     let expected = match cpu == here {
-                        false if not_at_once || has(&[Special::Roams]) => None,
+                        false if not_at_once || has(&[ThreadFlag::Roams]) => None,
                         false => Some(Remote),
                         true if !is_first || not_at_once => None,
                         true if chosen.is_empty() && plain != NOT_PLAIN => Some(Direct),

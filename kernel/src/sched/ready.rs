@@ -28,7 +28,7 @@ pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 
 /// Makes a thread ready that is on no CPU and in no list, and was never ready before.
 pub fn start(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    if thread.attention().is_rooted() { hand_over(cpu, thread) } else { place(cpu, thread) }
+    if thread.flags().is_rooted() { hand_over(cpu, thread) } else { place(cpu, thread) }
 }
 
 /// Hands a thread that is on no CPU and in no list to the CPU that it belongs to, which may be this one.
@@ -57,7 +57,7 @@ pub fn wake(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 
 #[inline(never)]
 fn wake_elsewhere(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    if thread.attention().may_leave_home() && !thread.is_timed() && !thread.waits_for_program().get() {
+    if thread.flags().may_leave_home() && !thread.is_timed() && !thread.waits_for_program().get() {
         return place(cpu, thread);
     }
     hand_over_elsewhere(cpu, thread);
@@ -74,7 +74,7 @@ fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         thread_gone(cpu, thread);
         return Next::Stay;
     }
-    if !thread.attention().is_nothing() {
+    if !thread.flags().is_nothing() {
         return attend(cpu, thread);
     }
     enqueue(cpu, thread)
@@ -83,8 +83,8 @@ fn made_ready(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 /// A thread whose limited wait is over, that is to stop, or that may run elsewhere.
 #[cold]
 fn attend(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    thread.attention().limit_is_over();
-    if !thread.attention().is_stop_wanted() {
+    thread.flags().limit_is_over();
+    if !thread.flags().is_stop_wanted() {
         return start(cpu, thread);
     }
     // Nobody's time but this CPU's went into its coming here.
@@ -96,7 +96,7 @@ fn attend(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 #[inline(always)]
 fn arrived(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     let is_awaited = cpu.current().is_none() && RUN_QUEUE.of(cpu).is_empty();
-    let needs_nothing = thread.attention().is_nothing()
+    let needs_nothing = thread.flags().is_nothing()
         && !thread.is_timed()
         && !thread.waits_for_program().get()
         && !thread.program().is_ending();
@@ -135,7 +135,7 @@ pub fn deadline_reached(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         // Else somebody is waking it at this very moment and hands it over.
         return if (programs().time_out)(&thread) { made_ready(cpu, thread) } else { Next::Stay };
     }
-    if thread.attention().is_wait_limited() {
+    if thread.flags().is_wait_limited() {
         return (messages().time_out)(cpu, thread);
     }
     made_ready(cpu, thread)
@@ -186,7 +186,7 @@ pub(super) fn queue_current(cpu: &ThisCpu) {
 /// state is saved.
 #[inline(always)]
 pub fn queue_preempted(cpu: &ThisCpu, thread: Arc<Thread>) {
-    if thread.attention().is_rooted() {
+    if thread.flags().is_rooted() {
         RUN_QUEUE.of(cpu).push(thread);
     } else {
         leave_or_stay(cpu, thread);

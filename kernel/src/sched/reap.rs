@@ -33,7 +33,7 @@ pub fn reap(cpu: &ThisCpu) -> Next {
     while let Some(thread) = ready.take_first().or_else(|| timed.pop_due(u64::MAX)) {
         let owned = match &thread {
             _ if thread.waits_for_program().get() => (programs().stop_waiting)(&thread),
-            _ if thread.attention().is_wait_limited() => (messages().stop_waiting)(&thread),
+            _ if thread.flags().is_wait_limited() => (messages().stop_waiting)(&thread),
             _ => true,
         };
         if owned {

@@ -43,12 +43,12 @@ pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> 
         if life.suspended.find(thread.number()).is_some() {
             return Ok(Suspended::Stopped(Next::Stay));
         }
-        if thread.attention().is_stop_wanted() {
+        if thread.flags().is_stop_wanted() {
             let over = thread.look_request().is_over();
             return Ok(if over { Suspended::Stopped(Next::Stay) } else { Suspended::NotYet });
         }
         // Before the look at its CPU: where it arrives later, it is seen.
-        thread.attention().want_stop(true);
+        thread.flags().want_stop(true);
         if thread.cpu() != cpu.index() {
             ask_for_look(cpu, thread);
             return Ok(Suspended::NotYet);
@@ -61,7 +61,7 @@ pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> 
 /// heard of it.
 pub fn set_affinity(cpu: &ThisCpu, thread: &Arc<Thread>, affinity: Box<Affinity>) -> Next {
     thread.set_affinity(affinity);
-    if thread.attention().is_rooted() {
+    if thread.flags().is_rooted() {
         // It stays where it is.
         return Next::Stay;
     }
@@ -111,7 +111,7 @@ fn look_for_others(cpu: &ThisCpu, thread: &Arc<Thread>, priority: u8) -> Next {
     request.begin();
     if thread.cpu() != cpu.index() {
         // It went on, with what it was to be looked at for; where it arrived it may have been too early for that.
-        if thread.attention().may_run_at_home() {
+        if thread.flags().may_run_at_home() {
             request.end();
         } else {
             ask_for_look_at(cpu, thread, priority);
@@ -126,8 +126,8 @@ fn look_for_others(cpu: &ThisCpu, thread: &Arc<Thread>, priority: u8) -> Next {
 /// Looks at a thread of this CPU that may have to stop or to leave, or that may run elsewhere at once. One that waits, or is on its
 /// way here, is looked at when it becomes ready.
 fn look(cpu: &ThisCpu, thread: &Thread) -> Next {
-    let stops = thread.attention().is_stop_wanted();
-    if !stops && !thread.attention().is_misplaced() {
+    let stops = thread.flags().is_stop_wanted();
+    if !stops && !thread.flags().is_misplaced() {
         let_leave(cpu, thread);
         return Next::Stay;
     }
@@ -147,7 +147,7 @@ pub(super) fn park(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         thread_gone(cpu, thread);
         return Next::Stay;
     }
-    if !thread.attention().is_stop_wanted() {
+    if !thread.flags().is_stop_wanted() {
         drop(life);
         return start(cpu, thread);
     }
@@ -166,10 +166,10 @@ pub fn resume(cpu: &ThisCpu, thread: &Thread) -> Result<Next, Error> {
             return Err(Error::Gone);
         }
         let found = life.suspended.take(thread.number());
-        if found.is_none() && !thread.attention().is_stop_wanted() {
+        if found.is_none() && !thread.flags().is_stop_wanted() {
             return Err(Error::WrongState);
         }
-        thread.attention().want_stop(false);
+        thread.flags().want_stop(false);
         found
     };
     Ok(waiting.map_or(Next::Stay, |waiting| let_go_on(cpu, waiting)))
@@ -178,7 +178,7 @@ pub fn resume(cpu: &ThisCpu, thread: &Thread) -> Result<Next, Error> {
 /// Makes a thread ready that was suspended. One that can go on only on another CPU may be stopped again before it has run: so that CPU
 /// is not interrupted for it while it does no more for threads of that priority.
 fn let_go_on(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    if thread.cpu() == cpu.index() || thread.attention().may_leave_home() {
+    if thread.cpu() == cpu.index() || thread.flags().may_leave_home() {
         return super::wake(cpu, thread);
     }
     let Some(block) = cpu::by_index(thread.cpu()) else { unreachable!("threads belong to CPUs that are online") };

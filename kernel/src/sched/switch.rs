@@ -15,7 +15,7 @@ use crate::cpu::ThisCpu;
 use crate::memory::{LOADED_ROOT, fallible};
 use crate::sync::assert_no_locks_held;
 use crate::thread::roaming::is_anybody_roaming;
-use crate::thread::{LOADED_STATE, Special, Thread};
+use crate::thread::{LOADED_STATE, Thread, ThreadFlag};
 
 /// Whether anything waits for its end here.
 #[must_use]
@@ -74,7 +74,7 @@ pub fn idle_on(cpu: &ThisCpu) -> Option<*const Frame> {
 #[inline(always)]
 pub fn path_to(cpu: &ThisCpu, thread: &Thread) -> Option<Path> {
     let is_first = || RUN_QUEUE.of(cpu).nobody_above(thread.priority());
-    Path::choose(thread.attention().at_a_glance(), cpu.index().get(), LOADED_STATE.of(cpu).plain_index(), is_first)
+    Path::choose(thread.flags().at_a_glance(), cpu.index().get(), LOADED_STATE.of(cpu).plain_index(), is_first)
 }
 
 /// Makes a thread of this CPU the one that runs, past the run queue. No thread is on the CPU. The slice goes on: the
@@ -110,7 +110,7 @@ pub unsafe fn give_way(
     // SAFETY: by the contract.
     let (previous, next) = unsafe { cpu.replace_current(previous, next) };
     if path == Path::Direct {
-        // SAFETY: the one ran here and the other runs next; `Special::BasesByMsr` is not set.
+        // SAFETY: the one ran here and the other runs next; `ThreadFlag::BasesByMsr` is not set.
         unsafe { previous.bases().exchange(next.bases()) };
     } else {
         exchange_state(cpu, &previous, next);
@@ -186,7 +186,7 @@ fn switch_to(cpu: &ThisCpu, thread: Arc<Thread>) -> *const Frame {
     }
     // SAFETY: the thread runs next on this CPU.
     unsafe { thread.bases().load() };
-    if !LOADED_STATE.of(cpu).is_plain() || thread.attention().has_state() {
+    if !LOADED_STATE.of(cpu).is_plain() || thread.flags().has_state() {
         load_state(cpu, &thread);
     }
     COUNTS.of(cpu).count_switch();
@@ -255,7 +255,7 @@ pub fn give_fpu(cpu: &ThisCpu) -> Result<(), NoMemoryForState> {
     let Some(thread) = cpu.current() else { return Ok(()) };
     // SAFETY: `zeroed` answers such memory.
     unsafe { thread.fpu().prepare(|layout| fallible::zeroed(layout).ok()) }?;
-    thread.attention().put(Special::FloatingPoint, true);
+    thread.flags().put(ThreadFlag::FloatingPoint, true);
     set_fpu_allowed(cpu, true);
     // SAFETY: TS is clear, and whoever had the unit was saved when it left the CPU.
     unsafe { thread.fpu().restore() };

@@ -1,6 +1,6 @@
 //! What a debugger asks of a thread, and changes in it.
 
-use super::{OffCpu, Special, Thread};
+use super::{OffCpu, Thread, ThreadFlag};
 use crate::arch::{Arch, ArchTrap as _, DebugRegisters, Frame, HardwareBreakpoint, RefusedBreakpoint, TrapInfo};
 
 impl OffCpu<'_> {
@@ -20,7 +20,7 @@ impl OffCpu<'_> {
         breakpoint: Option<HardwareBreakpoint>,
     ) -> Result<(), RefusedBreakpoint> {
         self.debug_registers().set(number, breakpoint)?;
-        self.attention().put(Special::DebugRegisters, self.debug_registers().identity() != 0);
+        self.flags().put(ThreadFlag::DebugRegisters, self.debug_registers().identity() != 0);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use gatehouse_core::sched::Affinity;
 use percpu::CpuIndex;
 
 use super::roaming::{roaming_begins, roaming_ends};
-use super::{Special, Thread};
+use super::{Thread, ThreadFlag};
 
 impl Thread {
     /// Calls `look` with the CPUs that it may run on.
@@ -28,7 +28,7 @@ impl Thread {
         let _before = {
             let mut own = self.affinity.lock();
             self.note_roaming(affinity.roams());
-            self.attention().put(Special::Misplaced, !affinity.contains(self.cpu()));
+            self.flags().put(ThreadFlag::Misplaced, !affinity.contains(self.cpu()));
             own.replace(affinity)
         };
     }
@@ -44,7 +44,7 @@ impl Thread {
         if cpu != self.cpu() {
             self.set_cpu(cpu);
         }
-        self.attention().put(Special::Misplaced, !allowed);
+        self.flags().put(ThreadFlag::Misplaced, !allowed);
         cpu
     }
 
@@ -54,7 +54,7 @@ impl Thread {
             let mut own = self.affinity.lock();
             self.note_roaming(false);
             self.set_cpu(cpu);
-            self.attention().put(Special::Misplaced, false);
+            self.flags().put(ThreadFlag::Misplaced, false);
             own.take()
         };
     }
@@ -62,18 +62,18 @@ impl Thread {
     /// It is going.
     #[inline(always)]
     pub(super) fn roams_no_more(&self) {
-        if self.attention().roams() {
+        if self.flags().roams() {
             roaming_ends();
         }
     }
 
     /// Under the lock of its affinity.
     fn note_roaming(&self, roams: bool) {
-        match (self.attention().roams(), roams) {
+        match (self.flags().roams(), roams) {
             (false, true) => roaming_begins(),
             (true, false) => roaming_ends(),
             _ => {}
         }
-        self.attention().put(Special::Roams, roams);
+        self.flags().put(ThreadFlag::Roams, roams);
     }
 }

@@ -3,9 +3,9 @@
 //! A thread is always in one place, which owns it: on a CPU (`current`), in a CPU's run queue or inbox, in a timer list, or
 //! with whatever it waits for. Moving it moves an `Arc`.
 
-mod attention;
 mod current;
 mod debug;
+mod flags;
 mod home;
 mod list;
 mod loaded_state;
@@ -17,7 +17,7 @@ mod thread;
 mod utcb;
 mod wait;
 
-pub use attention::{Attention, Needs, Special};
+pub use flags::{Needs, ThreadFlag, ThreadFlags};
 pub use list::ThreadList;
 pub use loaded_state::{LOADED_STATE, LoadedState, prepare_cpu};
 pub use off_cpu::OffCpu;

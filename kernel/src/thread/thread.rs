@@ -14,7 +14,7 @@ use gatehouse_core::time::{Key, Timed};
 use intrusive_collections::{KeyAdapter, LinkedListAtomicLink, RBTreeAtomicLink, intrusive_adapter};
 use percpu::{CpuIndex, EntryTop};
 
-use super::{Attention, Special, Wait};
+use super::{ThreadFlag, ThreadFlags, Wait};
 use crate::arch::{DebugRegisters, FpuState, Frame, UserBases};
 use crate::cpu::ThisCpu;
 use crate::ipc::{Endpoint, FaultHandler, Notification, SavedReply};
@@ -96,7 +96,7 @@ pub struct Thread {
     /// How long the handler behind `limited_endpoint` may take, in nanoseconds.
     pub(super) handler_limit: Cell<u64>,
     pub(super) handler: Mutex<Option<FaultHandler>, rank::Handler>,
-    attention: Attention,
+    flags: ThreadFlags,
     /// Where it may run; nothing for the CPU that it belongs to, alone.
     pub(super) affinity: Mutex<Option<Box<Affinity>>, rank::Affinity>,
     look_request: LookRequest,
@@ -226,8 +226,8 @@ impl Thread {
     #[inline(always)]
     pub fn new(program: Arc<Program>, frame: Frame, cpu: CpuIndex, utcb: UtcbSlot) -> Result<Arc<Self>, OutOfHeap> {
         EXISTING.fetch_add(1, Ordering::Relaxed);
-        let attention = Attention::new(cpu);
-        attention.put(Special::BasesByMsr, !UserBases::have_instructions());
+        let flags = ThreadFlags::new(cpu);
+        flags.put(ThreadFlag::BasesByMsr, !UserBases::have_instructions());
         fallible::new_arc(Self {
             save_area: SaveArea { spare: UnsafeCell::new([0; 8]), frame: UnsafeCell::new(frame) },
             root: program.root(),
@@ -254,7 +254,7 @@ impl Thread {
             fault_badge: Cell::new(0),
             handler_limit: Cell::new(0),
             handler: Mutex::new(None),
-            attention,
+            flags,
             affinity: Mutex::new(None),
             look_request: LookRequest::new(),
             queued: AtomicU32::new(0),
@@ -342,13 +342,13 @@ impl Thread {
     /// The CPU that it runs on, or ran on last.
     #[must_use]
     pub fn cpu(&self) -> CpuIndex {
-        self.attention.cpu()
+        self.flags.cpu()
     }
 
     /// Assigns it to a CPU. Only by its owner, before it is handed over: who looks for the threads of an ending program
     /// relies on that order.
     pub fn set_cpu(&self, cpu: CpuIndex) {
-        self.attention.set_cpu(cpu);
+        self.flags.set_cpu(cpu);
     }
 
     /// When it is to be woken, in clock ticks.
@@ -372,8 +372,8 @@ impl Thread {
     /// Why it may not run at once when it becomes ready.
     #[must_use]
     #[inline(always)]
-    pub const fn attention(&self) -> &Attention {
-        &self.attention
+    pub const fn flags(&self) -> &ThreadFlags {
+        &self.flags
     }
 
     /// What has become of the last request that its CPU look at it.

@@ -44,8 +44,7 @@ pub fn audit(cpu: &ThisCpu) {
         let other = all[(first + step) % all.len()];
         let nothing_comes = || REQUESTS.of(other).has_no_arrivals() && IPI_TARGET.of(other).pending.is_empty();
         let wanted = || {
-            let may_go =
-                |thread: &crate::thread::Thread| thread.attention().roams() && thread.may_run_on(other.index());
+            let may_go = |thread: &crate::thread::Thread| thread.flags().roams() && thread.may_run_on(other.index());
             RUN_QUEUE.of(cpu).has_one(THREADS_LOOKED_AT, may_go)
         };
         other.index() != cpu.index()

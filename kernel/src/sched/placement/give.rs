@@ -30,7 +30,7 @@ pub fn give(cpu: &ThisCpu) {
     }
     let mut any_roams = false;
     let found = RUN_QUEUE.of(cpu).take_one(MOST_LOOKED_AT, |thread| {
-        let roams = thread.attention().roams();
+        let roams = thread.flags().roams();
         any_roams |= roams;
         roams && thread.may_run_on(asker)
     });
@@ -47,7 +47,7 @@ pub fn give(cpu: &ThisCpu) {
 /// A thread of this CPU may be allowed to leave since a moment ago: if it is ready, it goes where nothing runs, or can be asked
 /// for.
 pub fn let_leave(cpu: &ThisCpu, thread: &Thread) {
-    if !thread.attention().roams() || !RUN_QUEUE.of(cpu).has(thread) {
+    if !thread.flags().roams() || !RUN_QUEUE.of(cpu).has(thread) {
         return;
     }
     let here = cpu.index();

@@ -50,7 +50,7 @@ pub fn place(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 #[cold]
 #[inline(never)]
 pub fn leave_or_stay(cpu: &ThisCpu, thread: Arc<Thread>) {
-    if thread.attention().is_misplaced() {
+    if thread.flags().is_misplaced() {
         // Not here, so nothing changes here.
         let _elsewhere = place(cpu, thread);
         return;
@@ -64,7 +64,7 @@ pub fn leave_or_stay(cpu: &ThisCpu, thread: Arc<Thread>) {
 /// Sends a thread, for which there is no room here at once, to an idle CPU, or lets it `stay`.
 fn leave_or(cpu: &ThisCpu, thread: Arc<Thread>, stay: impl FnOnce(&ThisCpu, Arc<Thread>) -> Next) -> Next {
     let here = cpu.index();
-    if !thread.attention().roams() {
+    if !thread.flags().roams() {
         return stay(cpu, thread);
     }
     // Said first: a CPU that is not found idle finds this.
@@ -88,7 +88,7 @@ fn settle(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
         thread_gone(cpu, thread);
         return Next::Stay;
     }
-    if thread.attention().is_stop_wanted() { park(cpu, thread) } else { enqueue(cpu, thread) }
+    if thread.flags().is_stop_wanted() { park(cpu, thread) } else { enqueue(cpu, thread) }
 }
 
 /// This CPU has nothing to run: it says so, and asks one that may have a thread for it. That one answers by handing a thread

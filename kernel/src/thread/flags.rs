@@ -7,12 +7,12 @@ use percpu::CpuIndex;
 
 /// The CPU in the low half, and above it the reasons not to run the thread at once.
 #[derive(Debug)]
-pub struct Attention(AtomicU64);
+pub struct ThreadFlags(AtomicU64);
 
 /// What keeps a thread from being switched to by the shortest way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-pub enum Special {
+pub enum ThreadFlag {
     /// There is floating-point state to save and load. Set by its owner.
     FloatingPoint = 1 << 32,
     /// FS and GS bases are loaded by MSR, this processor having no instructions for it. Set from the beginning.
@@ -36,17 +36,17 @@ pub enum Special {
 /// The CPU's part of the word.
 const CPU: u64 = u32::MAX as u64;
 /// What is to be loaded whenever the thread runs.
-const STATE: u64 = Special::FloatingPoint as u64 | Special::DebugRegisters as u64;
+const STATE: u64 = ThreadFlag::FloatingPoint as u64 | ThreadFlag::DebugRegisters as u64;
 /// What keeps it from running here at once.
-const NOT_AT_ONCE: u64 = Special::Stop as u64 | Special::Limit as u64 | Special::Misplaced as u64;
+const NOT_AT_ONCE: u64 = ThreadFlag::Stop as u64 | ThreadFlag::Limit as u64 | ThreadFlag::Misplaced as u64;
 /// What is to be looked at whenever the thread becomes ready.
 const WHEN_READY: u64 = NOT_AT_ONCE | PLACEMENT;
 /// Its CPU is to be chosen anew.
-const PLACEMENT: u64 = Special::Roams as u64 | Special::Misplaced as u64;
+const PLACEMENT: u64 = ThreadFlag::Roams as u64 | ThreadFlag::Misplaced as u64;
 /// Only the CPU that it belongs to may make it ready.
-const AT_HOME: u64 = Special::Stop as u64 | Special::Limit as u64;
+const AT_HOME: u64 = ThreadFlag::Stop as u64 | ThreadFlag::Limit as u64;
 
-/// What an [`Attention`] says at one moment.
+/// What [`ThreadFlags`] say at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs(u64);
 
@@ -80,7 +80,7 @@ impl Needs {
     }
 }
 
-impl Attention {
+impl ThreadFlags {
     /// A thread of this CPU that needs nothing else.
     #[must_use]
     pub fn new(cpu: CpuIndex) -> Self {
@@ -155,68 +155,68 @@ impl Attention {
     /// Whether it may run on several CPUs.
     #[must_use]
     pub fn roams(&self) -> bool {
-        self.has(Special::Roams)
+        self.has(ThreadFlag::Roams)
     }
 
     /// Whether it may not run on the CPU that it belongs to.
     #[must_use]
     pub fn is_misplaced(&self) -> bool {
-        self.has(Special::Misplaced)
+        self.has(ThreadFlag::Misplaced)
     }
 
     /// Whether it is to stop.
     #[must_use]
     pub fn is_stop_wanted(&self) -> bool {
-        self.has(Special::Stop)
+        self.has(ThreadFlag::Stop)
     }
 
     /// Sets whether it is to stop.
     pub fn want_stop(&self, wanted: bool) {
-        self.put(Special::Stop, wanted);
+        self.put(ThreadFlag::Stop, wanted);
     }
 
     /// Whether its deadline ends its wait in [`crate::ipc`].
     #[must_use]
     pub fn is_wait_limited(&self) -> bool {
-        self.has(Special::Limit)
+        self.has(ThreadFlag::Limit)
     }
 
     /// Its deadline does from now on.
     pub fn limit_wait(&self) {
-        self.put(Special::Limit, true);
+        self.put(ThreadFlag::Limit, true);
     }
 
     /// Its deadline has come. Answers whether it means anything: `false` if the limit is void.
     #[must_use]
     pub fn mark_overdue(&self) -> bool {
-        let before = self.0.fetch_or(Special::Overdue as u64, Ordering::SeqCst);
-        before & Special::VoidLimit as u64 == 0
+        let before = self.0.fetch_or(ThreadFlag::Overdue as u64, Ordering::SeqCst);
+        before & ThreadFlag::VoidLimit as u64 == 0
     }
 
     /// Whether its deadline has come in the wait that it limits.
     #[must_use]
     pub fn is_overdue(&self) -> bool {
-        let marks = Special::Overdue as u64 | Special::VoidLimit as u64;
-        self.0.load(Ordering::SeqCst) & marks == Special::Overdue as u64
+        let marks = ThreadFlag::Overdue as u64 | ThreadFlag::VoidLimit as u64;
+        self.0.load(Ordering::SeqCst) & marks == ThreadFlag::Overdue as u64
     }
 
     /// The limit of its wait means nothing any more, if there is one. Only by its owner.
     pub fn void_limit(&self) {
         if self.is_wait_limited() {
-            self.0.fetch_or(Special::VoidLimit as u64, Ordering::SeqCst);
+            self.0.fetch_or(ThreadFlag::VoidLimit as u64, Ordering::SeqCst);
         }
     }
 
     /// Its wait is not limited any more, and it is in no timer list. On the CPU of that list.
     pub fn limit_is_over(&self) {
-        let marks = Special::Limit as u64 | Special::Overdue as u64 | Special::VoidLimit as u64;
+        let marks = ThreadFlag::Limit as u64 | ThreadFlag::Overdue as u64 | ThreadFlag::VoidLimit as u64;
         if self.0.load(Ordering::SeqCst) & marks != 0 {
             self.0.fetch_and(!marks, Ordering::SeqCst);
         }
     }
 
     /// Sets or clears a reason.
-    pub fn put(&self, reason: Special, present: bool) {
+    pub fn put(&self, reason: ThreadFlag, present: bool) {
         if present {
             self.0.fetch_or(reason as u64, Ordering::SeqCst);
         } else if self.has(reason) {
@@ -224,72 +224,72 @@ impl Attention {
         }
     }
 
-    fn has(&self, reason: Special) -> bool {
+    fn has(&self, reason: ThreadFlag) -> bool {
         self.0.load(Ordering::SeqCst) & reason as u64 != 0
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Attention, Special};
+    use super::{ThreadFlag, ThreadFlags};
     use percpu::CpuIndex;
 
     #[test]
     fn reasons_and_the_cpu_do_not_disturb_each_other() {
-        let attention = Attention::new(CpuIndex::new(7));
-        assert!(attention.is_nothing() && attention.now().are_plain_on(7) && !attention.now().are_plain_on(8));
-        attention.want_stop(true);
-        attention.limit_wait();
-        attention.set_cpu(CpuIndex::new(9));
-        assert!(attention.is_stop_wanted() && attention.is_wait_limited() && attention.cpu() == CpuIndex::new(9));
-        attention.want_stop(false);
-        assert!(!attention.is_stop_wanted() && attention.is_wait_limited() && !attention.is_nothing());
-        attention.limit_is_over();
-        attention.limit_is_over();
-        assert!(attention.is_nothing() && attention.now().are_plain_on(9));
-        attention.put(Special::FloatingPoint, true);
-        assert!(attention.is_nothing() && !attention.now().are_plain_on(9) && attention.has_state());
-        attention.put(Special::FloatingPoint, false);
-        assert!(!attention.has_state());
-        attention.put(Special::DebugRegisters, true);
-        assert!(attention.is_nothing() && !attention.now().are_plain_on(9) && attention.has_state());
-        assert!(attention.is_rooted() && !attention.may_leave_home());
+        let flags = ThreadFlags::new(CpuIndex::new(7));
+        assert!(flags.is_nothing() && flags.now().are_plain_on(7) && !flags.now().are_plain_on(8));
+        flags.want_stop(true);
+        flags.limit_wait();
+        flags.set_cpu(CpuIndex::new(9));
+        assert!(flags.is_stop_wanted() && flags.is_wait_limited() && flags.cpu() == CpuIndex::new(9));
+        flags.want_stop(false);
+        assert!(!flags.is_stop_wanted() && flags.is_wait_limited() && !flags.is_nothing());
+        flags.limit_is_over();
+        flags.limit_is_over();
+        assert!(flags.is_nothing() && flags.now().are_plain_on(9));
+        flags.put(ThreadFlag::FloatingPoint, true);
+        assert!(flags.is_nothing() && !flags.now().are_plain_on(9) && flags.has_state());
+        flags.put(ThreadFlag::FloatingPoint, false);
+        assert!(!flags.has_state());
+        flags.put(ThreadFlag::DebugRegisters, true);
+        assert!(flags.is_nothing() && !flags.now().are_plain_on(9) && flags.has_state());
+        assert!(flags.is_rooted() && !flags.may_leave_home());
     }
 
     #[test]
     fn a_limit_that_is_void_is_never_overdue_in_whichever_order_both_come() {
-        let attention = Attention::new(CpuIndex::new(2));
-        attention.void_limit();
-        assert!(attention.is_nothing(), "there is no limit that could be void");
-        attention.limit_wait();
-        assert!(attention.mark_overdue() && attention.is_overdue());
-        attention.void_limit();
-        assert!(!attention.is_overdue());
-        attention.limit_is_over();
-        assert!(attention.is_nothing() && attention.now().are_plain_on(2));
-        attention.limit_wait();
-        attention.void_limit();
-        assert!(!attention.mark_overdue() && !attention.is_overdue() && !attention.may_run_at_home());
-        attention.limit_is_over();
-        assert!(attention.now().are_plain_on(2));
+        let flags = ThreadFlags::new(CpuIndex::new(2));
+        flags.void_limit();
+        assert!(flags.is_nothing(), "there is no limit that could be void");
+        flags.limit_wait();
+        assert!(flags.mark_overdue() && flags.is_overdue());
+        flags.void_limit();
+        assert!(!flags.is_overdue());
+        flags.limit_is_over();
+        assert!(flags.is_nothing() && flags.now().are_plain_on(2));
+        flags.limit_wait();
+        flags.void_limit();
+        assert!(!flags.mark_overdue() && !flags.is_overdue() && !flags.may_run_at_home());
+        flags.limit_is_over();
+        assert!(flags.now().are_plain_on(2));
     }
 
     #[test]
     fn who_roams_may_run_at_once_where_it_is_and_who_is_misplaced_may_not() {
-        let attention = Attention::new(CpuIndex::new(3));
-        attention.put(Special::Roams, true);
-        assert!(!attention.is_nothing() && !attention.is_rooted() && !attention.now().are_plain_on(3));
-        assert!(attention.may_run_at_home() && attention.may_leave_home());
-        attention.put(Special::Misplaced, true);
-        assert!(!attention.may_run_at_home() && attention.may_leave_home());
-        attention.put(Special::Roams, false);
-        assert!(!attention.may_run_at_home() && attention.may_leave_home() && !attention.is_rooted());
-        for reason in [Special::Limit, Special::Stop] {
-            attention.put(reason, true);
-            assert!(!attention.may_leave_home());
-            attention.put(reason, false);
+        let flags = ThreadFlags::new(CpuIndex::new(3));
+        flags.put(ThreadFlag::Roams, true);
+        assert!(!flags.is_nothing() && !flags.is_rooted() && !flags.now().are_plain_on(3));
+        assert!(flags.may_run_at_home() && flags.may_leave_home());
+        flags.put(ThreadFlag::Misplaced, true);
+        assert!(!flags.may_run_at_home() && flags.may_leave_home());
+        flags.put(ThreadFlag::Roams, false);
+        assert!(!flags.may_run_at_home() && flags.may_leave_home() && !flags.is_rooted());
+        for reason in [ThreadFlag::Limit, ThreadFlag::Stop] {
+            flags.put(reason, true);
+            assert!(!flags.may_leave_home());
+            flags.put(reason, false);
         }
-        attention.put(Special::Misplaced, false);
-        assert!(attention.is_nothing() && attention.is_rooted());
+        flags.put(ThreadFlag::Misplaced, false);
+        assert!(flags.is_nothing() && flags.is_rooted());
     }
 }
