@@ -175,7 +175,7 @@ impl Machine {
     }
 
     /// The way by which the kernel is started.
-    pub fn boot_door(&self) -> Boot {
+    pub fn boot_protocol(&self) -> Boot {
         self.boot
     }
 
@@ -359,7 +359,7 @@ pub fn default_memory_mib(smp: u32) -> u64 {
 }
 
 /// Wall time for this machine: 60 s, and a second for each CPU above four (QEMU alone takes 80 s to set up and tear
-/// down 1024); the firmware of the slower doors and instruction counting take their time too.
+/// down 1024); the firmware of the slower boot protocols and instruction counting take their time too.
 pub fn default_time_limit(smp: u32, boot: Boot, icount: bool) -> Duration {
     let firmware = if boot == Boot::Pvh { 0 } else { 60 };
     let seconds = 60 + u64::from(smp.saturating_sub(4)) + firmware;

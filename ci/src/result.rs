@@ -85,7 +85,7 @@ pub struct Cpu {
     pub spurious: u64,
     /// Interrupts of any vector that nobody had asked for.
     pub unexpected: u64,
-    /// System calls by either door.
+    /// System calls by either entry point.
     pub system_calls: u64,
     /// Page faults that the pager on this CPU has resolved.
     pub paged: u64,

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use gatehouse_abi::BootDoor;
+use gatehouse_abi::BootProtocol;
 use spin::Once;
 
 static FACTS: Once<Facts> = Once::new();
@@ -12,7 +12,7 @@ static FACTS: Once<Facts> = Once::new();
 #[derive(Debug)]
 pub struct Facts {
     /// How the kernel was started.
-    pub door: BootDoor,
+    pub protocol: BootProtocol,
     /// The command line.
     pub command_line: String,
     bring_up_ns: AtomicU64,
@@ -44,9 +44,9 @@ impl Facts {
 }
 
 /// Takes in what is known from the start: once, on the first CPU.
-pub fn install(door: BootDoor, command_line: &str) {
+pub fn install(protocol: BootProtocol, command_line: &str) {
     FACTS.call_once(|| Facts {
-        door,
+        protocol,
         command_line: String::from(command_line),
         bring_up_ns: AtomicU64::new(0),
         bytes_per_cpu: AtomicU64::new(0),

@@ -1,6 +1,6 @@
 //! Traps that the kernel raises in itself on request, so that tests see what becomes of them in the kernel that is shipped.
 //!
-//! The door is closed unless the command line has the word [`TestHook::WORD`]: see `docs/testing.md`.
+//! It is closed unless the command line has the word [`TestHook::WORD`]: see `docs/testing.md`.
 
 use gatehouse_abi::{Error, TestHook};
 use percpu::CpuIndex;
@@ -16,7 +16,7 @@ use crate::memory::filled_heap;
 use crate::sched::Next;
 use crate::{lockdown, test_overflow};
 
-/// Whether the command line opens the door.
+/// Whether the command line opens it.
 fn allowed() -> bool {
     facts().command_line.split_whitespace().any(|word| word == TestHook::WORD)
 }

@@ -112,7 +112,7 @@ fn the_handlers_that_are_called_are_those_of_the_list() {
                 assert_eq!(*place, (row.file, row.handler), "{pattern}");
                 used += 1;
             }
-            // A row of its own calls it, which a table or the IST door leads to.
+            // A row of its own calls it, which a table or the IST entry leads to.
             None => {
                 let source = text(&format!("{HANDLERS}/{}.rs", row.file));
                 let has_row = |line: &str| {

@@ -79,7 +79,7 @@ pub fn bench(arguments: Arguments) -> Result<()> {
         file.as_deref().map_or(Ok(()), output_file::check).context(flag)?;
     }
     let history = earlier(&arguments.history)?;
-    set_up(&Component::for_boot(deterministic::machine().boot_door()), setup::Talk::Changes)?;
+    set_up(&Component::for_boot(deterministic::machine().boot_protocol()), setup::Talk::Changes)?;
     let artifacts = kernel_build::build(Profile::Release, Talk::Progress)?;
     if let Some(keys) = &arguments.path {
         return show_paths(&artifacts, keys);

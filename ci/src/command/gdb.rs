@@ -26,7 +26,7 @@ pub(super) fn gdb(arguments: GdbArguments) -> Result<()> {
     let profile = arguments.machine.profile();
     let machine = arguments.machine.machine();
     machine.check()?;
-    let mut components = Component::for_boot(machine.boot_door());
+    let mut components = Component::for_boot(machine.boot_protocol());
     components.push(Component::Debugger);
     set_up(&components, Talk::Changes)?;
     let machine = machine.artifacts(kernel_build::build(profile, kernel_build::Talk::Progress)?);

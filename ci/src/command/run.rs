@@ -39,7 +39,7 @@ pub(super) fn run(arguments: RunArguments) -> Result<()> {
     if let Some(file) = &arguments.json {
         output_file::check(file).context("--json")?;
     }
-    let components = Component::for_boot(machine.boot_door());
+    let components = Component::for_boot(machine.boot_protocol());
     set_up(&components, setup::Talk::Changes)?;
     let artifacts = kernel_build::build(profile, Talk::Progress)?;
     if let Some(file) = &arguments.json {

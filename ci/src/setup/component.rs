@@ -48,7 +48,7 @@ impl Component {
     /// What to build and boot takes.
     pub const BASE: [Self; 3] = [Self::Compiler, Self::Linker, Self::Emulator];
 
-    /// What a boot by this door takes.
+    /// What a boot by this protocol takes.
     pub fn for_boot(boot: Boot) -> Vec<Self> {
         let mut components = Self::BASE.to_vec();
         match boot {

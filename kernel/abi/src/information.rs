@@ -17,7 +17,7 @@ pub const INFORMATION_SWAP: u64 = 4;
 /// The way by which the kernel was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-pub enum BootDoor {
+pub enum BootProtocol {
     /// PVH: the machine entered the kernel directly.
     Pvh = 0,
     /// Limine, on BIOS firmware.
@@ -34,7 +34,7 @@ pub struct SystemInformation {
     pub cpus_online: u64,
     /// Usable CPUs that the firmware lists, online or not.
     pub cpus_listed: u64,
-    /// A [`BootDoor`] as a number.
+    /// A [`BootProtocol`] as a number.
     pub boot: u64,
     /// Microseconds from the first INIT to the last CPU online.
     pub bring_up_us: u64,

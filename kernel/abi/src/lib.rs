@@ -23,8 +23,8 @@ pub use debugging::{
 };
 pub use error::Error;
 pub use information::{
-    BootDoor, CpuInformation, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SWAP,
-    INFORMATION_SYSTEM, SwapInformation, SystemInformation,
+    BootProtocol, CpuInformation, INFORMATION_COMMAND_LINE, INFORMATION_CPU, INFORMATION_PROGRAM_NAME,
+    INFORMATION_SWAP, INFORMATION_SYSTEM, SwapInformation, SystemInformation,
 };
 pub use message::{
     FaultMessage, MessageTag, REPLY_KILL, REPLY_REGISTERS, REPLY_RESUME, ThreadRegisters, UTCB_BASE, UTCB_CAPABILITIES,

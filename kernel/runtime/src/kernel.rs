@@ -10,7 +10,7 @@ use crate::abi::{
     INFORMATION_SWAP, INFORMATION_SYSTEM, ProgramEnd, SPAWN_QUIET, SwapInformation, SystemCall, SystemInformation,
 };
 use crate::capability::Thread;
-use crate::door::{Door, Int80, Syscall};
+use crate::entry_point::{EntryPoint, Int80, Syscall};
 use crate::time::{Deadline, SECOND};
 
 /// How long a CPU is asked for an answer. Nanoseconds.
@@ -22,18 +22,18 @@ pub type Kernel = Calls<Syscall>;
 /// The system calls by `int 0x80`: slower, and RCX and R11 survive.
 pub type KernelByInt80 = Calls<Int80>;
 
-/// The system calls by one of the two doors.
+/// The system calls by one of the two entry points.
 #[derive(Debug)]
-pub struct Calls<D>(PhantomData<D>, Infallible);
+pub struct Calls<E>(PhantomData<E>, Infallible);
 
-impl<D: Door> Calls<D> {
+impl<E: EntryPoint> Calls<E> {
     /// A call that can fail.
     ///
     /// # Safety
-    /// As for [`Door::call`].
+    /// As for [`EntryPoint::call`].
     unsafe fn call(call: SystemCall, arguments: [u64; 6]) -> Result<u64, Error> {
-        // SAFETY: the caller promises what `Door::call` asks for.
-        Error::from_register(unsafe { D::call(call, arguments) })
+        // SAFETY: the caller promises what `EntryPoint::call` asks for.
+        Error::from_register(unsafe { E::call(call, arguments) })
     }
 
     /// A call whose arguments are numbers only, so that the kernel writes to no memory of the program.

@@ -2,7 +2,7 @@
 
 use crate::abi::{Error, FaultMessage, MessageTag, SystemCall, ThreadRegisters, UTCB_CAPABILITIES, UTCB_RECEIVE_SLOTS};
 use crate::capability::{Endpoint, Reply, Slot};
-use crate::door::{Door, Syscall};
+use crate::entry_point::{EntryPoint, Syscall};
 
 /// A message as it arrived: its tag, the badge of the capability that it was sent through (0 for replies), and the words
 /// that travel in registers. Longer messages have the rest in the receiver's [`Utcb`].
@@ -118,7 +118,7 @@ pub(crate) fn exchange_words(call: SystemCall, object: u64, argument: u64, words
     let answer: u64;
     let badge: u64;
     let [mut first, mut second, mut third, mut fourth] = words;
-    crate::door::count(crate::door::CallsMade { syscall: 1, int80: 0 });
+    crate::entry_point::count(crate::entry_point::CallsMade { syscall: 1, int80: 0 });
     #[cfg(target_os = "none")]
     // SAFETY: the registers are those of the ABI; the kernel writes to this thread's UTCB besides and to nothing else.
     unsafe {

@@ -4,7 +4,7 @@ use core::arch::naked_asm;
 use core::mem::offset_of;
 
 use crate::abi::SystemCall;
-use crate::door::{self, CallsMade};
+use crate::entry_point::{self, CallsMade};
 
 /// RFLAGS bits that arithmetic changes: CF PF AF ZF SF OF.
 pub const ARITHMETIC_FLAGS: u64 = 0x8d5;
@@ -118,8 +118,8 @@ impl RegisterPattern {
             Crossing::Spin(turns) => turns.max(1),
         };
         match crossing {
-            Crossing::Syscall(..) => door::count(CallsMade { syscall: 1, int80: 0 }),
-            Crossing::Int80(..) => door::count(CallsMade { syscall: 0, int80: 1 }),
+            Crossing::Syscall(..) => entry_point::count(CallsMade { syscall: 1, int80: 0 }),
+            Crossing::Int80(..) => entry_point::count(CallsMade { syscall: 0, int80: 1 }),
             Crossing::Breakpoint | Crossing::Spin(_) => {}
         }
         let function = match crossing {

@@ -1,7 +1,7 @@
 //! Traps in the kernel on request; see `docs/testing.md`.
 
 use crate::abi::{Error, SystemCall, TestHook};
-use crate::door::{Door, Syscall};
+use crate::entry_point::{EntryPoint, Syscall};
 
 /// Lets the kernel raise a trap in itself. Most hooks end the machine.
 ///

@@ -3,7 +3,7 @@
 use crate::abi::{Error, SLOT_NONE, SystemCall, TIMER_RELATIVE, TimerFirings};
 pub use crate::capability::Timer;
 use crate::capability::{Notification, Slot};
-use crate::door::{Door, Syscall};
+use crate::entry_point::{EntryPoint, Syscall};
 use crate::message::Utcb;
 
 fn call(call: SystemCall, arguments: [u64; 3]) -> Result<u64, Error> {

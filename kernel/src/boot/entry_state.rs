@@ -1,4 +1,4 @@
-//! What both doors set up before Rust runs: a stack, a descriptor table and page tables, all in the image.
+//! What both boot protocols set up before Rust runs: a stack, a descriptor table and page tables, all in the image.
 
 use core::arch::global_asm;
 use core::cell::UnsafeCell;

@@ -1,14 +1,14 @@
-//! The Limine door, for BIOS and UEFI firmware.
+//! The Limine entry point, for BIOS and UEFI firmware.
 //!
 //! Limine enters at e_entry in 64-bit mode. Its answers, its stack, its descriptor table and its page tables lie in memory
-//! that is [`MemoryKind::Loader`]: the door copies what it needs and leaves the rest behind, except for the page tables
+//! that is [`MemoryKind::Loader`]: this code copies what it needs and leaves the rest behind, except for the page tables
 //! that map the image, which stay in use until [`initialize`](crate::memory::initialize).
 //!
 //! Source: "The Limine Boot Protocol", base revision 2, the highest that Limine 8.2 speaks.
 
 use core::arch::global_asm;
 
-use gatehouse_abi::BootDoor;
+use gatehouse_abi::BootProtocol;
 use gatehouse_core::command_line::CommandLine;
 use gatehouse_core::memory::{MemoryKind, MemoryMap, PhysicalRange};
 use limine::BaseRevision;
@@ -141,7 +141,7 @@ fn read_boot_info() -> Result<(BootInfo, u64), BootError> {
     let segments = ImageSegments::of_this_image();
     let start = address.physical_base();
     let boot = BootInfo {
-        door: if firmware == FirmwareType::X86_BIOS { BootDoor::Bios } else { BootDoor::Uefi },
+        protocol: if firmware == FirmwareType::X86_BIOS { BootProtocol::Bios } else { BootProtocol::Uefi },
         memory: MemoryMap::from_entries(
             entries.iter().map(|entry| (entry.base, entry.length, memory_kind(entry.entry_type))),
         )?,

@@ -1,6 +1,6 @@
 //! From a loader's hands to `kernel_main`.
 //!
-//! Two doors lead in: PVH (`pvh`, QEMU's `-kernel`, microvm included) and Limine (`limine`, BIOS
+//! There are two boot protocols: PVH (`pvh`, QEMU's `-kernel`, microvm included) and Limine (`limine`, BIOS
 //! or UEFI firmware). Each copies what its loader says into one owned [`BootInfo`](crate::memory::boot_info::BootInfo), so that nothing after
 //! this folder knows how the machine was started, and no memory of a loader is read later.
 //!
@@ -11,7 +11,7 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-// Host builds that are no tests have no door.
+// Host builds that are no tests have no boot protocol.
 #[cfg(any(target_os = "none", test))]
 mod pvh;
 

@@ -3,7 +3,7 @@
 //! Layouts: the Xen header `arch-x86/hvm/start_info.h`. Everything lies in RAM that the memory map calls
 //! usable, so it is copied before any frame is used.
 
-use gatehouse_abi::BootDoor;
+use gatehouse_abi::BootProtocol;
 use gatehouse_core::command_line::{CommandLine, CommandLineError};
 use gatehouse_core::memory::{MemoryKind, MemoryMap, PhysicalRange};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -125,7 +125,7 @@ fn read_boot_info(memory: &impl PhysicalMemory, address: u64, image: ImagePlacem
         kept.map(|region| region.range.intersection(&archive)).find(|range| !range.is_empty())
     });
     BootInfo {
-        door: BootDoor::Pvh,
+        protocol: BootProtocol::Pvh,
         memory: map,
         image,
         command_line: command_line(memory, start.command_line)?,

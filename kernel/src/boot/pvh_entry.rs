@@ -1,4 +1,4 @@
-//! The PVH door: from 32-bit protected mode without paging to [`pvh_start`](super::pvh::pvh_start).
+//! The PVH entry point: from 32-bit protected mode without paging to [`pvh_start`](super::pvh::pvh_start).
 //!
 //! Source: the Xen documentation, "x86/HVM direct boot ABI".
 

@@ -1,4 +1,4 @@
-//! What the IST door calls, and what a refused return leads to: to [`trap_main`] both.
+//! What the IST entry calls, and what a refused return leads to: to [`trap_main`] both.
 
 use core::convert::Infallible;
 

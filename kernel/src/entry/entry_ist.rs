@@ -1,4 +1,4 @@
-//! The door for vectors that may arrive at any instant: NMI, #DB, #DF, #MC.
+//! The entry for vectors that may arrive at any instant: NMI, #DB, #DF, #MC.
 
 use percpu::IST_LINK_BYTES;
 

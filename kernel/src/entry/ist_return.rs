@@ -1,4 +1,4 @@
-//! How the IST door goes back to what was interrupted.
+//! How the IST entry goes back to what was interrupted.
 //!
 //! Two things decide. `iretq` lets the next NMI in, whoever executes it; so it must not be executed while an NMI's frame is
 //! live, but by the NMI that owns it. And a machine check whose hardware is told that it is over may be followed by the next
@@ -19,7 +19,7 @@ use super::interrupted_stack::ist_stack_of;
 use crate::arch::Frame as TrapFrame;
 use crate::cpu::Cpu;
 
-/// What the door does with the frame.
+/// What the entry does with the frame.
 pub(super) mod how {
     /// Goes back through it, by `iretq`.
     pub const BACK: i32 = 0;
@@ -31,7 +31,7 @@ pub(super) mod how {
     pub const MACHINE_CHECK: i32 = 2;
 }
 
-/// The answer to the door: in RAX and EDX.
+/// The answer to the entry: in RAX and EDX.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Way {

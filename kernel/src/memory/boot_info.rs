@@ -1,4 +1,4 @@
-//! What every door tells the kernel.
+//! What every boot protocol tells the kernel.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -7,7 +7,7 @@ mod image;
 
 use core::fmt;
 
-use gatehouse_abi::BootDoor;
+use gatehouse_abi::BootProtocol;
 use gatehouse_core::command_line::{CommandLine, CommandLineError};
 use gatehouse_core::memory::layout::BOOT_DIRECT_MAP_SIZE;
 use gatehouse_core::memory::{MemoryKind, MemoryMap, MemoryMapError, PhysicalRange};
@@ -19,7 +19,7 @@ pub use image::{ImageSegment, ImageSegments};
 #[derive(Debug)]
 pub struct BootInfo {
     /// The way in.
-    pub door: BootDoor,
+    pub protocol: BootProtocol,
     /// Physical memory. The image, the archive and what must not be touched are set apart already.
     pub memory: MemoryMap,
     /// Where the image was put.

@@ -13,7 +13,7 @@ pub fn initialize(boot: &BootInfo) {
     frame::initialize(&boot.memory);
     kernel_space::build(boot);
     let registers = control_registers(&CpuFeatures::detect());
-    // SAFETY: both doors made sure that the CPU has the no-execute bit; setting it again changes nothing. The new
+    // SAFETY: both boot protocols made sure that the CPU has the no-execute bit; setting it again changes nothing. The new
     // tables show the image at the addresses where it runs, the boot stack within, and interrupts are off. The registers'
     // values are of this CPU's features; nothing used floating point and no user page exists.
     unsafe { registers.load_with_tables(kernel_space::kernel_root().as_u64()) };
@@ -25,7 +25,7 @@ pub fn initialize(boot: &BootInfo) {
 ///
 /// # Safety
 /// Called once, after [`initialize`], when the kernel reads nothing any more that the loader left: ACPI tables and
-/// the archive lie elsewhere, everything else was copied by the door.
+/// the archive lie elsewhere, everything else was copied by the boot protocol's code.
 pub unsafe fn release_loader_memory(boot: &BootInfo) {
     // SAFETY: the caller's promise; the loader's page tables are out of CR3 since `initialize`.
     unsafe { frame::release_loader_memory(&boot.memory) };

@@ -30,13 +30,13 @@ use crate::{console, cpu, ipc, irq, power, sched, swap, system_call, test_hooks,
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
 const CAPABILITIES_PER_CPU: usize = 1024;
 
-/// Where both boot doors lead: called once, on the first CPU, with interrupts off.
+/// Where both boot protocols lead: called once, on the first CPU, with interrupts off.
 pub fn kernel_main(boot: BootInfo) -> ! {
     // What the firmware let its devices write to is memory like any other from here on.
     let Silenced { writing, messages } = silence_devices();
     memory::initialize(&boot);
-    facts::install(boot.door, boot.command_line.as_str());
-    console::line(format_args!("Gatehouse {} by {:?}", env!("CARGO_PKG_VERSION"), boot.door));
+    facts::install(boot.protocol, boot.command_line.as_str());
+    console::line(format_args!("Gatehouse {} by {:?}", env!("CARGO_PKG_VERSION"), boot.protocol));
     if writing + messages > 0 {
         console::line(format_args!(
             "PCI: the firmware had left {writing} devices writing to memory, {messages} with messages: stopped"

@@ -56,7 +56,7 @@ fn system() -> SystemInformation {
     SystemInformation {
         cpus_online: cpu::all().iter().filter(|block| block.is_online()).count() as u64,
         cpus_listed: cpu::all().len() as u64,
-        boot: facts.door as u64,
+        boot: facts.protocol as u64,
         bring_up_us: facts.bring_up_ns() / 1000,
         frames_total: frames.total,
         frames_in_use: frames.total.saturating_sub(frames.free).saturating_sub(cached).saturating_sub(heap.frames),

@@ -1,4 +1,4 @@
-//! System calls: one dispatcher for both doors. `docs/abi.md` is the contract, `docs/extending.md` says how to add a call.
+//! System calls: one dispatcher for both entry points. `docs/abi.md` is the contract, `docs/extending.md` says how to add a call.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 

@@ -6,7 +6,7 @@ use gatehouse_runtime::register_pattern::{Crossing, RegisterPattern};
 use crate::check;
 use crate::check::cpus;
 
-/// Makes calls by both doors, gives the CPU away, sleeps, is interrupted and moves to the next CPU and on.
+/// Makes calls by both entry points, gives the CPU away, sleeps, is interrupted and moves to the next CPU and on.
 /// Checks that the registers come back.
 pub fn use_everything() {
     let cpus = cpus();

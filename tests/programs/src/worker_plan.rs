@@ -1,6 +1,6 @@
 //! How many system calls the program `worker` makes, and on which CPU.
 
-use gatehouse_runtime::door::CallsMade;
+use gatehouse_runtime::entry_point::CallsMade;
 
 /// What one `worker` does. It has two threads; each starts on one of its two CPUs and visits the other one
 /// in every round.
@@ -15,7 +15,7 @@ pub struct WorkerPlan {
 }
 
 impl WorkerPlan {
-    /// Calls by each door in one burst.
+    /// Calls by each entry point in one burst.
     pub const BURST: u64 = 25;
     /// Turns of the loop in which every register holds a pattern and only interrupts happen.
     pub const SPIN_TURNS: u64 = 5_000;
@@ -55,7 +55,7 @@ impl WorkerPlan {
     /// Calls on one of its two CPUs: of the thread that starts there and of the one that visits.
     const fn calls_of_both(self) -> CallsMade {
         // A burst asks for the CPU's number and yields besides. Each stay ends with MoveToCpu: by SYSCALL where the thread
-        // started, by the other door on its visits. Where it started it also sleeps in each round, and ends by ExitThread.
+        // started, by the other entry point on its visits. Where it started it also sleeps in each round, and ends by ExitThread.
         let burst = CallsMade { syscall: Self::BURST + 2, int80: Self::BURST };
         let starts = plus(burst, CallsMade { syscall: 2, int80: 0 });
         let visits = plus(burst, CallsMade { syscall: 0, int80: 1 });

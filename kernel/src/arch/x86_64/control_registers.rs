@@ -95,7 +95,7 @@ pub const fn control_registers(features: &CpuFeatures) -> ControlRegisters {
 
 impl ControlRegisters {
     /// Loads the page tables whose root is at this physical address, and then CR0 and CR4, on this CPU, which runs in 64-bit mode.
-    /// Of EFER only the no-execute bit is set, on which the tables may rely: both doors and the trampoline set it before paging.
+    /// Of EFER only the no-execute bit is set, on which the tables may rely: both boot protocols and the trampoline set it before paging.
     ///
     /// # Safety
     /// The tables map all that is in use, as it is mapped now. The values are made from this CPU's features, no x87 or SSE state is

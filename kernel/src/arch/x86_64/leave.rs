@@ -1,4 +1,4 @@
-//! The way out: the only restore sequence, and the only `iretq` but that of the IST door.
+//! The way out: the only restore sequence, and the only `iretq` but that of the IST entry.
 
 use core::arch::naked_asm;
 

@@ -1,4 +1,4 @@
-//! What the machine tells whatever runs: NMI, #DF, #MC. They come by the IST door, on stacks of their own, where nothing may end and
+//! What the machine tells whatever runs: NMI, #DF, #MC. They come by the IST entry, on stacks of their own, where nothing may end and
 //! nobody is chosen: a row of theirs goes back to what was interrupted, or not at all.
 
 use core::convert::Infallible;

@@ -1,4 +1,4 @@
-//! System calls, by either door: the number leads to the row. Those of messages, and those that do next to nothing, have a fast path.
+//! System calls, by either entry point: the number leads to the row. Those of messages, and those that do next to nothing, have a fast path.
 
 use alloc::sync::Arc;
 use core::convert::Infallible;
@@ -19,7 +19,7 @@ use crate::thread::Thread;
 /// How many system calls there are; the number by which all others are handled.
 pub(in crate::entry) const SYSTEM_CALL_COUNT: usize = SystemCall::ALL.len();
 
-/// The door of SYSCALL, by its counter.
+/// The entry of SYSCALL, by its counter.
 pub(super) const BY_SYSCALL: usize = EntryCounters::SYSCALL;
 /// That of `int 0x80`.
 pub(super) const BY_INT80: usize = vectors::SYSTEM_CALL as usize;
@@ -31,8 +31,8 @@ pub(super) extern "C" fn int80(frame: *mut Frame) -> *const Frame {
     INT80_CALLS[number.min(SYSTEM_CALL_COUNT as u64) as usize](frame)
 }
 
-/// A system call by SYSCALL or `int 0x80`: the row that it makes is counted under `DOOR`.
-pub(super) struct Made<C, const DOOR: usize>(PhantomData<C>);
+/// A system call by SYSCALL or `int 0x80`: the row that it makes is counted under `ENTRY`.
+pub(super) struct Made<C, const ENTRY: usize>(PhantomData<C>);
 
 /// What a call that a thread makes, which runs on this CPU, comes to. As in [`Row`].
 pub(super) trait Call {
@@ -53,10 +53,10 @@ pub(super) trait Call {
     fn rest(cpu: &ThisCpu, frame: &mut Frame, taken: Self::Taken) -> Next;
 }
 
-impl<C: Call, const DOOR: usize> Row for Made<C, DOOR> {
+impl<C: Call, const ENTRY: usize> Row for Made<C, ENTRY> {
     type Found = C::Found;
     type Taken = C::Taken;
-    const COUNTER: Option<usize> = Some(DOOR);
+    const COUNTER: Option<usize> = Some(ENTRY);
     const HAS_FAST_PATH: bool = C::HAS_FAST_PATH;
 
     #[inline(always)]

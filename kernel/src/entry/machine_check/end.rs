@@ -10,7 +10,7 @@ use crate::arch::machine_check::Banks;
 use crate::console;
 use crate::cpu::Cpu;
 
-/// What the IST door calls when the frame that it goes back through, `frame`, lies on another stack than that of #MC.
+/// What the IST entry calls when the frame that it goes back through, `frame`, lies on another stack than that of #MC.
 pub(in crate::entry) extern "C" fn end_machine_check(_frame: *const TrapFrame, block: *const ProcessorBlock) {
     // SAFETY: the entry took the pointer from the top of the stack, where `init` put it; blocks live for ever.
     let block = Cpu::of_block(unsafe { &*block });

@@ -4,7 +4,7 @@ extern crate std;
 use std::sync::OnceLock;
 use std::vec::Vec;
 
-use gatehouse_abi::BootDoor;
+use gatehouse_abi::BootProtocol;
 use gatehouse_core::command_line::CommandLine;
 use gatehouse_core::memory::layout::{DIRECT_MAP_BASE, LARGE_PAGE_SIZE, PAGE_SIZE};
 use gatehouse_core::memory::{MemoryKind, PhysicalRange};
@@ -35,7 +35,7 @@ fn kernel() {
         memory.set(IMAGE_PHYSICAL, MemoryKind::Image).unwrap();
         memory.set(ARCHIVE, MemoryKind::Archive).unwrap();
         let boot = BootInfo {
-            door: BootDoor::Pvh,
+            protocol: BootProtocol::Pvh,
             memory,
             image: ImagePlacement {
                 physical: IMAGE_PHYSICAL,

@@ -1,11 +1,11 @@
-//! Every system call with arguments that it must refuse, by both doors. Nothing but errors may come back, and nothing
+//! Every system call with arguments that it must refuse, by both entry points. Nothing but errors may come back, and nothing
 //! else may happen.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{
     ANY_CPU, Error, INFORMATION_CPU, INFORMATION_PROGRAM_NAME, INFORMATION_SYSTEM, SystemCall, TestHook,
 };
-use gatehouse_runtime::door::{Door, Int80, Syscall};
+use gatehouse_runtime::entry_point::{EntryPoint, Int80, Syscall};
 use gatehouse_runtime::memory::{IMAGE_BASE, Memory, PAGE_SIZE};
 use gatehouse_runtime::{Kernel, entry};
 use programs::{KERNEL_DIRECT_MAP, KERNEL_IMAGE, UNMAPPED, check};
@@ -19,8 +19,8 @@ const NOT_OURS: [u64; 7] = [0, UNMAPPED, 0x8000_0000_0000, 1 << 63, KERNEL_DIREC
 const NO_CPUS: [u64; 3] = [1 << 20, 1 << 32, u64::MAX - 1];
 
 fn run(_argument: u64) -> u64 {
-    by_door::<Syscall>();
-    by_door::<Int80>();
+    by_entry_point::<Syscall>();
+    by_entry_point::<Int80>();
     no_addresses();
     0
 }
@@ -34,21 +34,21 @@ fn no_addresses() {
     check!(tables == [0; 3] && stacks == [0; 4] && interrupt_stack == [0; 2], "addresses of the kernel: {cpu:x?}");
 }
 
-fn by_door<D: Door>() {
-    unknown_numbers::<D>();
-    buffers_to_read::<D>();
-    buffers_to_write::<D>();
-    numbers::<D>();
-    memory::<D>();
-    only_for_the_first_program::<D>();
-    only_with_test_hooks::<D>();
+fn by_entry_point<E: EntryPoint>() {
+    unknown_numbers::<E>();
+    buffers_to_read::<E>();
+    buffers_to_write::<E>();
+    numbers::<E>();
+    memory::<E>();
+    only_for_the_first_program::<E>();
+    only_with_test_hooks::<E>();
 }
 
 /// Makes a call that must be refused, and checks that it is.
-fn refused<D: Door>(call: SystemCall, arguments: [u64; 6]) -> Error {
+fn refused<E: EntryPoint>(call: SystemCall, arguments: [u64; 6]) -> Error {
     // SAFETY: where the kernel would write, it must refuse to: each caller gives an address that is not the program's, or
     // another argument that makes the call fail before. If the kernel writes all the same, that is the bug to find.
-    let answer = Error::from_register(unsafe { D::call(call, arguments) });
+    let answer = Error::from_register(unsafe { E::call(call, arguments) });
     match answer {
         Err(error) => error,
         Ok(answer) => {
@@ -58,70 +58,70 @@ fn refused<D: Door>(call: SystemCall, arguments: [u64; 6]) -> Error {
     }
 }
 
-fn unknown_numbers<D: Door>() {
+fn unknown_numbers<E: EntryPoint>() {
     let known = SystemCall::ALL.len() as u64;
     // The number is all of RAX: low bits that are a known number do not make it one.
     for number in [known, known + 1, 1 << 31, 1 << 32, 1 << 32 | 4, 1 << 63, u64::MAX - 1, u64::MAX] {
         // SAFETY: no call has this number.
-        let answer = Error::from_register(unsafe { D::call_number(number, [u64::MAX; 6]) });
+        let answer = Error::from_register(unsafe { E::call_number(number, [u64::MAX; 6]) });
         check!(answer == Err(Error::UnknownSystemCall), "call number {number:#x}: {answer:x?}");
     }
 }
 
-fn buffers_to_read<D: Door>() {
+fn buffers_to_read<E: EntryPoint>() {
     for address in NOT_OURS {
-        refused::<D>(SystemCall::DebugWrite, [address, 16, 0, 0, 0, 0]);
+        refused::<E>(SystemCall::DebugWrite, [address, 16, 0, 0, 0, 0]);
     }
     let memory = page();
     let end = memory.end();
     // Half of it mapped; far too long; an end that wraps around.
-    refused::<D>(SystemCall::DebugWrite, [end - 8, 16, 0, 0, 0, 0]);
-    refused::<D>(SystemCall::DebugWrite, [IMAGE_BASE, 4097, 0, 0, 0, 0]);
-    refused::<D>(SystemCall::DebugWrite, [IMAGE_BASE, u64::MAX, 0, 0, 0, 0]);
-    refused::<D>(SystemCall::DebugWrite, [IMAGE_BASE, (1 << 63) - 1, 0, 0, 0, 0]);
-    refused::<D>(SystemCall::DebugWrite, [end - 8, 0u64.wrapping_sub(end - 16), 0, 0, 0, 0]);
+    refused::<E>(SystemCall::DebugWrite, [end - 8, 16, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::DebugWrite, [IMAGE_BASE, 4097, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::DebugWrite, [IMAGE_BASE, u64::MAX, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::DebugWrite, [IMAGE_BASE, (1 << 63) - 1, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::DebugWrite, [end - 8, 0u64.wrapping_sub(end - 16), 0, 0, 0, 0]);
 }
 
-fn buffers_to_write<D: Door>() {
+fn buffers_to_write<E: EntryPoint>() {
     for address in NOT_OURS {
-        refused::<D>(SystemCall::Information, [INFORMATION_SYSTEM, 0, address, 4096, 0, 0]);
-        refused::<D>(SystemCall::WaitProgram, [address, 0, 0, 0, 0, 0]);
+        refused::<E>(SystemCall::Information, [INFORMATION_SYSTEM, 0, address, 4096, 0, 0]);
+        refused::<E>(SystemCall::WaitProgram, [address, 0, 0, 0, 0, 0]);
     }
     // Its own code, which is not writable.
-    refused::<D>(SystemCall::Information, [INFORMATION_SYSTEM, 0, IMAGE_BASE, 4096, 0, 0]);
-    refused::<D>(SystemCall::WaitProgram, [IMAGE_BASE, 0, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::Information, [INFORMATION_SYSTEM, 0, IMAGE_BASE, 4096, 0, 0]);
+    refused::<E>(SystemCall::WaitProgram, [IMAGE_BASE, 0, 0, 0, 0, 0]);
     let memory = page();
     let (start, end) = (memory.address(), memory.end());
-    refused::<D>(SystemCall::Information, [INFORMATION_SYSTEM, 0, end - 8, 4096, 0, 0]);
-    let error = refused::<D>(SystemCall::Information, [INFORMATION_SYSTEM, 0, start, 8, 0, 0]);
+    refused::<E>(SystemCall::Information, [INFORMATION_SYSTEM, 0, end - 8, 4096, 0, 0]);
+    let error = refused::<E>(SystemCall::Information, [INFORMATION_SYSTEM, 0, start, 8, 0, 0]);
     check!(error == Error::BufferTooSmall, "8 bytes for the system information: {error:?}");
-    refused::<D>(SystemCall::Information, [INFORMATION_CPU, NO_CPUS[0], start, PAGE_SIZE, 0, 0]);
-    refused::<D>(SystemCall::Information, [INFORMATION_CPU, u64::MAX, start, PAGE_SIZE, 0, 0]);
-    refused::<D>(SystemCall::Information, [INFORMATION_PROGRAM_NAME, u64::MAX, start, PAGE_SIZE, 0, 0]);
-    refused::<D>(SystemCall::Information, [u64::MAX, 0, start, PAGE_SIZE, 0, 0]);
+    refused::<E>(SystemCall::Information, [INFORMATION_CPU, NO_CPUS[0], start, PAGE_SIZE, 0, 0]);
+    refused::<E>(SystemCall::Information, [INFORMATION_CPU, u64::MAX, start, PAGE_SIZE, 0, 0]);
+    refused::<E>(SystemCall::Information, [INFORMATION_PROGRAM_NAME, u64::MAX, start, PAGE_SIZE, 0, 0]);
+    refused::<E>(SystemCall::Information, [u64::MAX, 0, start, PAGE_SIZE, 0, 0]);
     // It has started no program.
-    refused::<D>(SystemCall::WaitProgram, [start, 0, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::WaitProgram, [start, 0, 0, 0, 0, 0]);
 }
 
-fn numbers<D: Door>() {
+fn numbers<E: EntryPoint>() {
     for cpu in NO_CPUS {
-        refused::<D>(SystemCall::MoveToCpu, [cpu, 0, 0, 0, 0, 0]);
-        refused::<D>(SystemCall::SpawnThread, [IMAGE_BASE, IMAGE_BASE, 0, cpu, 0, 0]);
+        refused::<E>(SystemCall::MoveToCpu, [cpu, 0, 0, 0, 0, 0]);
+        refused::<E>(SystemCall::SpawnThread, [IMAGE_BASE, IMAGE_BASE, 0, cpu, 0, 0]);
     }
     for address in [0x8000_0000_0000, 1 << 63, KERNEL_DIRECT_MAP, KERNEL_IMAGE, u64::MAX] {
-        refused::<D>(SystemCall::SpawnThread, [address, IMAGE_BASE, 0, ANY_CPU, 0, 0]);
-        refused::<D>(SystemCall::SpawnThread, [IMAGE_BASE, address, 0, ANY_CPU, 0, 0]);
+        refused::<E>(SystemCall::SpawnThread, [address, IMAGE_BASE, 0, ANY_CPU, 0, 0]);
+        refused::<E>(SystemCall::SpawnThread, [IMAGE_BASE, address, 0, ANY_CPU, 0, 0]);
     }
-    refused::<D>(SystemCall::SetBase, [2, 0, 0, 0, 0, 0]);
-    refused::<D>(SystemCall::SetBase, [u64::MAX, 0, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::SetBase, [2, 0, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::SetBase, [u64::MAX, 0, 0, 0, 0, 0]);
     for which in [0, 1] {
         for address in [0x8000_0000_0000, 0xffff_7fff_ffff_ffff, 1 << 63] {
-            refused::<D>(SystemCall::SetBase, [which, address, 0, 0, 0, 0]);
+            refused::<E>(SystemCall::SetBase, [which, address, 0, 0, 0, 0]);
         }
     }
 }
 
-fn memory<D: Door>() {
+fn memory<E: EntryPoint>() {
     let mapped = page();
     let (start, end) = (mapped.address(), mapped.end());
     let free = end + PAGE_SIZE;
@@ -142,15 +142,15 @@ fn memory<D: Door>() {
         (0u64.wrapping_sub(PAGE_SIZE), 2 * PAGE_SIZE),
     ];
     for (address, length) in bad_ranges {
-        refused::<D>(SystemCall::MapMemory, [address, length, 0, 0, 0, 0]);
-        refused::<D>(SystemCall::UnmapMemory, [address, length, 0, 0, 0, 0]);
+        refused::<E>(SystemCall::MapMemory, [address, length, 0, 0, 0, 0]);
+        refused::<E>(SystemCall::UnmapMemory, [address, length, 0, 0, 0, 0]);
     }
     // Mapped already, wholly or in part.
-    refused::<D>(SystemCall::MapMemory, [start, PAGE_SIZE, 0, 0, 0, 0]);
-    refused::<D>(SystemCall::MapMemory, [start - PAGE_SIZE, 2 * PAGE_SIZE, 0, 0, 0, 0]);
-    refused::<D>(SystemCall::MapMemory, [IMAGE_BASE, PAGE_SIZE, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::MapMemory, [start, PAGE_SIZE, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::MapMemory, [start - PAGE_SIZE, 2 * PAGE_SIZE, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::MapMemory, [IMAGE_BASE, PAGE_SIZE, 0, 0, 0, 0]);
     // Not mapped.
-    refused::<D>(SystemCall::UnmapMemory, [free, PAGE_SIZE, 0, 0, 0, 0]);
+    refused::<E>(SystemCall::UnmapMemory, [free, PAGE_SIZE, 0, 0, 0, 0]);
     // The page is still there, and still the program's.
     let word = start as *mut u64;
     // SAFETY: `mapped` owns the page and is alive.
@@ -162,19 +162,19 @@ fn memory<D: Door>() {
     check!(mapped.unmap().is_ok(), "the page cannot be unmapped");
 }
 
-fn only_for_the_first_program<D: Door>() {
+fn only_for_the_first_program<E: EntryPoint>() {
     for arguments in [[IMAGE_BASE, 4, 0, 0, 0, 0], [0, u64::MAX, u64::MAX, u64::MAX, 0, 0]] {
         for call in [SystemCall::SpawnProgram, SystemCall::Record, SystemCall::ShutDown] {
-            let error = refused::<D>(call, arguments);
+            let error = refused::<E>(call, arguments);
             check!(error == Error::NotPermitted, "{call:?} with {arguments:#x?}: {error:?}");
         }
     }
 }
 
-/// The suite's machine is not booted with the word that opens this door.
-fn only_with_test_hooks<D: Door>() {
+/// The suite's machine is not booted with the word that opens it.
+fn only_with_test_hooks<E: EntryPoint>() {
     for hook in TestHook::ALL {
-        let error = refused::<D>(SystemCall::TestHook, [hook as u64, 0, 0, 0, 0, 0]);
+        let error = refused::<E>(SystemCall::TestHook, [hook as u64, 0, 0, 0, 0, 0]);
         check!(error == Error::NotPermitted, "{hook:?}: {error:?}");
     }
 }

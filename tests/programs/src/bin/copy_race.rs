@@ -5,7 +5,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{Error, INFORMATION_SYSTEM, SLOT_OWN_PROGRAM, SystemCall};
-use gatehouse_runtime::door::{Door, Syscall};
+use gatehouse_runtime::entry_point::{EntryPoint, Syscall};
 use gatehouse_runtime::memory::PAGE_SIZE;
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::{PAGED_REGION, check, cpus, run_threads, unmap_range};

@@ -1,4 +1,4 @@
-//! Flags that ring 3 may set survive both doors and interrupts, and do not follow the caller into the kernel.
+//! Flags that ring 3 may set survive both entry points and interrupts, and do not follow the caller into the kernel.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::SystemCall;

@@ -2,7 +2,7 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use gatehouse_runtime::abi::{Error, SLOT_DEVICE_CONTROL, SLOT_FIRST_FREE, SystemCall, rights};
-use gatehouse_runtime::door::{Door, Syscall};
+use gatehouse_runtime::entry_point::{EntryPoint, Syscall};
 use gatehouse_runtime::time::SECOND;
 use gatehouse_runtime::{Kernel, entry, println};
 use programs::raw::control::kill_program;

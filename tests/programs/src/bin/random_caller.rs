@@ -4,8 +4,8 @@
 
 use fastrand::Rng;
 use gatehouse_runtime::abi::{ANY_CPU, MessageTag, SystemCall, UTCB_BASE};
-use gatehouse_runtime::door::{Door, Int80, Syscall};
 use gatehouse_runtime::entry;
+use gatehouse_runtime::entry_point::{EntryPoint, Int80, Syscall};
 use gatehouse_runtime::memory::{IMAGE_BASE, PAGE_SIZE};
 use programs::{KERNEL_DIRECT_MAP, KERNEL_IMAGE, PAGED_REGION, UNMAPPED};
 

@@ -6,7 +6,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use gatehouse_runtime::abi::{Error, ProgramEnd, SLOT_OWN_PROGRAM, SystemCall};
-use gatehouse_runtime::door::{Door, Syscall};
+use gatehouse_runtime::entry_point::{EntryPoint, Syscall};
 use gatehouse_runtime::memory::{IMAGE_BASE, Memory, PAGE_SIZE};
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::SECOND;

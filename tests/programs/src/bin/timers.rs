@@ -4,7 +4,7 @@
 
 use gatehouse_runtime::abi::{ANY_CPU, Error, SLOT_FIRST_THREAD, SystemCall, TIMER_RELATIVE, rights};
 use gatehouse_runtime::capability::{Notification, Slot};
-use gatehouse_runtime::door::{Door, Syscall};
+use gatehouse_runtime::entry_point::{EntryPoint, Syscall};
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};
 use gatehouse_runtime::timer::Timer;
 use gatehouse_runtime::{Kernel, entry};

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use gatehouse_runtime::abi::{
     CpuInformation, Error, SLOT_OWN_PROGRAM, SystemCall, TestHook, ThreadInformation, ThreadState,
 };
-use gatehouse_runtime::door::{Door, Int80, Syscall};
+use gatehouse_runtime::entry_point::{EntryPoint, Int80, Syscall};
 use gatehouse_runtime::test_hook::test_hook;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{MILLISECOND, SECOND, wait_until};

@@ -1,4 +1,4 @@
-//! Makes a known number of system calls by both doors on two CPUs, while every register holds a pattern. The
+//! Makes a known number of system calls by both entry points on two CPUs, while every register holds a pattern. The
 //! argument is a `WorkerPlan`, which says how many calls that are.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
@@ -44,7 +44,7 @@ fn visit(start: u64, other: u64, rounds: u64, seed: u64) {
     }
 }
 
-/// One burst: calls by both doors with every register patterned, time for interrupts, and the CPU's number, which must
+/// One burst: calls by both entry points with every register patterned, time for interrupts, and the CPU's number, which must
 /// be `expected`.
 fn burst(expected: u64, seed: u64) {
     for call in 0..WorkerPlan::BURST {

@@ -8,7 +8,7 @@ use gatehouse_runtime::abi::{
     ANY_CPU, DEFAULT_PRIORITY, Error, MessageTag, SLOT_ANY, SLOT_DEVICE_CONTROL, SLOT_FIRST_THREAD, SLOT_NONE,
     SLOT_OWN_PROGRAM, SystemCall, rights,
 };
-use gatehouse_runtime::door::{Door, Int80, Syscall};
+use gatehouse_runtime::entry_point::{EntryPoint, Int80, Syscall};
 use gatehouse_runtime::memory::PAGE_SIZE;
 use gatehouse_runtime::thread::Thread;
 use gatehouse_runtime::time::{SECOND, wait_until};
@@ -195,7 +195,7 @@ fn of(slots: &Slots, wanted: Kind) -> u64 {
 }
 
 /// Makes a call with the slot given where one is wanted, and checks that it is refused so.
-fn refused<D: Door>(call: SystemCall, arguments: &[Argument], slots: &Slots, given: u64, expected: Error) {
+fn refused<E: EntryPoint>(call: SystemCall, arguments: &[Argument], slots: &Slots, given: u64, expected: Error) {
     let mut words = [0; 6];
     for (word, argument) in words.iter_mut().zip(arguments) {
         *word = match *argument {
@@ -205,7 +205,7 @@ fn refused<D: Door>(call: SystemCall, arguments: &[Argument], slots: &Slots, giv
         };
     }
     // SAFETY: the call is refused for its capability and writes nothing; if not, that is what is looked for.
-    let answer = Error::from_register(unsafe { D::call(call, words) });
+    let answer = Error::from_register(unsafe { E::call(call, words) });
     check!(answer == Err(expected), "{call:?} with slot {given}: {answer:x?} instead of {expected:?}");
 }
 

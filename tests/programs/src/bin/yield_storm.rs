@@ -1,4 +1,4 @@
-//! Threads of one CPU that do nothing but give it away, by both doors.
+//! Threads of one CPU that do nothing but give it away, by both entry points.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -40,7 +40,7 @@ macro_rules! rows {
 
 /// Every register but those of the performance counters, whose number varies.
 pub(super) const ROWS: &[Row] = rows! {
-    // Doors into ring 0: SYSENTER, and SYSCALL of 32-bit code on AMD's processors.
+    // Entry points into ring 0: SYSENTER, and SYSCALL of 32-bit code on AMD's processors.
     0x174 Is(0) if |cpu| cpu.sysenter;
     0x175 Is(0) if |cpu| cpu.sysenter;
     0x176 Is(0) if |cpu| cpu.sysenter;

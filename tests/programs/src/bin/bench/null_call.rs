@@ -1,4 +1,4 @@
-//! The system call that does nothing, by both doors.
+//! The system call that does nothing, by both entry points.
 
 use gatehouse_runtime::abi::SystemCall;
 

@@ -4,7 +4,7 @@ use core::ops::AddAssign;
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{CpuInformation, Error};
-use gatehouse_runtime::door::{self, CallsMade};
+use gatehouse_runtime::entry_point::{self, CallsMade};
 
 use crate::handlers::Place;
 use crate::plan::CALLS_PER_PAGE;
@@ -28,8 +28,12 @@ pub(crate) struct Reading {
 pub(crate) fn read(readings: &mut [Reading], places: &[Place]) -> Result<(), Error> {
     for ((index, reading), place) in readings.iter_mut().enumerate().zip(places) {
         let information = Kernel::cpu_information(index as u64)?;
-        *reading =
-            Reading { information, own_calls: door::calls_made(), paged: place.paged(), debugged: place.debugged() };
+        *reading = Reading {
+            information,
+            own_calls: entry_point::calls_made(),
+            paged: place.paged(),
+            debugged: place.debugged(),
+        };
     }
     Ok(())
 }
@@ -110,7 +114,7 @@ pub(crate) fn add_own_calls(expected: &mut [Tally], before: &[Reading], after: &
 #[cfg(test)]
 mod tests {
     use super::{Reading, Tally, add_own_calls};
-    use gatehouse_runtime::door::CallsMade;
+    use gatehouse_runtime::entry_point::CallsMade;
 
     #[test]
     fn a_tally_is_the_difference() {

@@ -1,5 +1,5 @@
 //! The kernel's default first program: shows how every CPU came up, lets all CPUs take faults of every kind and
-//! system calls by both doors at once, with a pager on each CPU and a debugger for those that are messages, and compares
+//! system calls by both entry points at once, with a pager on each CPU and a debugger for those that are messages, and compares
 //! what the kernel and the handlers counted with what was done.
 //!
 //! Programs of the person who runs it (`user/…` in the boot archive) run before that, and are told but not judged.

@@ -1,6 +1,6 @@
 //! The tables on the console.
 
-use gatehouse_runtime::abi::{BootDoor, SystemInformation};
+use gatehouse_runtime::abi::{BootProtocol, SystemInformation};
 use gatehouse_runtime::{print, println};
 
 use crate::counters::{Reading, Tally};
@@ -9,9 +9,9 @@ use crate::verdict::Verdict;
 
 /// The name of the way by which the kernel was started.
 pub(crate) const fn boot_name(system: &SystemInformation) -> &'static str {
-    const PVH: u64 = BootDoor::Pvh as u64;
-    const BIOS: u64 = BootDoor::Bios as u64;
-    const UEFI: u64 = BootDoor::Uefi as u64;
+    const PVH: u64 = BootProtocol::Pvh as u64;
+    const BIOS: u64 = BootProtocol::Bios as u64;
+    const UEFI: u64 = BootProtocol::Uefi as u64;
     match system.boot {
         PVH => "pvh",
         BIOS => "bios",

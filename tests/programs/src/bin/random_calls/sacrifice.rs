@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use gatehouse_runtime::Kernel;
 use gatehouse_runtime::abi::{Error, ProgramEnd, rights};
-use gatehouse_runtime::door::calls_made;
+use gatehouse_runtime::entry_point::calls_made;
 use gatehouse_runtime::time::{Deadline, MILLISECOND, SECOND};
 use programs::raw::control::kill_program;
 use programs::raw::message::{Suspended, copy_capability, create_endpoint};
@@ -89,7 +89,7 @@ pub(crate) fn until(
     sum
 }
 
-/// System calls that a CPU has taken so far, by both doors.
+/// System calls that a CPU has taken so far, by both entry points.
 fn calls_on(cpu: u64, cpus: u64) -> u64 {
     if cpu >= cpus {
         return 0;

@@ -25,19 +25,19 @@ pub fn calls_made() -> CallsMade {
     CallsMade { syscall: MADE_BY_SYSCALL.load(Ordering::Relaxed), int80: MADE_BY_INT80.load(Ordering::Relaxed) }
 }
 
-/// Adds calls that were made without [`Door::call`].
+/// Adds calls that were made without [`EntryPoint::call`].
 pub(crate) fn count(made: CallsMade) {
     MADE_BY_SYSCALL.fetch_add(made.syscall, Ordering::Relaxed);
     MADE_BY_INT80.fetch_add(made.int80, Ordering::Relaxed);
 }
 
 mod sealed {
-    /// Closes [`super::Door`] to other crates: the kernel has no third door.
+    /// Closes [`super::EntryPoint`] to other crates: the kernel has no third entry point.
     pub trait Sealed {}
 }
 
 /// A way into the kernel.
-pub trait Door: sealed::Sealed {
+pub trait EntryPoint: sealed::Sealed {
     /// Makes a system call by its number, known or not, and returns RAX.
     ///
     /// # Safety
@@ -49,7 +49,7 @@ pub trait Door: sealed::Sealed {
     /// Makes a system call and returns RAX.
     ///
     /// # Safety
-    /// As for [`Door::call_number`].
+    /// As for [`EntryPoint::call_number`].
     unsafe fn call(call: SystemCall, arguments: [u64; 6]) -> u64 {
         // SAFETY: the caller promises what `call_number` asks for.
         unsafe { Self::call_number(call as u64, arguments) }
@@ -67,7 +67,7 @@ pub struct Int80;
 impl sealed::Sealed for Syscall {}
 impl sealed::Sealed for Int80 {}
 
-impl Door for Syscall {
+impl EntryPoint for Syscall {
     #[inline]
     unsafe fn call_number(number: u64, arguments: [u64; 6]) -> u64 {
         MADE_BY_SYSCALL.fetch_add(1, Ordering::Relaxed);
@@ -98,7 +98,7 @@ impl Door for Syscall {
     }
 }
 
-impl Door for Int80 {
+impl EntryPoint for Int80 {
     #[inline]
     unsafe fn call_number(number: u64, arguments: [u64; 6]) -> u64 {
         MADE_BY_INT80.fetch_add(1, Ordering::Relaxed);
