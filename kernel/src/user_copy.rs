@@ -33,8 +33,8 @@ enum Access {
 enum Walk {
     /// To the end.
     Done,
-    /// To this address, whose page is away.
-    Away(u64),
+    /// To this address, whose page is swapped out.
+    SwappedOut(u64),
 }
 
 /// Calls `each` with a pointer to every piece from `at` to `end`, page by page, in order; the second argument is its length.
@@ -50,8 +50,8 @@ fn for_each_piece(
         let piece = PAGE_SIZE.saturating_sub(offset).min(end.saturating_sub(at));
         let (frame, rights) = match space.page(VirtAddr::new(at)) {
             PageState::Mapped { frame, rights } => (frame, rights),
-            PageState::Away { rights, .. } if access != Access::Write || rights.can_write() => {
-                return Ok(Walk::Away(at));
+            PageState::SwappedOut { rights, .. } if access != Access::Write || rights.can_write() => {
+                return Ok(Walk::SwappedOut(at));
             }
             _ => return Err(Error::BadAddress),
         };
@@ -67,7 +67,7 @@ fn for_each_piece(
     Ok(Walk::Done)
 }
 
-/// Calls `each` with a pointer to every piece of the range. A page that is away is brought back on the way, with the address
+/// Calls `each` with a pointer to every piece of the range. A page that is swapped out is swapped in on the way, with the address
 /// space unlocked.
 fn with_pieces(
     program: &Arc<Program>,
@@ -86,7 +86,7 @@ fn with_pieces(
         };
         match walk {
             Walk::Done => return Ok(()),
-            Walk::Away(page) => {
+            Walk::SwappedOut(page) => {
                 swap::for_copy(program, page)?;
                 at = page;
             }

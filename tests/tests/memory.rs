@@ -12,7 +12,7 @@ fn machine(command_line: &str) -> Machine {
 #[test]
 fn memory_that_is_away_counts_for_the_quota() {
     let transcript = boot_and_pass(&machine("init=memory_edges swap=ram").memory_mib(512));
-    assert!(transcript.console_contains("pages fit beside 30208 that are away"), "{transcript}");
+    assert!(transcript.console_contains("pages fit beside 30208 that are swapped out"), "{transcript}");
 }
 
 #[test]

@@ -96,18 +96,18 @@ fn a_page_that_cannot_be_read_ends_its_owner_alone() {
 /// The instruction is decoded after its page has gone; what is decoded is right once the page is back.
 #[test]
 fn an_instruction_whose_page_is_away_is_decoded_once_it_is_back() {
-    let line = "init=decode_away test-hooks";
+    let line = "init=decode_swapped_out test-hooks";
     let transcript = boot_and_pass(&machine(line));
-    says(&transcript, "decode_away: 6 cases and 300 faults hold, store 1");
+    says(&transcript, "decode_swapped_out: 6 cases and 300 faults hold, store 1");
     let disk = SwapDisk::new(DiskTrouble::None);
     let transcript = boot_and_pass(&disk.attach_to(machine(line)));
-    says(&transcript, "decode_away: 6 cases and 300 faults hold, store 2");
+    says(&transcript, "decode_swapped_out: 6 cases and 300 faults hold, store 2");
 }
 
 #[test]
 fn an_instruction_whose_page_is_lost_ends_its_program() {
     let boot = |line: &str, trouble: Option<DiskTrouble>| {
-        let machine = machine(&format!("init=decode_away test-hooks {line}"));
+        let machine = machine(&format!("init=decode_swapped_out test-hooks {line}"));
         match trouble {
             None => boot_and_pass(&machine),
             Some(trouble) => boot_and_pass(&SwapDisk::new(trouble).attach_to(machine)),
@@ -118,7 +118,7 @@ fn an_instruction_whose_page_is_lost_ends_its_program() {
         ("lost=1 swap-corrupt=1", Some(DiskTrouble::None), CHANGED),
         ("lost=2", Some(DiskTrouble::FailsToRead), UNREADABLE),
     ] {
-        ended_for_a_lost_page(&boot(line, trouble), "decode_away: the program", end);
+        ended_for_a_lost_page(&boot(line, trouble), "decode_swapped_out: the program", end);
     }
 }
 

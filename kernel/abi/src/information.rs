@@ -78,7 +78,7 @@ pub struct SwapInformation {
     pub frames_limit: u64,
     /// Pages that were swapped out.
     pub pages_out: u64,
-    /// Pages that were brought back.
+    /// Pages that were swapped in.
     pub pages_in: u64,
     /// Pages whose checksum was wrong.
     pub corrupt: u64,

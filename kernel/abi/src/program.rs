@@ -37,14 +37,14 @@ pub enum EndCause {
     Killed = 2,
     /// One of its threads has waited for its fault handler for too long; the other fields are those of the fault.
     HandlerTimeout = 3,
-    /// A page of it that was swapped out cannot be brought back; `status` is a [`PageLoss`], `address` is in the page.
+    /// A page of it that was swapped out cannot be swapped in; `status` is a [`PageLoss`], `address` is in the page.
     PageLost = 4,
     /// The kernel failed while it worked for the program, in a way that concerns nobody else: see `docs/lockdown.md`. The
     /// rest is as for [`Self::Trap`], of the trap in the kernel.
     KernelFailure = 5,
 }
 
-/// Why a page that was swapped out cannot be brought back.
+/// Why a page that was swapped out cannot be swapped in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum PageLoss {

@@ -1,6 +1,6 @@
 //! What comes of an exception, by what kind of exception it is and whose: for the architecture's handlers to choose from.
 //!
-//! From the kernel all of them are lockdown, unless a thread has overflowed the kernel's stack. A page that is away is no
+//! From the kernel all of them are lockdown, unless a thread has overflowed the kernel's stack. A page that is swapped out is no
 //! exception to that: the kernel reaches programs' memory by `user_copy`, which takes no page fault and brings it back itself.
 
 use gatehouse_core::memory::Rights;
@@ -20,7 +20,7 @@ pub fn exception(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Next {
     }
 }
 
-/// Brings the page back if it is one that is away, and `allows` the access by its rights; else as [`exception`].
+/// Swaps the page in if it is one that is swapped out, and `allows` the access by its rights; else as [`exception`].
 pub fn page_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame, allows: fn(Rights) -> bool) -> Next {
     let next = match frame.origin() {
         Origin::User => swap::fault(cpu, page_fault_access_address(info), allows),
@@ -29,10 +29,10 @@ pub fn page_fault(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame, allows: fn(Righ
     next.unwrap_or_else(|| exception(cpu, info, frame))
 }
 
-/// As [`exception`], once the instruction could be looked into: if it is away, it is brought back and executed again.
+/// As [`exception`], once the instruction could be looked into: if it is swapped out, it is swapped in and executed again.
 pub fn decoded_exception(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> Next {
     let next = match frame.origin() {
-        Origin::User => swap::instruction_away(cpu),
+        Origin::User => swap::instruction_swapped_out(cpu),
         Origin::Kernel => None,
     };
     next.unwrap_or_else(|| exception(cpu, info, frame))

@@ -81,7 +81,7 @@ pub unsafe fn fault<'endpoint>(
     let running = cpu.current_pointer();
     // SAFETY: by the contract a thread runs, and it is on this CPU until the switch.
     let client: &'endpoint Thread = unsafe { &*running };
-    if about_memory && client.program().residence().may_be_away() {
+    if about_memory && client.program().residence().may_be_swapped_out() {
         return Err(None);
     }
     let (endpoint, badge) = client.fault_endpoint().ok_or(None)?;

@@ -177,7 +177,7 @@ fn end_for_fault(cpu: &ThisCpu, thread: Arc<Thread>, cause: EndCause) {
     thread_gone(cpu, thread);
 }
 
-/// Ends a program for a page of it that cannot be brought back. The running thread may be one of its threads.
+/// Ends a program for a page of it that cannot be swapped in. The running thread may be one of its threads.
 fn lose_page(cpu: &ThisCpu, program: &Arc<Program>, address: u64, loss: PageLoss) {
     if !program.is_quiet() {
         console::line(format_args!(

@@ -1,7 +1,7 @@
 //! A program's memory.
 //!
 //! The page table itself is the list of what is mapped: an entry is empty, leads to a frame that the address space
-//! owns, or says which token stands for a page that is away (swapped out). Changes need `&mut`: whoever shares an
+//! owns, or says which token stands for a page that is swapped out. Changes need `&mut`: whoever shares an
 //! address space between CPUs puts a lock around it.
 //!
 //! Whatever takes a translation away answers a value that keeps the frame until the caller has told the other CPUs.
@@ -27,7 +27,7 @@ use shared::{SHARED, SharedPages};
 pub use unmapped::{Removed, StaleFrame, Unmapped};
 
 /// In an entry that is not present: the address bits hold a token. The processor ignores all bits of such an entry.
-const AWAY: PageTableFlags = PageTableFlags::BIT_9;
+const SWAPPED_OUT: PageTableFlags = PageTableFlags::BIT_9;
 
 /// Tokens are smaller than this: they stand where an entry holds bits 12 to 51 of an address.
 pub const TOKEN_LIMIT: u64 = 1 << 40;
@@ -39,7 +39,7 @@ pub enum MapError {
     NotAligned(VirtAddr),
     /// This many bytes from this address are not all in the user half.
     OutsideUserHalf(u64, u64),
-    /// Something is mapped there, or away from there.
+    /// Something is mapped there, or swapped out from there.
     AlreadyMapped(VirtAddr),
     /// Nothing is mapped there.
     NotMapped(VirtAddr),
@@ -99,8 +99,8 @@ pub enum PageState {
         rights: Rights,
     },
     /// A page whose contents are elsewhere.
-    Away {
-        /// What [`AddressSpace::send_away`] was told.
+    SwappedOut {
+        /// What [`AddressSpace::swap_out`] was told.
         token: u64,
         /// What the program may do with it.
         rights: Rights,
@@ -121,7 +121,7 @@ pub struct Translation {
 pub struct AddressSpace {
     tables: PageTables,
     mapped: u64,
-    away: u64,
+    swapped_out: u64,
     quota: u64,
     /// Frames that are shared, by the addresses of their pages.
     shared: SharedPages,
@@ -135,7 +135,7 @@ impl AddressSpace {
     pub fn new() -> Result<Self, OutOfFrames> {
         let mut tables = PageTables::new(Frame::allocate_zeroed)?;
         kernel_space::share_kernel_half(&mut tables);
-        Ok(Self { tables, mapped: 0, away: 0, quota: QUOTA, shared: SharedPages::default() })
+        Ok(Self { tables, mapped: 0, swapped_out: 0, quota: QUOTA, shared: SharedPages::default() })
     }
 
     /// An address space that no processor could run, for host tests.
@@ -144,7 +144,7 @@ impl AddressSpace {
         Ok(Self {
             tables: PageTables::new(Frame::allocate_zeroed)?,
             mapped: 0,
-            away: 0,
+            swapped_out: 0,
             quota: QUOTA,
             shared: SharedPages::default(),
         })
@@ -208,7 +208,7 @@ impl AddressSpace {
         let entry = self.used_entry(page)?;
         match own_state(entry) {
             PageState::Mapped { frame, .. } => entry.set_addr(frame, rights::user_flags(rights)),
-            PageState::Away { token, .. } => set_away(entry, token, rights),
+            PageState::SwappedOut { token, .. } => set_swapped_out(entry, token, rights),
             PageState::Registers { .. } | PageState::Unmapped => return Err(MapError::NotMapped(page)),
         }
         Ok(())
@@ -218,30 +218,32 @@ impl AddressSpace {
     /// runs this address space forgot the page's translation.
     ///
     /// # Errors
-    /// [`MapError`]; [`MapError::NotMapped`] too when the page is away already.
+    /// [`MapError`]; [`MapError::NotMapped`] too when the page is swapped out already.
     ///
     /// # Panics
     /// When `token` is not below [`TOKEN_LIMIT`].
-    pub fn send_away(&mut self, page: VirtAddr, token: u64) -> Result<StaleFrame, MapError> {
+    pub fn swap_out(&mut self, page: VirtAddr, token: u64) -> Result<StaleFrame, MapError> {
         assert!(token < TOKEN_LIMIT, "token {token:#x} does not fit an entry");
         let entry = self.used_entry(page)?;
         let PageState::Mapped { frame, rights } = own_state(entry) else { return Err(MapError::NotMapped(page)) };
-        set_away(entry, token, rights);
+        set_swapped_out(entry, token, rights);
         self.mapped = self.mapped.wrapping_sub(1);
-        self.away = self.away.wrapping_add(1);
+        self.swapped_out = self.swapped_out.wrapping_add(1);
         Ok(StaleFrame::new(page, frame))
     }
 
-    /// Puts `frame`, with the contents that were away, at `page`, with the rights that the page has; answers the token.
+    /// Puts `frame`, with the contents that were swapped out, at `page`, with the rights that the page has; answers the token.
     ///
     /// # Errors
     /// [`MapError`]; [`MapError::AlreadyMapped`] when the page is not away. The frame is freed then.
-    pub fn bring_back(&mut self, page: VirtAddr, frame: Frame) -> Result<u64, MapError> {
+    pub fn swap_in(&mut self, page: VirtAddr, frame: Frame) -> Result<u64, MapError> {
         let entry = self.used_entry(page)?;
-        let PageState::Away { token, rights } = own_state(entry) else { return Err(MapError::AlreadyMapped(page)) };
+        let PageState::SwappedOut { token, rights } = own_state(entry) else {
+            return Err(MapError::AlreadyMapped(page));
+        };
         entry.set_addr(frame.into_raw(), rights::user_flags(rights));
         self.mapped = self.mapped.wrapping_add(1);
-        self.away = self.away.wrapping_sub(1);
+        self.swapped_out = self.swapped_out.wrapping_sub(1);
         Ok(token)
     }
 
@@ -278,7 +280,7 @@ impl AddressSpace {
         accessed
     }
 
-    /// Shows every page that is mapped or away, by rising address.
+    /// Shows every page that is mapped or swapped out, by rising address.
     pub fn for_each_page(&mut self, mut visitor: impl FnMut(VirtAddr, PageState)) {
         self.tables.for_each_user_entry(|page, entry| visitor(page, page_state(entry)));
     }
@@ -297,12 +299,12 @@ impl AddressSpace {
         candidate.checked_add(length).filter(|end| *end <= USER_END).map(|_| VirtAddr::new(candidate))
     }
 
-    /// Frees every page and shows `away` the token of each that is away. No CPU runs this address space, nor holds
+    /// Frees every page and shows `swapped_out` the token of each that is swapped out. No CPU runs this address space, nor holds
     /// translations of it.
     ///
     /// # Safety
     /// As said: no CPU has it in CR3 or has translations of it.
-    pub unsafe fn clear(&mut self, mut away: impl FnMut(u64)) {
+    pub unsafe fn clear(&mut self, mut swapped_out: impl FnMut(u64)) {
         self.tables.for_each_user_entry(|_, entry| {
             let state = page_state(entry);
             let is_shared = entry.flags().contains(SHARED);
@@ -311,12 +313,12 @@ impl AddressSpace {
                 PageState::Mapped { .. } if is_shared => {}
                 // SAFETY: the frame was moved in, its entry is empty now, and no CPU can reach it.
                 PageState::Mapped { frame, .. } => drop(unsafe { Frame::from_raw(frame) }),
-                PageState::Away { token, .. } => away(token),
+                PageState::SwappedOut { token, .. } => swapped_out(token),
                 PageState::Registers { .. } | PageState::Unmapped => {}
             }
         });
         self.mapped = 0;
-        self.away = 0;
+        self.swapped_out = 0;
         self.shared.clear();
     }
 
@@ -329,7 +331,7 @@ impl AddressSpace {
 
 impl Drop for AddressSpace {
     /// All frames come back. The contract of [`activate`](super::activate) says that no CPU runs it any more. Tokens of
-    /// pages that are away are lost; [`AddressSpace::clear`] shows them.
+    /// pages that are swapped out are lost; [`AddressSpace::clear`] shows them.
     fn drop(&mut self) {
         // SAFETY: `activate` makes its callers promise that the address space lives as long as a CPU has it loaded, and
         // loading another forgets the translations, as no user page is global.
@@ -359,20 +361,20 @@ fn own_state(entry: &PageTableEntry) -> PageState {
     let rights = rights::from_flags(flags);
     if flags.contains(PageTableFlags::PRESENT) {
         PageState::Mapped { frame: entry.addr(), rights }
-    } else if flags.contains(AWAY) {
-        PageState::Away { token: entry.addr().as_u64() / PAGE_SIZE, rights }
+    } else if flags.contains(SWAPPED_OUT) {
+        PageState::SwappedOut { token: entry.addr().as_u64() / PAGE_SIZE, rights }
     } else {
         PageState::Unmapped
     }
 }
 
-fn set_away(entry: &mut PageTableEntry, token: u64, rights: Rights) {
-    entry.set_addr(PhysAddr::new_truncate(token.wrapping_mul(PAGE_SIZE)), rights::flags(rights) | AWAY);
+fn set_swapped_out(entry: &mut PageTableEntry, token: u64, rights: Rights) {
+    entry.set_addr(PhysAddr::new_truncate(token.wrapping_mul(PAGE_SIZE)), rights::flags(rights) | SWAPPED_OUT);
 }
 
-mod away;
 mod quota;
 mod shared;
+mod swapped_out;
 #[cfg(test)]
 mod tests;
 mod unmapped;

@@ -1,6 +1,6 @@
 //! Four-level page tables, reached through the direct map.
 //!
-//! The walk is our own because the kernel keeps information in entries that are not present (pages that are away),
+//! The walk is our own because the kernel keeps information in entries that are not present (pages that are swapped out),
 //! which the `x86_64` crate's mappers have no access to. Entry and table types are that crate's.
 //! Layout: Intel SDM volume 3, "4-Level Paging and 5-Level Paging".
 

@@ -9,24 +9,24 @@ use x86_64::VirtAddr;
 /// What swapping keeps about a program.
 #[derive(Debug, Default)]
 pub struct Residence {
-    /// A page of it is away, or has been.
-    away: AtomicBool,
+    /// A page of it is swapped out, or has been.
+    swapped_out: AtomicBool,
     /// Where the clock goes on.
     hand: AtomicU64,
 }
 
 impl Residence {
-    /// Whether a page of the program may be away. Once it is so it stays so: a thread that faults on a page which another
-    /// thread has just brought back must not be taken for one that faults on nothing.
+    /// Whether a page of the program may be swapped out. Once it is so it stays so: a thread that faults on a page which another
+    /// thread has just swapped in must not be taken for one that faults on nothing.
     #[must_use]
     #[inline(always)]
-    pub fn may_be_away(&self) -> bool {
-        self.away.load(Ordering::Relaxed)
+    pub fn may_be_swapped_out(&self) -> bool {
+        self.swapped_out.load(Ordering::Relaxed)
     }
 
     /// A page is about to go. With the address space locked: whoever finds the page away sees this, too.
-    pub fn note_away(&self) {
-        self.away.store(true, Ordering::Relaxed);
+    pub fn note_swapped_out(&self) {
+        self.swapped_out.store(true, Ordering::Relaxed);
     }
 
     /// Where the clock goes on.

@@ -97,7 +97,7 @@ mod tests {
     }
 
     proptest! {
-        /// Pinned pages, pages that are away and pages just used never go; all others do, within one turn.
+        /// Pinned pages, pages that are swapped out and pages just used never go; all others do, within one turn.
         #[test]
         fn only_what_may_go_goes(kinds in prop::collection::vec(0..4_u8, 1..60)) {
             let _guard = test_memory::frames();
@@ -106,7 +106,7 @@ mod tests {
                 match kind {
                     1 => space.set_accessed(page(number)),
                     // SAFETY: no CPU runs this address space.
-                    2 => drop(unsafe { space.send_away(page(number), number).unwrap().after_flush() }),
+                    2 => drop(unsafe { space.swap_out(page(number), number).unwrap().after_flush() }),
                     _ => {}
                 }
             }

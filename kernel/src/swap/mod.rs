@@ -1,7 +1,7 @@
 //! Swapping: pages of programs whose contents are elsewhere.
 //!
 //! ```text
-//!   clock ─► send_away ─► store ─► bring_back
+//!   clock ─► swap_out ─► store ─► swap_in
 //!   which    page table,   slots,   fault, or a copy
 //!   pages    other CPUs    bytes    of the kernel
 //! ```
@@ -11,20 +11,20 @@
 //! Locks, outermost first: an address space, the store, the frame pool. None is held while other CPUs are waited for.
 
 mod block_pool;
-mod bring_back;
 mod clock;
 mod disk;
 mod room;
-mod send_away;
 mod settings;
 mod start;
 mod store;
+mod swap_in;
+mod swap_out;
 mod waiting;
 
-pub use bring_back::{fault, for_copy, forget_trouble, instruction_away, refused};
 pub use clock::BATCH;
 pub use room::{is_scarce, make_room};
-pub use send_away::send_away;
 pub use start::initialize;
 pub use store::{ZERO, information, promise_zeros, release, store};
+pub use swap_in::{fault, for_copy, forget_trouble, instruction_swapped_out, refused};
+pub use swap_out::swap_out;
 pub use waiting::{cancel_waiting, disk_interrupt};

@@ -6,8 +6,8 @@
 use spin::Once;
 
 use super::clock::{BATCH, choose};
-use super::send_away::send_away;
 use super::store::{Store, outgoing, store};
+use super::swap_out::swap_out;
 use crate::cpu::ThisCpu;
 use crate::memory::Frame;
 use crate::memory::frame;
@@ -72,7 +72,7 @@ pub fn make_room(cpu: &ThisCpu, frames: u64) -> bool {
 /// A frame for a page of a program. No lock may be held.
 ///
 /// # Errors
-/// [`NoRoom`] when no page can be sent away in its place.
+/// [`NoRoom`] when no page can be swapped out in its place.
 pub fn user_frame(cpu: &ThisCpu) -> Result<Frame, NoRoom> {
     let Some(store) = store() else { return Frame::allocate().map_err(|_| NoRoom) };
     if frame::available() + outgoing() < marks().upper {
@@ -127,7 +127,7 @@ fn free_some(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>) -> usize {
         if victims.is_empty() {
             continue;
         }
-        let gone = send_away(cpu, store, &program, &victims);
+        let gone = swap_out(cpu, store, &program, &victims);
         if gone > 0 {
             return gone;
         }

@@ -327,13 +327,13 @@ pub fn fetch(store: &Mutex<Store, rank::Store>, slot: u32, mut frame: Frame) -> 
     Fetched::Whole(frame)
 }
 
-/// A page that was away goes for good.
+/// A page that was swapped out goes for good.
 pub fn release(token: u64) {
     if token == ZERO {
         ZERO_PAGES.fetch_sub(1, Ordering::Relaxed);
         return;
     }
-    let Some(store) = store() else { unreachable!("no page is away where nothing is swapped") };
+    let Some(store) = store() else { unreachable!("no page is swapped out where nothing is swapped") };
     let (mut store, slot) = (store.lock(), token as u32);
     let contents = store.slots.contents(slot);
     if store.slots.release(slot) {

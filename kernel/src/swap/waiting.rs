@@ -10,8 +10,8 @@ use spin::Once;
 use x86_64::VirtAddr;
 
 use super::disk::{self, Direction, Disk, Finished, Transfer, VECTOR, take_threads};
-use super::send_away::{put_back, return_page};
 use super::store::{Store, store};
+use super::swap_out::{put_back, return_page};
 use crate::arch::ticks;
 use crate::clock::clock;
 use crate::console;
@@ -254,7 +254,7 @@ fn take_answer(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>, finished: Finis
                 store.counts().corrupt += u64::from(done);
                 // The contents stay where they are, and whoever unmaps the page releases the slot, or has done so.
                 store.slots().set_not_returned(slot);
-                matches!(state, PageState::Away { token: there, .. } if there == token)
+                matches!(state, PageState::SwappedOut { token: there, .. } if there == token)
             };
             if device_may_write {
                 core::mem::forget(frame);

@@ -119,7 +119,7 @@ unsafe fn free_one(removed: Removed) {
     match removed {
         // SAFETY: the caller's promise.
         Removed::Own(Unmapped::Frame(stale)) => drop(unsafe { stale.after_flush() }),
-        Removed::Own(Unmapped::Away(token)) => swap::release(token),
+        Removed::Own(Unmapped::SwappedOut(token)) => swap::release(token),
         // SAFETY: the caller's promise: no CPU has the translation of the page.
         Removed::Shared(share) => drop(unsafe { share.after_flush() }),
     }
@@ -229,8 +229,8 @@ fn map_one(program: &Program, space: &mut AddressSpace, page: VirtAddr, scarce: 
     if !swap::promise_zeros(1) {
         return Err(MapError::OutOfFrames);
     }
-    program.residence().note_away();
-    let mapped = space.map_away(page, swap::ZERO, Rights::ReadWrite);
+    program.residence().note_swapped_out();
+    let mapped = space.map_swapped_out(page, swap::ZERO, Rights::ReadWrite);
     if mapped.is_err() {
         swap::release(swap::ZERO);
     }
@@ -268,7 +268,7 @@ pub(super) fn swap_out_pages(
         let pushed = batch.push(page);
         assert!(pushed.is_ok(), "no more than a batch");
     }
-    let count = progress.count.saturating_add(swap::send_away(cpu, store, program, &batch) as u16);
+    let count = progress.count.saturating_add(swap::swap_out(cpu, store, program, &batch) as u16);
     let done = progress.done.saturating_add(batch.len() as u16);
     if bytes(done) == length {
         return Ok(Piece::Done(bytes(count)));

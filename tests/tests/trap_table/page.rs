@@ -22,7 +22,7 @@ tested on recorded frames on the host, in `kernel/src/arch/x86_64/recorded_frame
 
 *Message, then shut down*: with a handler the fault arrives as a message with these words, and the handler's reply to kill,
 or no handler at all, shuts the program down with the same words in its end. *Or paused*: without a handler the thread is
-paused instead, and its program ends when it is killed. *Page lost*: a swapped page cannot be brought back, and the program that
+paused instead, and its program ends when it is killed. *Page lost*: a swapped page cannot be swapped in, and the program that
 owns it is shut down with that reason ([Swapping](swap.md)).
 ";
 

@@ -13,8 +13,8 @@ use crate::user_rows::events;
 /// What `trap_swap` does: the event, what should be seen, who meets the page, the number of the access.
 const EVENTS: [(&str, &str, Space, TrapNumber); 5] = {
     use Space::{Kernel, User};
-    const GOES_ON: &str = "brought back; goes on";
-    const CALL_GOES_ON: &str = "brought back; the call does what it should";
+    const GOES_ON: &str = "swapped in; goes on";
+    const CALL_GOES_ON: &str = "swapped in; the call does what it should";
     [
         ("load from a swapped page", GOES_ON, User, TrapNumber::LOAD_PAGE_FAULT),
         ("store to a swapped page", GOES_ON, User, TrapNumber::STORE_PAGE_FAULT),

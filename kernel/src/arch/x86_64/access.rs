@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(answer, Some((TrapNumber::INVALID_MEMORY_EXECUTION, HOLE)));
     }
 
-    /// A page that the instruction does not reach may be away, and would have to be brought back for nothing.
+    /// A page that the instruction does not reach may be swapped out, and would have to be swapped in for nothing.
     #[test]
     fn no_page_behind_the_instruction_is_read() {
         for (rip, pages) in [(CODE + PAGE_SIZE - 4, 1), (CODE + PAGE_SIZE - 3, 2), (CODE + PAGE_SIZE - 1, 2)] {

@@ -41,7 +41,7 @@ impl Row for Exception {
 pub(super) trait Fault {
     /// The vector.
     const VECTOR: u8;
-    /// Whether it may be about a page that is away.
+    /// Whether it may be about a page that is swapped out.
     const ABOUT_MEMORY: bool;
 
     /// The type of the trap.

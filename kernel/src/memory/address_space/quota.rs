@@ -1,7 +1,7 @@
 //! How much an address space may hold.
 //!
 //! Every page comes by [`AddressSpace::vacant_entry`], so that no way to map one can forget to ask. What goes away and comes
-//! back asks nothing: a page that is away counts like one that is there.
+//! back asks nothing: a page that is swapped out counts like one that is there.
 
 use gatehouse_core::memory::layout::PAGE_SIZE;
 use gatehouse_core::memory::{Rights, UserRange};
@@ -12,16 +12,16 @@ use crate::memory::Frame;
 use crate::memory::page_tables::{NoTable, PageTableEntry};
 use crate::memory::rights;
 
-/// The most that an address space may hold, in frames: pages, those that are away and those that are shared among them, and
+/// The most that an address space may hold, in frames: pages, those that are swapped out and those that are shared among them, and
 /// page tables. 128 MiB.
 pub const QUOTA: u64 = 32 * 1024;
 
 impl AddressSpace {
-    /// Frames that it would hold if no page were away: what the quota counts.
+    /// Frames that it would hold if no page were swapped out: what the quota counts.
     #[must_use]
     #[inline(always)]
     pub fn size(&self) -> u64 {
-        self.frames().wrapping_add(self.away)
+        self.frames().wrapping_add(self.swapped_out)
     }
 
     /// Frames that the quota still has room for.
@@ -107,7 +107,7 @@ mod tests {
     enum Way {
         Map,
         MapMade,
-        MapAway,
+        MapSwappedOut,
         MapShared,
         BeyondQuota,
     }
@@ -118,14 +118,14 @@ mod tests {
         /// As MapMemory does it: asked for the whole range first.
         MapRange(u64, u64),
         Remove(u64),
-        SendAway(u64),
+        SwapOut(u64),
         BringBack(u64),
     }
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum Kind {
         Own,
-        Away,
+        SwappedOut,
         Shared,
     }
 
@@ -161,12 +161,12 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let ways = [Way::Map, Way::MapMade, Way::MapAway, Way::MapShared, Way::BeyondQuota];
+        let ways = [Way::Map, Way::MapMade, Way::MapSwappedOut, Way::MapShared, Way::BeyondQuota];
         prop_oneof![
             6 => (prop::sample::select(ways.to_vec()), page()).prop_map(|(way, page)| Step::Map(way, page)),
             1 => (page(), 1..6_u64).prop_map(|(page, pages)| Step::MapRange(page, pages)),
             2 => page().prop_map(Step::Remove),
-            2 => page().prop_map(Step::SendAway),
+            2 => page().prop_map(Step::SwapOut),
             1 => page().prop_map(Step::BringBack),
         ]
     }
@@ -176,7 +176,7 @@ mod tests {
         match way {
             Way::Map => space.map(page, Frame::allocate().unwrap(), Rights::ReadWrite),
             Way::MapMade => space.map_made(page, Frame::allocate_zeroed, Rights::ReadWrite),
-            Way::MapAway => space.map_away(page, 7, Rights::ReadWrite),
+            Way::MapSwappedOut => space.map_swapped_out(page, 7, Rights::ReadWrite),
             Way::MapShared => space.map_shared(page, Arc::clone(shared), Rights::Read),
             Way::BeyondQuota => space.map_beyond_quota(page, Frame::allocate().unwrap(), Rights::ReadWrite),
         }
@@ -224,7 +224,7 @@ mod tests {
                         prop_assert_eq!(map(&mut space, way, page, &shared), expected, "{:?}", way);
                         if expected.is_ok() {
                             model.put(page, match way {
-                                Way::MapAway => Kind::Away,
+                                Way::MapSwappedOut => Kind::SwappedOut,
                                 Way::MapShared => Kind::Shared,
                                 _ => Kind::Own,
                             });
@@ -254,21 +254,21 @@ mod tests {
                             Some(Removed::Own(Unmapped::Frame(stale))) => drop(unsafe { stale.after_flush() }),
                             // SAFETY: no CPU ran this address space.
                             Some(Removed::Shared(share)) => drop(unsafe { share.after_flush() }),
-                            Some(Removed::Own(Unmapped::Away(_))) | None => {}
+                            Some(Removed::Own(Unmapped::SwappedOut(_))) | None => {}
                         }
                     }
-                    Step::SendAway(page) => {
-                        let gone = space.send_away(VirtAddr::new(page), 7);
+                    Step::SwapOut(page) => {
+                        let gone = space.swap_out(VirtAddr::new(page), 7);
                         prop_assert_eq!(gone.is_ok(), model.pages.get(&page) == Some(&Kind::Own));
                         if let Ok(stale) = gone {
                             // SAFETY: no CPU ran this address space.
                             drop(unsafe { stale.after_flush() });
-                            model.pages.insert(page, Kind::Away);
+                            model.pages.insert(page, Kind::SwappedOut);
                         }
                     }
                     Step::BringBack(page) => {
-                        let back = space.bring_back(VirtAddr::new(page), Frame::allocate().unwrap());
-                        prop_assert_eq!(back.is_ok(), model.pages.get(&page) == Some(&Kind::Away));
+                        let back = space.swap_in(VirtAddr::new(page), Frame::allocate().unwrap());
+                        prop_assert_eq!(back.is_ok(), model.pages.get(&page) == Some(&Kind::SwappedOut));
                         if back.is_ok() {
                             model.pages.insert(page, Kind::Own);
                         }

@@ -204,7 +204,7 @@ mod tests {
         space.map_shared(page(0), Arc::clone(&frame), Rights::Read).unwrap();
         let missing = MapError::NotMapped(page(0));
         assert_eq!(space.protect(page(0), Rights::ReadWrite), Err(missing));
-        assert_eq!(space.send_away(page(0), 1).err(), Some(missing));
+        assert_eq!(space.swap_out(page(0), 1).err(), Some(missing));
         assert_eq!(space.unmap(page(0)).err(), Some(missing));
         assert_eq!(space.map(page(0), Frame::allocate().unwrap(), Rights::Read), Err(MapError::AlreadyMapped(page(0))));
         assert_eq!(space.page(page(0)), PageState::Mapped { frame: frame.address(), rights: Rights::Read });

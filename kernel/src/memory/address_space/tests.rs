@@ -35,7 +35,7 @@ enum Step {
     Map(VirtAddr, Rights),
     Unmap(VirtAddr),
     Protect(VirtAddr, Rights),
-    SendAway(VirtAddr, u64),
+    SwapOut(VirtAddr, u64),
     BringBack(VirtAddr),
 }
 
@@ -44,7 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (page(), rights()).prop_map(|(page, rights)| Step::Map(page, rights)),
         2 => page().prop_map(Step::Unmap),
         1 => (page(), rights()).prop_map(|(page, rights)| Step::Protect(page, rights)),
-        1 => (page(), 0..TOKEN_LIMIT).prop_map(|(page, token)| Step::SendAway(page, token)),
+        1 => (page(), 0..TOKEN_LIMIT).prop_map(|(page, token)| Step::SwapOut(page, token)),
         1 => page().prop_map(Step::BringBack),
     ]
 }
@@ -77,31 +77,31 @@ proptest! {
                         // SAFETY: no CPU ran this address space.
                         prop_assert_eq!(unsafe { stale.after_flush() }.address(), frame);
                     }
-                    (Ok(Unmapped::Away(seen)), Some(PageState::Away { token, .. })) => prop_assert_eq!(seen, token),
+                    (Ok(Unmapped::SwappedOut(seen)), Some(PageState::SwappedOut { token, .. })) => prop_assert_eq!(seen, token),
                     (Err(error), None) => prop_assert_eq!(error, MapError::NotMapped(page)),
                     other => prop_assert!(false, "{:?}", other),
                 },
                 Step::Protect(page, new) => {
                     let result = space.protect(page, new);
                     prop_assert_eq!(result.is_ok(), model.contains_key(&page));
-                    if let Some(PageState::Mapped { rights, .. } | PageState::Away { rights, .. }) = model.get_mut(&page) {
+                    if let Some(PageState::Mapped { rights, .. } | PageState::SwappedOut { rights, .. }) = model.get_mut(&page) {
                         *rights = new;
                     }
                 }
-                Step::SendAway(page, token) => match (space.send_away(page, token), model.get(&page).copied()) {
+                Step::SwapOut(page, token) => match (space.swap_out(page, token), model.get(&page).copied()) {
                     (Ok(stale), Some(PageState::Mapped { frame, rights })) => {
                         // SAFETY: no CPU ran this address space.
                         prop_assert_eq!(unsafe { stale.after_flush() }.address(), frame);
-                        model.insert(page, PageState::Away { token, rights });
+                        model.insert(page, PageState::SwappedOut { token, rights });
                     }
-                    (Err(MapError::NotMapped(_)), None | Some(PageState::Away { .. })) => {}
+                    (Err(MapError::NotMapped(_)), None | Some(PageState::SwappedOut { .. })) => {}
                     other => prop_assert!(false, "{:?}", other),
                 },
                 Step::BringBack(page) => {
                     let new = Frame::allocate().unwrap();
                     let frame = new.address();
-                    match (space.bring_back(page, new), model.get(&page).copied()) {
-                        (Ok(seen), Some(PageState::Away { token, rights })) => {
+                    match (space.swap_in(page, new), model.get(&page).copied()) {
+                        (Ok(seen), Some(PageState::SwappedOut { token, rights })) => {
                             prop_assert_eq!(seen, token);
                             model.insert(page, PageState::Mapped { frame, rights });
                         }
@@ -179,7 +179,7 @@ fn clearing_shows_the_tokens() {
         space.map(VirtAddr::new(page), Frame::allocate().unwrap(), Rights::ReadWrite).unwrap();
     }
     // SAFETY: no CPU ran this address space.
-    drop(unsafe { space.send_away(VirtAddr::new(0x40_2000), 77).unwrap().after_flush() });
+    drop(unsafe { space.swap_out(VirtAddr::new(0x40_2000), 77).unwrap().after_flush() });
     let mut tokens = Vec::new();
     // SAFETY: as above.
     unsafe { space.clear(|token| tokens.push(token)) };

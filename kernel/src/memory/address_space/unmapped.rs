@@ -33,7 +33,7 @@ impl StaleFrame {
     /// No CPU has the translation of [`Self::page`] any more.
     #[must_use]
     pub unsafe fn after_flush(self) -> Frame {
-        // SAFETY: the frame was moved into the address space by `map` or `bring_back`, its entry is empty, and the caller
+        // SAFETY: the frame was moved into the address space by `map` or `swap_in`, its entry is empty, and the caller
         // promises that no translation is left.
         unsafe { Frame::from_raw(self.frame) }
     }
@@ -45,8 +45,8 @@ impl StaleFrame {
 pub enum Unmapped {
     /// A frame.
     Frame(StaleFrame),
-    /// A page that was away, by its token.
-    Away(u64),
+    /// A page that was swapped out, by its token.
+    SwappedOut(u64),
 }
 
 impl Unmapped {
@@ -59,7 +59,7 @@ impl Unmapped {
         match self {
             // SAFETY: the caller's promise.
             Self::Frame(stale) => Some(unsafe { stale.after_flush() }),
-            Self::Away(_) => None,
+            Self::SwappedOut(_) => None,
         }
     }
 }
@@ -88,9 +88,9 @@ impl AddressSpace {
                 self.mapped = self.mapped.wrapping_sub(1);
                 Ok(Unmapped::Frame(StaleFrame { page, frame }))
             }
-            PageState::Away { token, .. } => {
-                self.away = self.away.wrapping_sub(1);
-                Ok(Unmapped::Away(token))
+            PageState::SwappedOut { token, .. } => {
+                self.swapped_out = self.swapped_out.wrapping_sub(1);
+                Ok(Unmapped::SwappedOut(token))
             }
             PageState::Registers { .. } | PageState::Unmapped => Err(MapError::NotMapped(page)),
         }
@@ -168,7 +168,7 @@ mod tests {
         let mut space = AddressSpace::new_without_kernel().unwrap();
         assert!(space.remove(page(0)).is_none() && space.remove(VirtAddr::zero()).is_none());
         space.map_made(page(0), Frame::allocate_zeroed, Rights::ReadWrite).unwrap();
-        space.map_away(page(1), 5, Rights::Read).unwrap();
+        space.map_swapped_out(page(1), 5, Rights::Read).unwrap();
         let shared = SharedFrame::new(&Arc::new(FrameQuota::default())).unwrap();
         space.map_shared(page(2), Arc::clone(&shared), Rights::Read).unwrap();
         let size = space.size();
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(stale.page(), page(0));
         // SAFETY: no CPU ran this address space.
         drop(unsafe { stale.after_flush() });
-        assert!(matches!(space.remove(page(1)), Some(Removed::Own(Unmapped::Away(5)))));
+        assert!(matches!(space.remove(page(1)), Some(Removed::Own(Unmapped::SwappedOut(5)))));
         let Some(Removed::Shared(share)) = space.remove(page(2)) else { panic!("no shared frame") };
         // SAFETY: as above.
         drop(unsafe { share.after_flush() });
@@ -193,11 +193,11 @@ mod tests {
         let mut space = AddressSpace::new_without_kernel().unwrap();
         let shared = SharedFrame::new(&Arc::new(FrameQuota::default())).unwrap();
         space.map_made(page(1), Frame::allocate_zeroed, Rights::ReadWrite).unwrap();
-        space.map_away(page(3), 5, Rights::Read).unwrap();
+        space.map_swapped_out(page(3), 5, Rights::Read).unwrap();
         space.map_shared(page(511), Arc::clone(&shared), Rights::Read).unwrap();
         // In the next table but one, and behind the range.
-        space.map_away(page(1030), 6, Rights::Read).unwrap();
-        space.map_away(page(1031), 7, Rights::Read).unwrap();
+        space.map_swapped_out(page(1030), 6, Rights::Read).unwrap();
+        space.map_swapped_out(page(1031), 7, Rights::Read).unwrap();
         let (mut at, end) = (page(0).as_u64(), page(1031).as_u64());
         let mut pages = alloc::vec::Vec::new();
         loop {
@@ -208,7 +208,7 @@ mod tests {
                         Removed::Own(Unmapped::Frame(stale)) => drop(unsafe { stale.after_flush() }),
                         // SAFETY: no CPU ran this address space.
                         Removed::Shared(share) => drop(unsafe { share.after_flush() }),
-                        Removed::Own(Unmapped::Away(_)) => {}
+                        Removed::Own(Unmapped::SwappedOut(_)) => {}
                     }
                     pages.push(page);
                     at = page.as_u64() + 4096;

@@ -89,7 +89,7 @@ fn memory() {
     if Kernel::swap_information().is_ok_and(|swap| swap.store != 0) {
         check!(Kernel::map_memory(PAGED_REGION, MIB) == Ok(PAGED_REGION), "no memory");
         timed("SwapOut", SWAP_LIMIT, Ok(MIB), || swap_out(SLOT_OWN_PROGRAM, PAGED_REGION, MIB));
-        timed("UnmapMemory of pages that are away", LIMIT, Ok(MIB), || unmap(PAGED_REGION, MIB));
+        timed("UnmapMemory of pages that are swapped out", LIMIT, Ok(MIB), || unmap(PAGED_REGION, MIB));
     }
 }
 

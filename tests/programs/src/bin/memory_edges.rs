@@ -1,7 +1,7 @@
 //! Memory at its ends: what is refused has changed nothing, what ends something is never refused, and a program holds what
-//! its quota says, in memory or away. A first program.
+//! its quota says, in memory or swapped out. A first program.
 //!
-//! Where pages can be swapped out it fills its quota with pages that are away, and maps a shared frame besides. Where they
+//! Where pages can be swapped out it fills its quota with pages that are swapped out, and maps a shared frame besides. Where they
 //! cannot, on a machine with less memory than the quota, it takes all that there is.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
@@ -14,7 +14,7 @@ use programs::{PAGED_REGION, check, delete, finish, in_use};
 
 entry!(run);
 
-/// What a program may hold, page tables and pages that are away included.
+/// What a program may hold, page tables and pages that are swapped out included.
 const QUOTA: u64 = 128 * 1024 * 1024;
 /// The most that one call swaps out.
 const SWAP_OUT: u64 = 1024 * 1024;
@@ -63,7 +63,7 @@ fn pages_that_are_away_count() {
             Ok(_) => mapped += 1,
             Err(error) => break error,
         }
-        check!(bytes + mapped * PAGE_SIZE <= QUOTA, "{mapped} shared pages beside {bytes} bytes that are away");
+        check!(bytes + mapped * PAGE_SIZE <= QUOTA, "{mapped} shared pages beside {bytes} bytes that are swapped out");
     };
     check!(refusal == Error::OutOfMemory, "{refusal:?}");
     check!(bytes + mapped * PAGE_SIZE > QUOTA / 100 * 98, "only {mapped} shared pages");
@@ -78,7 +78,7 @@ fn pages_that_are_away_count() {
     check!(unmap(PAGED_REGION, bytes) == Ok(bytes), "not all is unmapped");
     check!(unmap(SHARED, mapped * PAGE_SIZE) == Ok(mapped * PAGE_SIZE), "not all shared pages are unmapped");
     delete(shared);
-    println!("memory_edges: {mapped} pages fit beside {} that are away", bytes / PAGE_SIZE);
+    println!("memory_edges: {mapped} pages fit beside {} that are swapped out", bytes / PAGE_SIZE);
 }
 
 /// MapMemory of more than there is changes nothing; what was mapped to the last frame goes by one call.

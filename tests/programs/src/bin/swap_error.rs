@@ -1,4 +1,4 @@
-//! A page that cannot be brought back ends the program that owned it, with the reason, and nobody else: a first program. The
+//! A page that cannot be swapped in ends the program that owned it, with the reason, and nobody else: a first program. The
 //! page is the first one that is swapped out; what becomes of it is arranged from outside.
 //!
 //! On the command line: `lost=N`, the reason that is expected (a `PageLoss` as a number, 0 for none), and `reader=parent` if

@@ -37,7 +37,7 @@ fn run(_argument: u64) -> u64 {
     }
     let back = wait_until(10 * SECOND, || {
         let frames = Kernel::system_information().map_or(u64::MAX, |after| after.frames_in_use);
-        // This program's own pages may be away, and need a slot each; it has no more than a hundred.
+        // This program's own pages may be swapped out, and need a slot each; it has no more than a hundred.
         let slots = Kernel::swap_information().map_or(u64::MAX, |swap| swap.slots_in_use);
         frames <= before.frames_in_use && slots <= 100
     });

@@ -51,7 +51,7 @@ fn run(_argument: u64) -> u64 {
     check!(swap.pages_out > swap_before.pages_out + each, "only {} pages went", swap.pages_out);
     check!(swap.pages_in > swap_before.pages_in + each, "only {} pages came", swap.pages_in);
     check!(swap.corrupt == 0, "{} pages were damaged", swap.corrupt);
-    // This program's own pages may be away; everybody else's are not.
+    // This program's own pages may be swapped out; everybody else's are not.
     let back = wait_until(5 * SECOND, || {
         Kernel::system_information().is_ok_and(|after| after.frames_in_use <= before.frames_in_use)
     });

@@ -34,8 +34,8 @@ fn meet(event: &'static str, address: u64, seen: &'static str, access: impl FnOn
 }
 
 fn run(_argument: u64) -> u64 {
-    const GOES_ON: &str = "brought back; goes on";
-    const CALL_GOES_ON: &str = "brought back; the call does what it should";
+    const GOES_ON: &str = "swapped in; goes on";
+    const CALL_GOES_ON: &str = "swapped in; the call does what it should";
     let memory = Memory::map(PAGE_SIZE);
     let Ok(memory) = memory else { wrong(file!(), format_args!("no memory: {memory:?}")) };
     let page = memory.address();

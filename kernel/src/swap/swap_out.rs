@@ -18,12 +18,7 @@ use crate::sync::{Mutex, rank};
 /// Sends those of the pages away that are mapped; answers how many went.
 ///
 /// No lock may be held: other CPUs are waited for.
-pub fn send_away(
-    cpu: &ThisCpu,
-    store: &Mutex<Store, rank::Store>,
-    program: &Arc<Program>,
-    pages: &[VirtAddr],
-) -> usize {
+pub fn swap_out(cpu: &ThisCpu, store: &Mutex<Store, rank::Store>, program: &Arc<Program>, pages: &[VirtAddr]) -> usize {
     let leaving = unmap(store, program, pages);
     if leaving.is_empty() {
         return 0;
@@ -49,11 +44,11 @@ fn unmap(store: &Mutex<Store, rank::Store>, program: &Program, pages: &[VirtAddr
     let mut leaving = Vec::new();
     let mut space = program.space();
     let Some(space) = space.as_mut() else { return leaving };
-    program.residence().note_away();
+    program.residence().note_swapped_out();
     let mut store = store.lock();
     for page in pages.iter().take(BATCH) {
         let Some(slot) = store.take_slot() else { break };
-        match space.send_away(*page, u64::from(slot)) {
+        match space.swap_out(*page, u64::from(slot)) {
             Ok(stale) => {
                 let pushed = leaving.push((slot, stale));
                 assert!(pushed.is_ok(), "no more than a batch is taken");
@@ -83,8 +78,8 @@ pub(super) fn put_back(store: &Mutex<Store, rank::Store>, program: &Program, pag
 /// The entry of the page table owns the slot: who takes the entry away frees the slot, and nobody else.
 pub(super) fn return_page(space: Option<&mut AddressSpace>, page: VirtAddr, slot: u32, frame: Frame) -> bool {
     let Some(space) = space else { return false };
-    let waits = matches!(space.page(page), PageState::Away { token, .. } if token == u64::from(slot));
-    if !waits || space.bring_back(page, frame).is_err() {
+    let waits = matches!(space.page(page), PageState::SwappedOut { token, .. } if token == u64::from(slot));
+    if !waits || space.swap_in(page, frame).is_err() {
         return false;
     }
     space.set_accessed(page);

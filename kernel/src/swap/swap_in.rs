@@ -37,7 +37,7 @@ enum Arrival {
 }
 
 per_cpu! {
-    /// What stopped the last copy from or to a program on this CPU, if it was a page that is away.
+    /// What stopped the last copy from or to a program on this CPU, if it was a page that is swapped out.
     static TROUBLE: CpuLocal<RefCell<Option<Trouble>>> = RefCell::new(None);
 }
 
@@ -50,16 +50,16 @@ struct Trouble {
 }
 
 /// Brings a page back. If that takes long and the running thread may wait, it waits: it is off the CPU then.
-fn bring_back(cpu: &ThisCpu, program: &Arc<Program>, address: u64, may_wait: bool) -> Arrival {
+fn swap_in(cpu: &ThisCpu, program: &Arc<Program>, address: u64, may_wait: bool) -> Arrival {
     let page = VirtAddr::new(address & !(PAGE_SIZE - 1));
     let state = || program.space().as_ref().map_or(PageState::Unmapped, |space| space.page(page));
     // A look before a frame is asked for: most faults are about other things.
     match state() {
-        PageState::Away { .. } => {}
+        PageState::SwappedOut { .. } => {}
         PageState::Mapped { rights, .. } | PageState::Registers { rights } => return Arrival::Here(rights),
         PageState::Unmapped => return Arrival::Nothing,
     }
-    let Some(store) = store() else { unreachable!("no page is away where nothing is swapped") };
+    let Some(store) = store() else { unreachable!("no page is swapped out where nothing is swapped") };
     let Ok(mut frame) = user_frame(cpu) else {
         return match wait_if(may_wait, || wait_for_disk(cpu, store)) {
             Arrival::Soon if !is_hopeful() => Arrival::Lost(PageLoss::NoMemory),
@@ -69,7 +69,7 @@ fn bring_back(cpu: &ThisCpu, program: &Arc<Program>, address: u64, may_wait: boo
     let mut locked = program.space();
     let Some(space) = locked.as_mut() else { return Arrival::Nothing };
     let (token, rights) = match space.page(page) {
-        PageState::Away { token, rights } => (token, rights),
+        PageState::SwappedOut { token, rights } => (token, rights),
         PageState::Mapped { rights, .. } | PageState::Registers { rights } => return Arrival::Here(rights),
         PageState::Unmapped => return Arrival::Nothing,
     };
@@ -100,8 +100,8 @@ fn bring_back(cpu: &ThisCpu, program: &Arc<Program>, address: u64, may_wait: boo
             }
         };
     }
-    let back = space.bring_back(page, frame);
-    assert!(back.is_ok(), "the page was away, and the address space is locked");
+    let back = space.swap_in(page, frame);
+    assert!(back.is_ok(), "the page was swapped out, and the address space is locked");
     // The clock is to see that it is wanted.
     space.set_accessed(page);
     Arrival::Here(rights)
@@ -116,23 +116,23 @@ fn wait_if(may_wait: bool, wait: impl FnOnce() -> Waits) -> Arrival {
     }
 }
 
-/// Whether a page fault may be about a page that is away: one look at a flag for programs none of whose pages ever went.
+/// Whether a page fault may be about a page that is swapped out: one look at a flag for programs none of whose pages ever went.
 #[inline(always)]
 #[must_use]
 fn may_concern(cpu: &ThisCpu) -> bool {
-    cpu.current().is_some_and(|thread| thread.program().residence().may_be_away())
+    cpu.current().is_some_and(|thread| thread.program().residence().may_be_swapped_out())
 }
 
-/// Whether a program's page fault is about a page that is away, or was until a moment ago, whose rights `allows` the access; and
+/// Whether a program's page fault is about a page that is swapped out, or was until a moment ago, whose rights `allows` the access; and
 /// what comes next if it was.
 #[inline(always)]
 pub fn fault(cpu: &ThisCpu, address: u64, allows: fn(Rights) -> bool) -> Option<Next> {
     if may_concern(cpu) { fault_of_swapped(cpu, address, allows) } else { None }
 }
 
-/// Whether looking into the instruction of a program failed because its page is away. What comes next then lets the thread
+/// Whether looking into the instruction of a program failed because its page is swapped out. What comes next then lets the thread
 /// execute the instruction again, with the page there.
-pub fn instruction_away(cpu: &ThisCpu) -> Option<Next> {
+pub fn instruction_swapped_out(cpu: &ThisCpu) -> Option<Next> {
     take_trouble(cpu).map(|trouble| settle(cpu, &trouble).0)
 }
 
@@ -145,7 +145,7 @@ pub fn forget_trouble(cpu: &ThisCpu) {
 #[inline(never)]
 fn fault_of_swapped(cpu: &ThisCpu, address: u64, allows: fn(Rights) -> bool) -> Option<Next> {
     let program = Arc::clone(cpu.current()?.program());
-    match bring_back(cpu, &program, address, true) {
+    match swap_in(cpu, &program, address, true) {
         // It may have come back by another thread's doing after this one had faulted.
         Arrival::Here(rights) => allows(rights).then_some(Next::Stay),
         Arrival::Nothing => None,
@@ -164,7 +164,7 @@ fn fault_of_swapped(cpu: &ThisCpu, address: u64, allows: fn(Rights) -> bool) -> 
 /// [`Error::BadAddress`] when the copy cannot go on now; [`refused`] then decides what becomes of the call.
 pub fn for_copy(program: &Arc<Program>, address: u64) -> Result<(), Error> {
     let cpu = cpu::this();
-    match bring_back(&cpu, program, address, false) {
+    match swap_in(&cpu, program, address, false) {
         Arrival::Here(_) | Arrival::Nothing => Ok(()),
         arrival => {
             let trouble = Trouble { program: Arc::clone(program), page: VirtAddr::new(address), arrival };
@@ -181,7 +181,7 @@ fn take_trouble(cpu: &ThisCpu) -> Option<Trouble> {
 /// Does what a copy could not. Answers who runs next, and whether the page is lost.
 fn settle(cpu: &ThisCpu, trouble: &Trouble) -> (Next, bool) {
     let arrival = match trouble.arrival {
-        Arrival::Later => bring_back(cpu, &trouble.program, trouble.page.as_u64(), true),
+        Arrival::Later => swap_in(cpu, &trouble.program, trouble.page.as_u64(), true),
         arrival => arrival,
     };
     match arrival {

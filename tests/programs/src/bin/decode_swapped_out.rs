@@ -1,4 +1,4 @@
-//! The kernel looks into an instruction that faulted, and the page is away by then: a first program, and the program whose
+//! The kernel looks into an instruction that faulted, and the page is swapped out by then: a first program, and the program whose
 //! faults it handles. To be booted with the word `test-hooks`.
 //!
 //! A processor reads an instruction before it faults, so the page goes between the two. Here the kernel enters the stub of #GP
@@ -122,8 +122,8 @@ fn handle_all() -> u64 {
         handle(place as u64 + 1, case, if again { 2 } else { 1 });
     }
     let (taken, back) = race();
-    println!("decode_away: {} cases and {ROUNDS} faults hold, store {}", CASES.len(), swap.store);
-    println!("decode_away: {taken} faults were taken for those, and {back} pages came back");
+    println!("decode_swapped_out: {} cases and {ROUNDS} faults hold, store {}", CASES.len(), swap.store);
+    println!("decode_swapped_out: {taken} faults were taken for those, and {back} pages came back");
     finish(0)
 }
 
@@ -142,7 +142,7 @@ fn came_back() -> u64 {
 fn handle(argument: u64, case: &Case, faults: u64) {
     let what = case.what;
     let (faults_before, back_before) = (faults_there(), came_back());
-    let victim = child("decode_away", argument, THERE);
+    let victim = child("decode_swapped_out", argument, THERE);
     let handler = endpoint();
     start(victim, Some(handler));
     let (_, fault) = fault_in_time(handler);
@@ -168,11 +168,11 @@ fn handle(argument: u64, case: &Case, faults: u64) {
 
 /// The page cannot come back: the program ends, and its handler hears nothing.
 fn lose(reason: u64) {
-    let victim = child("decode_away", 1, THERE);
+    let victim = child("decode_swapped_out", 1, THERE);
     let handler = endpoint();
     start(victim, Some(handler));
     let end = end();
-    println!("decode_away: the program ended: {end}");
+    println!("decode_swapped_out: the program ended: {end}");
     check!(end.cause == EndCause::PageLost as u64 && end.status == reason, "{end:x?}");
     check!(end.address & !(PAGE_SIZE - 1) == site(0) + PAGE_SIZE, "{end:x?}");
     forget(victim);
@@ -183,7 +183,7 @@ fn lose(reason: u64) {
 /// that the page was not there for included, and how many pages came back.
 fn race() -> (u64, u64) {
     let (faults_before, back_before) = (faults_there(), came_back());
-    let victim = child("decode_away", RACE, THERE);
+    let victim = child("decode_swapped_out", RACE, THERE);
     let handler = endpoint();
     start(victim, Some(handler));
     for round in 0..ROUNDS {

@@ -1,29 +1,29 @@
-//! Pages that are away, and the walk that chooses which go.
+//! Pages that are swapped out, and the walk that chooses which go.
 
 use gatehouse_core::memory::Rights;
 use gatehouse_core::memory::layout::PAGE_SIZE;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PageTableFlags;
 
-use super::{AddressSpace, MapError, PageState, SHARED, TOKEN_LIMIT, page_state, set_away};
+use super::{AddressSpace, MapError, PageState, SHARED, TOKEN_LIMIT, page_state, set_swapped_out};
 
 impl AddressSpace {
-    /// Makes a page that is away from the start: `token` says where its contents are.
+    /// Makes a page that is swapped out from the start: `token` says where its contents are.
     ///
     /// # Errors
     /// [`MapError`].
     ///
     /// # Panics
     /// When `token` is not below [`TOKEN_LIMIT`].
-    pub fn map_away(&mut self, page: VirtAddr, token: u64, rights: Rights) -> Result<(), MapError> {
+    pub fn map_swapped_out(&mut self, page: VirtAddr, token: u64, rights: Rights) -> Result<(), MapError> {
         assert!(token < TOKEN_LIMIT, "token {token:#x} does not fit an entry");
         let entry = self.vacant_entry(page)?;
-        set_away(entry, token, rights);
-        self.away = self.away.wrapping_add(1);
+        set_swapped_out(entry, token, rights);
+        self.swapped_out = self.swapped_out.wrapping_add(1);
         Ok(())
     }
 
-    /// The first page at `from` or above that is mapped or away, and not shared.
+    /// The first page at `from` or above that is mapped or swapped out, and not shared.
     #[must_use]
     pub fn next_page(&mut self, mut from: VirtAddr) -> Option<(VirtAddr, PageState)> {
         loop {
@@ -71,11 +71,11 @@ mod tests {
         let _guard = test_memory::frames();
         let mut space = AddressSpace::new_without_kernel().unwrap();
         let page = VirtAddr::new(0x40_0000);
-        space.map_away(page, 77, Rights::ReadWrite).unwrap();
-        assert_eq!(space.page(page), PageState::Away { token: 77, rights: Rights::ReadWrite });
+        space.map_swapped_out(page, 77, Rights::ReadWrite).unwrap();
+        assert_eq!(space.page(page), PageState::SwappedOut { token: 77, rights: Rights::ReadWrite });
         assert_eq!(space.size(), space.frames() + 1);
-        assert_eq!(space.map_away(page, 78, Rights::Read), Err(MapError::AlreadyMapped(page)));
-        assert_eq!(space.bring_back(page, Frame::allocate_zeroed().unwrap()), Ok(77));
+        assert_eq!(space.map_swapped_out(page, 78, Rights::Read), Err(MapError::AlreadyMapped(page)));
+        assert_eq!(space.swap_in(page, Frame::allocate_zeroed().unwrap()), Ok(77));
         assert_eq!(space.size(), space.frames());
         space.set_accessed(page);
         assert!(space.take_accessed(page) && !space.take_accessed(page));
@@ -102,7 +102,7 @@ mod tests {
             for (number, kind) in &kinds {
                 let page = page(*number);
                 match kind {
-                    0 => space.map_away(page, *number, Rights::Read),
+                    0 => space.map_swapped_out(page, *number, Rights::Read),
                     1 => space.map_made(page, Frame::allocate, Rights::ReadWrite),
                     2 => space.map_shared(page, Arc::clone(&shared), Rights::ReadWrite),
                     _ => space.map_shared(page, Arc::clone(&registers), Rights::ReadWrite),
@@ -112,7 +112,7 @@ mod tests {
             let mut at = VirtAddr::new(from & !(PAGE_SIZE - 1));
             while let Some((page, state)) = space.next_page(at) {
                 let kind = match state {
-                    PageState::Away { .. } => 0,
+                    PageState::SwappedOut { .. } => 0,
                     PageState::Mapped { .. } => 1,
                     PageState::Registers { .. } | PageState::Unmapped => 9,
                 };
