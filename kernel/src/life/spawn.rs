@@ -111,7 +111,7 @@ pub fn spawn_program(
 ) -> Result<(Arc<Program>, Next), SpawnError> {
     cpu::by_index(start.cpu).ok_or(SpawnError::NoSuchCpu)?;
     let file = archive::find(start.name).ok_or(SpawnError::NoSuchProgram)?;
-    let _ = swap::make_room(cpu, file.len() as u64 / PAGE_SIZE + STACK_BYTES / PAGE_SIZE);
+    let _ = swap::reclaim(cpu, file.len() as u64 / PAGE_SIZE + STACK_BYTES / PAGE_SIZE);
     let mut space = AddressSpace::new().map_err(|_| SpawnError::OutOfMemory)?;
     let entry = load(file, &mut space)?;
     map_stack(&mut space)?;

@@ -254,7 +254,7 @@ impl Program {
         }
         // The list has room for the quota at most, so only where it is full the quota can be reached.
         if life.threads.len() == life.threads.capacity() {
-            make_room(&mut life.threads)?;
+            reclaim(&mut life.threads)?;
         }
         thread.place().set(life.threads.len());
         #[expect(clippy::disallowed_methods, reason = "there is room for it")]
@@ -285,7 +285,7 @@ impl Program {
 /// Lets the list of a program's threads grow, by as much as it has, up to [`THREAD_QUOTA`].
 #[cold]
 #[inline(never)]
-fn make_room(threads: &mut Vec<(u64, Weak<Thread>)>) -> Result<(), NoThread> {
+fn reclaim(threads: &mut Vec<(u64, Weak<Thread>)>) -> Result<(), NoThread> {
     let count = threads.len();
     let left = THREAD_QUOTA.checked_sub(count).filter(|left| *left > 0).ok_or(NoThread::QuotaReached)?;
     fallible::reserve_exact(threads, count.max(4).min(left)).map_err(|_| NoThread::OutOfMemory)

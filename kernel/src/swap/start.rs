@@ -5,7 +5,7 @@ use gatehouse_core::memory::layout::PAGE_SIZE;
 
 use super::block_pool::BlockPool;
 use super::disk::{Disk, find};
-use super::room::{Marks, set_marks};
+use super::reclaim::{Marks, set_marks};
 use super::settings::Setting;
 use super::store::{Store, install};
 use super::waiting::{DEADLINE, LONGEST_DEADLINE, prepare};

@@ -10,7 +10,7 @@ use gatehouse_core::memory::layout::PAGE_SIZE;
 use percpu::{CpuLocal, per_cpu};
 use x86_64::VirtAddr;
 
-use super::room::{is_hopeful, user_frame};
+use super::reclaim::{is_hopeful, user_frame};
 use super::store::{Fetched, ZERO, fetch, store, zero_page_came};
 use super::waiting::{Waits, read_page, wait_for_disk, wait_for_read, wait_for_slot};
 use crate::arch::{Frame, TrapFrame as _};

@@ -6,7 +6,7 @@ use gatehouse_core::swap::slot_table::Contents;
 use heapless::Vec;
 use x86_64::VirtAddr;
 
-use super::clock::BATCH;
+use super::replacement::BATCH;
 use super::store::{OwnedPage, Put, Store, put};
 use crate::cpu::ThisCpu;
 use crate::ipi::flush_program;

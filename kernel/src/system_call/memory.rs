@@ -131,7 +131,7 @@ pub(super) fn map_in(cpu: &ThisCpu, program: &Program, address: u64, length: u64
     check(address, length)?;
     if length == PAGE_SIZE
         && progress == Progress::NONE
-        && !swap::make_room(cpu, 0)
+        && !swap::reclaim(cpu, 0)
         && let Some(result) = map_fresh_page(program, VirtAddr::new_truncate(address))
     {
         return result.map(Piece::Done);
@@ -192,7 +192,7 @@ fn look_for_room(program: &Program, address: u64, length: u64, rest: UserRange) 
 
 /// Maps some more fresh pages of a range, of which so many are mapped.
 fn map_some(cpu: &ThisCpu, program: &Program, address: u64, length: u64, done: u16) -> PieceResult {
-    let scarce = swap::make_room(cpu, 0);
+    let scarce = swap::reclaim(cpu, 0);
     let rest = rest(address, length, done)?;
     let mut more = Progress { stage: Stage::Map, done, count: 0 };
     {

@@ -1,11 +1,11 @@
-//! Room in memory: what is done when frames become scarce.
+//! Reclaim: what is done when frames become scarce.
 //!
 //! Two marks. Below the upper one, whoever wants a frame for a program sends some pages away first. Below the lower one,
 //! programs get no frames: what is left is for page tables and the kernel's heap.
 
 use spin::Once;
 
-use super::clock::{BATCH, choose};
+use super::replacement::{BATCH, choose};
 use super::store::{Store, outgoing, store};
 use super::swap_out::swap_out;
 use crate::cpu::ThisCpu;
@@ -45,7 +45,7 @@ fn marks() -> Marks {
 
 /// No frame can be had for a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoRoom;
+pub struct NothingToReclaim;
 
 /// Whether frames are so scarce that programs should get them only for pages that they touch.
 #[must_use]
@@ -55,7 +55,7 @@ pub fn is_scarce() -> bool {
 
 /// Sees to it, as far as possible, that `frames` frames more than the upper mark are there. Answers whether frames are
 /// scarce all the same. No lock may be held.
-pub fn make_room(cpu: &ThisCpu, frames: u64) -> bool {
+pub fn reclaim(cpu: &ThisCpu, frames: u64) -> bool {
     let Some(store) = store() else { return false };
     let wanted = marks().upper + frames;
     loop {
@@ -72,9 +72,9 @@ pub fn make_room(cpu: &ThisCpu, frames: u64) -> bool {
 /// A frame for a page of a program. No lock may be held.
 ///
 /// # Errors
-/// [`NoRoom`] when no page can be swapped out in its place.
-pub fn user_frame(cpu: &ThisCpu) -> Result<Frame, NoRoom> {
-    let Some(store) = store() else { return Frame::allocate().map_err(|_| NoRoom) };
+/// [`NothingToReclaim`] when no page can be swapped out in its place.
+pub fn user_frame(cpu: &ThisCpu) -> Result<Frame, NothingToReclaim> {
+    let Some(store) = store() else { return Frame::allocate().map_err(|_| NothingToReclaim) };
     if frame::available() + outgoing() < marks().upper {
         free_some(cpu, store);
     }
@@ -87,12 +87,12 @@ pub fn user_frame(cpu: &ThisCpu) -> Result<Frame, NoRoom> {
         }
         // What is on its way to the disk will do: more would go than has to.
         if available + outgoing() >= marks().upper || free_some(cpu, store) == 0 {
-            return Err(NoRoom);
+            return Err(NothingToReclaim);
         }
     }
 }
 
-/// After [`NoRoom`]: whether it will be different in a moment, for what others have freed or are about to.
+/// After [`NothingToReclaim`]: whether it will be different in a moment, for what others have freed or are about to.
 #[must_use]
 pub fn is_hopeful() -> bool {
     outgoing() > 0 || frame::available() >= marks().lower
