@@ -6,8 +6,8 @@ use gatehouse_core::memory::layout::PAGE_SIZE;
 use virtio_drivers::device::blk::{SECTOR_SIZE, VirtIOBlk};
 use virtio_drivers::transport::pci::PciTransport;
 
-use super::envelopes::Envelopes;
 use super::memory::DeviceMemory;
+use super::request_headers::RequestHeaders;
 use super::transfers::{Direction, Queue, Transfer};
 
 /// Sectors of a slot.
@@ -59,7 +59,7 @@ pub struct Finished {
 /// A disk.
 pub struct Disk {
     device: VirtIOBlk<DeviceMemory, PciTransport>,
-    envelopes: Envelopes,
+    request_headers: RequestHeaders,
     active: [Option<Active>; ACTIVE],
     queue: Queue,
     interrupts: bool,
@@ -86,11 +86,11 @@ impl Disk {
         if device.capacity() < SECTORS {
             return Err(DiskError::TooSmall);
         }
-        let Some(envelopes) = Envelopes::new() else {
+        let Some(request_headers) = RequestHeaders::new() else {
             return Err(DiskError::Device(virtio_drivers::Error::DmaError));
         };
         let active = [const { None }; ACTIVE];
-        Ok(Self { device, envelopes, active, queue: Queue::default(), interrupts: false, dead: false })
+        Ok(Self { device, request_headers, active, queue: Queue::default(), interrupts: false, dead: false })
     }
 
     /// Says whether the device interrupts when it is done.
@@ -145,9 +145,9 @@ impl Disk {
         while let Some(place) = self.active.iter().position(Option::is_none) {
             let Some(mut transfer) = self.queue.pop() else { return };
             let sector = (u64::from(transfer.slot) * SECTORS) as usize;
-            // SAFETY: the place is free: the device was never given its envelope, or `take_finished` has found it done.
-            let (request, response) = unsafe { self.envelopes.open(place) };
-            // SAFETY: envelope and frame are used by nobody until the device is done: the place is taken below, and the transfer
+            // SAFETY: the place is free: the device was never given its request header, or `take_finished` has found it done.
+            let (request, response) = unsafe { self.request_headers.open(place) };
+            // SAFETY: request header and frame are used by nobody until the device is done: the place is taken below, and the transfer
             // owns the frame.
             let submitted = unsafe {
                 match transfer.direction {
@@ -171,9 +171,9 @@ impl Disk {
         let known = |active: &Option<Active>| active.as_ref().is_some_and(|active| active.token == token);
         let place = self.active.iter().position(known)?;
         let Active { mut transfer, token } = self.active[place].take()?;
-        // SAFETY: `token` came out of the used ring: the device is done with the request that was begun with this envelope.
-        let (request, response) = unsafe { self.envelopes.open(place) };
-        // SAFETY: the same envelope and frame with which the transfer was begun.
+        // SAFETY: `token` came out of the used ring: the device is done with the request that was begun with this request header.
+        let (request, response) = unsafe { self.request_headers.open(place) };
+        // SAFETY: the same request header and frame with which the transfer was begun.
         let result = unsafe {
             match transfer.direction {
                 Direction::In => self.device.complete_read_blocks(token, request, transfer.frame.bytes_mut(), response),
@@ -190,7 +190,7 @@ impl Disk {
         !self.dead && self.active.iter().flatten().any(|active| active.transfer.deadline < now)
     }
 
-    /// Gives the disk up: it did not answer in time. Its envelopes are never opened again. Calls `each` with what it worked at; what waits in the queue comes by
+    /// Gives the disk up: it did not answer in time. Its request headers are never opened again. Calls `each` with what it worked at; what waits in the queue comes by
     /// [`Self::take_finished`].
     ///
     /// The device may still write to the frames of pages that it was to read: those are never used again.

@@ -7,10 +7,10 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod device;
-mod envelopes;
 mod find;
 mod interrupt;
 mod memory;
+mod request_headers;
 mod transfers;
 
 pub use device::{ACTIVE, Disk, Finished};
