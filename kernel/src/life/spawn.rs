@@ -93,7 +93,7 @@ pub struct Start<'name> {
     /// Where that runs, or may begin: a CPU that is online.
     pub cpu: CpuIndex,
     /// It may run on any other CPU, too.
-    pub roams: bool,
+    pub migratable: bool,
     /// Its faults are told to its parent only.
     pub quiet: bool,
     /// Its first thread waits to be resumed.
@@ -117,9 +117,10 @@ pub fn spawn_program(
     map_stack(&mut space)?;
     let program = Program::new(start.name, parent, start.quiet, space)?;
     let thread = make_thread(&program, entry, STACK_TOP, start.argument, start.cpu)?;
-    let roams = if start.roams { fallible::new_box(Affinity::All).map(|all| thread.set_affinity(all)) } else { Ok(()) };
+    let migratable =
+        if start.migratable { fallible::new_box(Affinity::All).map(|all| thread.set_affinity(all)) } else { Ok(()) };
     let listed = if list::add(&program) { Ok(()) } else { Err(SpawnError::OutOfMemory) };
-    let prepared = roams
+    let prepared = migratable
         .map_err(SpawnError::from)
         .and(listed)
         .and_then(|()| give_own_capabilities(&program, &thread))

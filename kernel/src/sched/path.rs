@@ -66,7 +66,7 @@ mod tests {
             &[],
             &[ThreadFlag::FloatingPoint],
             &[ThreadFlag::DebugRegisters],
-            &[ThreadFlag::BasesByMsr, ThreadFlag::Roams],
+            &[ThreadFlag::BasesByMsr, ThreadFlag::Migratable],
         ];
         for state in states {
             for plain in [3, NOT_PLAIN] {
@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_thread_with_state_of_its_own_is_switched_to_with_it() {
-        for state in [ThreadFlag::FloatingPoint, ThreadFlag::DebugRegisters, ThreadFlag::BasesByMsr, ThreadFlag::Roams]
+        for state in
+            [ThreadFlag::FloatingPoint, ThreadFlag::DebugRegisters, ThreadFlag::BasesByMsr, ThreadFlag::Migratable]
         {
             assert_eq!(path(&on(2, &[state]), 2, 2, true), Some(WithState), "{state:?}");
         }
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn a_thread_that_is_to_stop_or_is_timed_or_misplaced_takes_the_slow_path_everywhere() {
         for reason in [ThreadFlag::Stop, ThreadFlag::Limit, ThreadFlag::Misplaced] {
-            for state in [&[reason][..], &[reason, ThreadFlag::FloatingPoint], &[reason, ThreadFlag::Roams]] {
+            for state in [&[reason][..], &[reason, ThreadFlag::FloatingPoint], &[reason, ThreadFlag::Migratable]] {
                 assert_eq!(path(&on(2, state), 2, 2, true), None, "{state:?}");
                 assert_eq!(path(&on(2, state), 5, 5, true), None, "{state:?}");
             }
@@ -104,7 +105,7 @@ mod tests {
                     "who is ready here does not matter there"
                 );
                 assert_eq!(path(&on(2, &[ThreadFlag::FloatingPoint]), 5, plain, is_first), Some(Remote));
-                assert_eq!(path(&on(2, &[ThreadFlag::Roams]), 5, plain, is_first), None);
+                assert_eq!(path(&on(2, &[ThreadFlag::Migratable]), 5, plain, is_first), None);
             }
         }
     }
@@ -118,7 +119,7 @@ mod tests {
             ThreadFlag::Stop,
             ThreadFlag::DebugRegisters,
             ThreadFlag::Limit,
-            ThreadFlag::Roams,
+            ThreadFlag::Migratable,
             ThreadFlag::Misplaced,
             ThreadFlag::Overdue,
             ThreadFlag::VoidLimit,
@@ -133,7 +134,7 @@ mod tests {
                 {
                     let not_at_once = has(&[ThreadFlag::Stop, ThreadFlag::Limit, ThreadFlag::Misplaced]);
                     let expected = match cpu == here {
-                        false if not_at_once || has(&[ThreadFlag::Roams]) => None,
+                        false if not_at_once || has(&[ThreadFlag::Migratable]) => None,
                         false => Some(Remote),
                         true if !is_first || not_at_once => None,
                         true if chosen.is_empty() && plain != NOT_PLAIN => Some(Direct),

@@ -28,7 +28,7 @@ pub fn enqueue(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 
 /// Makes a thread ready that is on no CPU and in no list, and was never ready before.
 pub fn start(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
-    if thread.flags().is_rooted() { hand_over(cpu, thread) } else { place(cpu, thread) }
+    if thread.flags().is_pinned() { hand_over(cpu, thread) } else { place(cpu, thread) }
 }
 
 /// Hands a thread that is on no CPU and in no list to the CPU that it belongs to, which may be this one.
@@ -186,7 +186,7 @@ pub(super) fn queue_current(cpu: &ThisCpu) {
 /// state is saved.
 #[inline(always)]
 pub fn queue_preempted(cpu: &ThisCpu, thread: Arc<Thread>) {
-    if thread.flags().is_rooted() {
+    if thread.flags().is_pinned() {
         RUN_QUEUE.of(cpu).push(thread);
     } else {
         leave_or_stay(cpu, thread);

@@ -61,7 +61,7 @@ pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> 
 /// heard of it.
 pub fn set_affinity(cpu: &ThisCpu, thread: &Arc<Thread>, affinity: Box<Affinity>) -> Next {
     thread.set_affinity(affinity);
-    if thread.flags().is_rooted() {
+    if thread.flags().is_pinned() {
         // It stays where it is.
         return Next::Stay;
     }

@@ -14,7 +14,7 @@ use crate::arch::{
 use crate::cpu::ThisCpu;
 use crate::memory::{LOADED_ROOT, fallible};
 use crate::sync::assert_no_locks_held;
-use crate::thread::roaming::is_anybody_roaming;
+use crate::thread::migratable::is_any_migratable;
 use crate::thread::{LOADED_STATE, Thread, ThreadFlag};
 
 /// Whether anything waits for its end here.
@@ -200,10 +200,10 @@ fn idle(cpu: &ThisCpu) -> *const Frame {
     // SAFETY: this is the owning CPU.
     unsafe { cpu.clear_privilege_stack() };
     leave_address_space(cpu);
-    if is_anybody_roaming() { idle_after_a_look(cpu) } else { idle_frame(cpu) }
+    if is_any_migratable() { idle_after_a_look(cpu) } else { idle_frame(cpu) }
 }
 
-/// A function of its own: so nothing has to be kept over the call where nobody roams.
+/// A function of its own: so nothing has to be kept over the call where nobody is migratable.
 #[cold]
 #[inline(never)]
 fn idle_after_a_look(cpu: &ThisCpu) -> *const Frame {

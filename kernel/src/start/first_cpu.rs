@@ -24,7 +24,7 @@ use crate::object::FOREST;
 use crate::pci::{Silenced, silence_devices};
 use crate::program::{archive, install_fates};
 use crate::sync::graph;
-use crate::thread::roaming::install_board;
+use crate::thread::migratable::install_board;
 use crate::{console, cpu, ipc, irq, power, sched, swap, system_call, test_hooks, test_overflow, test_state};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.

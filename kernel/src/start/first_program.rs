@@ -17,7 +17,7 @@ use crate::object::{AnyObject, DeviceControl, FOREST};
 /// If there is no such program, or it is broken: there is nothing else to do.
 pub(super) fn start(cpu: &ThisCpu, name: &str) {
     when_first_ends(first_program_ended);
-    let first = Start { name, argument: 0, cpu: CpuIndex::BOOT, roams: false, quiet: false, suspended: false };
+    let first = Start { name, argument: 0, cpu: CpuIndex::BOOT, migratable: false, quiet: false, suspended: false };
     match spawn_program(cpu, None, &first) {
         // The boot path enters the scheduler next, whatever the answer.
         Ok((program, _next)) => {

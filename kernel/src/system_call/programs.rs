@@ -111,7 +111,7 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
         Ok(name) => name,
         Err(error) => return Outcome::Refused(error),
     };
-    let roams = target == ANY_CPU;
+    let migratable = target == ANY_CPU;
     let target = match target_cpu(target) {
         Ok(target) => target,
         Err(error) => return Outcome::Refused(error),
@@ -120,7 +120,7 @@ pub(super) fn spawn_program(cpu: &ThisCpu, thread: &Thread, frame: &mut Frame) -
         return Outcome::Refused(Error::InvalidArgument);
     }
     let quiet = flags & SPAWN_QUIET != 0;
-    let start = Start { name, argument, cpu: target, roams, quiet, suspended: flags & SPAWN_SUSPENDED != 0 };
+    let start = Start { name, argument, cpu: target, migratable, quiet, suspended: flags & SPAWN_SUSPENDED != 0 };
     match life::spawn_program(cpu, Some(program), &start) {
         Ok((child, next)) => {
             if start.suspended

@@ -24,7 +24,7 @@ pub enum ThreadFlag {
     /// A deadline limits its wait: it is in a timer list. Changed by the CPU of that list.
     Limit = 1 << 35,
     /// It may run on several CPUs. Changed under the lock of its affinity.
-    Roams = 1 << 37,
+    Migratable = 1 << 37,
     /// It may not run on the CPU that it belongs to. Changed under the lock of its affinity.
     Misplaced = 1 << 38,
     /// The deadline of its limited wait has come while somebody had it in hands. Set only beside `Limit`.
@@ -42,7 +42,7 @@ const NOT_AT_ONCE: u64 = ThreadFlag::Stop as u64 | ThreadFlag::Limit as u64 | Th
 /// What is to be looked at whenever the thread becomes ready.
 const WHEN_READY: u64 = NOT_AT_ONCE | PLACEMENT;
 /// Its CPU is to be chosen anew.
-const PLACEMENT: u64 = ThreadFlag::Roams as u64 | ThreadFlag::Misplaced as u64;
+const PLACEMENT: u64 = ThreadFlag::Migratable as u64 | ThreadFlag::Misplaced as u64;
 /// Only the CPU that it belongs to may make it ready.
 const AT_HOME: u64 = ThreadFlag::Stop as u64 | ThreadFlag::Limit as u64;
 
@@ -140,7 +140,7 @@ impl ThreadFlags {
     /// Whether it can run nowhere but on the CPU that it belongs to.
     #[must_use]
     #[inline(always)]
-    pub fn is_rooted(&self) -> bool {
+    pub fn is_pinned(&self) -> bool {
         self.0.load(Ordering::SeqCst) & PLACEMENT == 0
     }
 
@@ -154,8 +154,8 @@ impl ThreadFlags {
 
     /// Whether it may run on several CPUs.
     #[must_use]
-    pub fn roams(&self) -> bool {
-        self.has(ThreadFlag::Roams)
+    pub fn is_migratable(&self) -> bool {
+        self.has(ThreadFlag::Migratable)
     }
 
     /// Whether it may not run on the CPU that it belongs to.
@@ -253,7 +253,7 @@ mod tests {
         assert!(!flags.has_state());
         flags.put(ThreadFlag::DebugRegisters, true);
         assert!(flags.is_nothing() && !flags.now().are_plain_on(9) && flags.has_state());
-        assert!(flags.is_rooted() && !flags.may_leave_home());
+        assert!(flags.is_pinned() && !flags.may_leave_home());
     }
 
     #[test]
@@ -275,21 +275,21 @@ mod tests {
     }
 
     #[test]
-    fn who_roams_may_run_at_once_where_it_is_and_who_is_misplaced_may_not() {
+    fn who_is_migratable_may_run_at_once_where_it_is_and_who_is_misplaced_may_not() {
         let flags = ThreadFlags::new(CpuIndex::new(3));
-        flags.put(ThreadFlag::Roams, true);
-        assert!(!flags.is_nothing() && !flags.is_rooted() && !flags.now().are_plain_on(3));
+        flags.put(ThreadFlag::Migratable, true);
+        assert!(!flags.is_nothing() && !flags.is_pinned() && !flags.now().are_plain_on(3));
         assert!(flags.may_run_at_home() && flags.may_leave_home());
         flags.put(ThreadFlag::Misplaced, true);
         assert!(!flags.may_run_at_home() && flags.may_leave_home());
-        flags.put(ThreadFlag::Roams, false);
-        assert!(!flags.may_run_at_home() && flags.may_leave_home() && !flags.is_rooted());
+        flags.put(ThreadFlag::Migratable, false);
+        assert!(!flags.may_run_at_home() && flags.may_leave_home() && !flags.is_pinned());
         for reason in [ThreadFlag::Limit, ThreadFlag::Stop] {
             flags.put(reason, true);
             assert!(!flags.may_leave_home());
             flags.put(reason, false);
         }
         flags.put(ThreadFlag::Misplaced, false);
-        assert!(flags.is_nothing() && flags.is_rooted());
+        assert!(flags.is_nothing() && flags.is_pinned());
     }
 }

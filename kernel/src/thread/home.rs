@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use gatehouse_core::sched::Affinity;
 use percpu::CpuIndex;
 
-use super::roaming::{roaming_begins, roaming_ends};
+use super::migratable::{migratable_begins, migratable_ends};
 use super::{Thread, ThreadFlag};
 
 impl Thread {
@@ -27,7 +27,7 @@ impl Thread {
     pub fn set_affinity(&self, affinity: Box<Affinity>) {
         let _before = {
             let mut own = self.affinity.lock();
-            self.note_roaming(affinity.roams());
+            self.note_migratable(affinity.is_migratable());
             self.flags().put(ThreadFlag::Misplaced, !affinity.contains(self.cpu()));
             own.replace(affinity)
         };
@@ -37,8 +37,8 @@ impl Thread {
     /// Answers the CPU.
     pub fn choose_cpu(&self, choose: impl FnOnce(&Affinity) -> CpuIndex) -> CpuIndex {
         let own = self.affinity.lock();
-        let rooted = Affinity::One(self.cpu());
-        let affinity = own.as_deref().unwrap_or(&rooted);
+        let pinned = Affinity::One(self.cpu());
+        let affinity = own.as_deref().unwrap_or(&pinned);
         let cpu = choose(affinity);
         let allowed = affinity.contains(cpu);
         if cpu != self.cpu() {
@@ -52,7 +52,7 @@ impl Thread {
     pub fn root_at(&self, cpu: CpuIndex) {
         let _before = {
             let mut own = self.affinity.lock();
-            self.note_roaming(false);
+            self.note_migratable(false);
             self.set_cpu(cpu);
             self.flags().put(ThreadFlag::Misplaced, false);
             own.take()
@@ -61,19 +61,19 @@ impl Thread {
 
     /// It is going.
     #[inline(always)]
-    pub(super) fn roams_no_more(&self) {
-        if self.flags().roams() {
-            roaming_ends();
+    pub(super) fn ceases_to_be_migratable(&self) {
+        if self.flags().is_migratable() {
+            migratable_ends();
         }
     }
 
     /// Under the lock of its affinity.
-    fn note_roaming(&self, roams: bool) {
-        match (self.flags().roams(), roams) {
-            (false, true) => roaming_begins(),
-            (true, false) => roaming_ends(),
+    fn note_migratable(&self, migratable: bool) {
+        match (self.flags().is_migratable(), migratable) {
+            (false, true) => migratable_begins(),
+            (true, false) => migratable_ends(),
             _ => {}
         }
-        self.flags().put(ThreadFlag::Roams, roams);
+        self.flags().put(ThreadFlag::Migratable, migratable);
     }
 }

@@ -10,8 +10,8 @@ mod home;
 mod list;
 mod loaded_state;
 mod messages;
+pub mod migratable;
 mod off_cpu;
-pub mod roaming;
 #[expect(clippy::module_inception, reason = "the file holds what the folder is named for")]
 mod thread;
 mod utcb;

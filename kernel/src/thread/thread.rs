@@ -410,7 +410,7 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.roams_no_more();
+        self.ceases_to_be_migratable();
         EXISTING.fetch_sub(1, Ordering::Relaxed);
     }
 }

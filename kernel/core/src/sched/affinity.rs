@@ -82,7 +82,7 @@ impl Affinity {
     /// Whether there is more than one CPU in it; [`Self::All`] counts as more than one on every machine.
     #[must_use]
     #[inline]
-    pub const fn roams(&self) -> bool {
+    pub const fn is_migratable(&self) -> bool {
         !matches!(self, Self::One(_))
     }
 }
@@ -118,10 +118,10 @@ mod tests {
     #[test]
     fn one_cpu_is_no_choice() {
         let one = made(&[511]).unwrap();
-        assert!(!one.roams() && one.contains(CpuIndex::new(511)) && !one.contains(CpuIndex::new(0)));
+        assert!(!one.is_migratable() && one.contains(CpuIndex::new(511)) && !one.contains(CpuIndex::new(0)));
         let two = made(&[511, 2]).unwrap();
-        assert!(two.roams() && two.contains(CpuIndex::new(2)) && !two.contains(CpuIndex::new(1)));
+        assert!(two.is_migratable() && two.contains(CpuIndex::new(2)) && !two.contains(CpuIndex::new(1)));
         assert_eq!([0, 2, 3, 512].map(|cpu| two.next_from(CpuIndex::new(cpu)).get()), [2, 2, 511, 2]);
-        assert!(Affinity::All.roams() && Affinity::All.contains(CpuIndex::new(4096)));
+        assert!(Affinity::All.is_migratable() && Affinity::All.contains(CpuIndex::new(4096)));
     }
 }

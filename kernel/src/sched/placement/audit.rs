@@ -5,7 +5,7 @@ use core::cell::Cell;
 use crate::cpu::{self, IPI_TARGET, ThisCpu};
 use crate::memory::LOADED_ROOT;
 use crate::sched::per_cpu::{AUDIT, COUNTS, REQUESTS, RUN_QUEUE};
-use crate::thread::roaming::is_anybody_roaming;
+use crate::thread::migratable::is_any_migratable;
 
 /// How many CPUs are looked at.
 const MOST_LOOKED_AT: usize = 8;
@@ -33,7 +33,7 @@ impl Audit {
 /// kept.
 #[cold]
 pub fn audit(cpu: &ThisCpu) {
-    if !is_anybody_roaming() {
+    if !is_any_migratable() {
         return;
     }
     let all = cpu::all();
@@ -44,7 +44,8 @@ pub fn audit(cpu: &ThisCpu) {
         let other = all[(first + step) % all.len()];
         let nothing_comes = || REQUESTS.of(other).has_no_arrivals() && IPI_TARGET.of(other).pending.is_empty();
         let wanted = || {
-            let may_go = |thread: &crate::thread::Thread| thread.flags().roams() && thread.may_run_on(other.index());
+            let may_go =
+                |thread: &crate::thread::Thread| thread.flags().is_migratable() && thread.may_run_on(other.index());
             RUN_QUEUE.of(cpu).has_one(THREADS_LOOKED_AT, may_go)
         };
         other.index() != cpu.index()

@@ -6,7 +6,7 @@ use crate::ipi::{GIVE, PENDING_WORK};
 use crate::sched::Worker;
 use crate::sched::per_cpu::{COUNTS, REQUESTS, RUN_QUEUE};
 use crate::thread::Thread;
-use crate::thread::roaming::{board, is_idle};
+use crate::thread::migratable::{board, is_idle};
 
 /// How many ready threads are looked at, those of the highest priority first, to find one that may leave.
 const MOST_LOOKED_AT: usize = 64;
@@ -28,18 +28,18 @@ pub fn give(cpu: &ThisCpu) {
     if cpu.current().is_none() || !is_idle(asker) {
         return;
     }
-    let mut any_roams = false;
+    let mut any_migratable = false;
     let found = RUN_QUEUE.of(cpu).take_one(MOST_LOOKED_AT, |thread| {
-        let roams = thread.flags().roams();
-        any_roams |= roams;
-        roams && thread.may_run_on(asker)
+        let migratable = thread.flags().is_migratable();
+        any_migratable |= migratable;
+        migratable && thread.may_run_on(asker)
     });
     match found {
         Some(thread) => {
             COUNTS.of(cpu).count_given();
             send(cpu, thread, asker);
         }
-        None if !any_roams => board().has_no_surplus(cpu.index()),
+        None if !any_migratable => board().has_no_surplus(cpu.index()),
         None => {}
     }
 }
@@ -47,7 +47,7 @@ pub fn give(cpu: &ThisCpu) {
 /// A thread of this CPU may be allowed to leave since a moment ago: if it is ready, it goes where nothing runs, or can be asked
 /// for.
 pub fn let_leave(cpu: &ThisCpu, thread: &Thread) {
-    if !thread.flags().roams() || !RUN_QUEUE.of(cpu).has(thread) {
+    if !thread.flags().is_migratable() || !RUN_QUEUE.of(cpu).has(thread) {
         return;
     }
     let here = cpu.index();

@@ -13,7 +13,7 @@ use crate::sched::registered::thread_gone;
 use crate::sched::suspend::park;
 use crate::sched::{Next, enqueue};
 use crate::thread::Thread;
-use crate::thread::roaming::{board, is_idle};
+use crate::thread::migratable::{board, is_idle};
 use gatehouse_core::sched::placement::{Situation, choose};
 
 /// Whether a thread that becomes ready here could run at once.
@@ -64,7 +64,7 @@ pub fn leave_or_stay(cpu: &ThisCpu, thread: Arc<Thread>) {
 /// Sends a thread, for which there is no room here at once, to an idle CPU, or lets it `stay`.
 fn leave_or(cpu: &ThisCpu, thread: Arc<Thread>, stay: impl FnOnce(&ThisCpu, Arc<Thread>) -> Next) -> Next {
     let here = cpu.index();
-    if !thread.flags().roams() {
+    if !thread.flags().is_migratable() {
         return stay(cpu, thread);
     }
     // Said first: a CPU that is not found idle finds this.

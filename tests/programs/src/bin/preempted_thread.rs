@@ -26,8 +26,8 @@ static WENT_ON: AtomicU64 = AtomicU64::new(0);
 
 fn run(_argument: u64) -> u64 {
     check!(cpus() > 1, "there is one CPU only");
-    let roamer = ok("roamer", Thread::spawn(give_way, 0, ANY_CPU));
-    let status = roamer.join(ROUNDS * PATIENCE);
+    let migratable = ok("migratable", Thread::spawn(give_way, 0, ANY_CPU));
+    let status = migratable.join(ROUNDS * PATIENCE);
     check!(status == Some(0), "the thread that gives way: {status:?}");
     println!("preempted_thread: {ROUNDS} rounds on {} CPUs", cpus());
     0

@@ -28,9 +28,9 @@ pub struct Board {
 
 /// How many threads there are that may run on several CPUs.
 #[derive(Debug)]
-pub struct Roaming(AtomicU64);
+pub struct MigratableThreads(AtomicU64);
 
-impl Roaming {
+impl MigratableThreads {
     /// None.
     #[cfg(not(all(loom, test)))]
     #[must_use]
@@ -163,16 +163,16 @@ mod tests {
     }
 
     #[test]
-    fn with_the_first_that_roams_all_may_be_idle() {
-        let (board, roaming) = (Board::new(2), Roaming::none());
-        assert!(!roaming.is_any() && !board.claim(ALL[1], |_| true));
-        roaming.one_more(Some(&board));
-        assert!(roaming.is_any() && board.claim(ALL[1], |_| true) && !board.claim(ALL[1], |_| true));
-        roaming.one_more(Some(&board));
+    fn with_the_first_that_is_migratable_all_may_be_idle() {
+        let (board, migratable) = (Board::new(2), MigratableThreads::none());
+        assert!(!migratable.is_any() && !board.claim(ALL[1], |_| true));
+        migratable.one_more(Some(&board));
+        assert!(migratable.is_any() && board.claim(ALL[1], |_| true) && !board.claim(ALL[1], |_| true));
+        migratable.one_more(Some(&board));
         assert!(!board.claim(ALL[1], |_| true));
-        roaming.one_less();
-        roaming.one_less();
-        assert!(!roaming.is_any());
+        migratable.one_less();
+        migratable.one_less();
+        assert!(!migratable.is_any());
     }
 }
 

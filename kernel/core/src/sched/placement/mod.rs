@@ -5,5 +5,5 @@ mod board;
 mod choice;
 mod cpu_flags;
 
-pub use board::{Board, Roaming};
+pub use board::{Board, MigratableThreads};
 pub use choice::{Choice, Situation, choose};

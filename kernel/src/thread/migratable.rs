@@ -6,11 +6,11 @@ use spin::Once;
 
 use crate::cpu;
 use crate::memory::LOADED_ROOT;
-use gatehouse_core::sched::placement::{Board, Roaming};
+use gatehouse_core::sched::placement::{Board, MigratableThreads};
 
 /// Made once, before any thread.
 static BOARD: Once<Board> = Once::new();
-static ROAMING: Roaming = Roaming::none();
+static MIGRATABLE: MigratableThreads = MigratableThreads::none();
 
 /// Makes the board for so many CPUs.
 pub fn install_board(cpus: usize) {
@@ -30,18 +30,18 @@ pub fn board() -> &'static Board {
 /// Whether there is a thread that may run on several CPUs.
 #[must_use]
 #[inline(always)]
-pub fn is_anybody_roaming() -> bool {
-    ROAMING.is_any()
+pub fn is_any_migratable() -> bool {
+    MIGRATABLE.is_any()
 }
 
 /// One more thread may run on several CPUs.
-pub fn roaming_begins() {
-    ROAMING.one_more(BOARD.get());
+pub fn migratable_begins() {
+    MIGRATABLE.one_more(BOARD.get());
 }
 
 /// One thread less may run on several CPUs.
-pub fn roaming_ends() {
-    ROAMING.one_less();
+pub fn migratable_ends() {
+    MIGRATABLE.one_less();
 }
 
 /// Whether a CPU is online and has nothing to run; out of date at once.
