@@ -24,7 +24,7 @@ use crate::object::FOREST;
 use crate::pci::{Silenced, silence_devices};
 use crate::program::{archive, install_fates};
 use crate::sync::graph;
-use crate::thread::migratable::install_board;
+use crate::thread::migratable::install_load_masks;
 use crate::{console, cpu, ipc, irq, power, sched, swap, system_call, test_hooks, test_overflow, test_state};
 
 /// Capabilities that the kernel has room for from the start, for each CPU. More take memory when they come.
@@ -78,7 +78,7 @@ pub fn kernel_main(boot: BootInfo) -> ! {
     test_state::dirty_if_wanted();
     // SAFETY: the block is in use, interrupts are off, and the entry is that of SYSCALL.
     let _the_first_agrees = unsafe { initialise_cpu(first.index(), syscall_entry) };
-    install_board(blocks.len());
+    install_load_masks(blocks.len());
     cpu::install(blocks);
     frame::set_cache_locator(frame::find_cache);
     set_shootdown(ipi::flush_kernel_pages);

@@ -1,4 +1,4 @@
-//! Which threads may run on several CPUs, and the board by which CPUs that have nothing to do are found: for the scheduler, which
+//! Which threads may run on several CPUs, and the masks by which CPUs that have nothing to do are found: for the scheduler, which
 //! places them.
 
 use percpu::CpuIndex;
@@ -6,25 +6,25 @@ use spin::Once;
 
 use crate::cpu;
 use crate::memory::LOADED_ROOT;
-use gatehouse_core::sched::placement::{Board, MigratableThreads};
+use gatehouse_core::sched::placement::{LoadMasks, MigratableThreads};
 
 /// Made once, before any thread.
-static BOARD: Once<Board> = Once::new();
+static LOAD_MASKS: Once<LoadMasks> = Once::new();
 static MIGRATABLE: MigratableThreads = MigratableThreads::none();
 
-/// Makes the board for so many CPUs.
-pub fn install_board(cpus: usize) {
-    BOARD.call_once(|| Board::new(cpus));
+/// Makes the masks for so many CPUs.
+pub fn install_load_masks(cpus: usize) {
+    LOAD_MASKS.call_once(|| LoadMasks::new(cpus));
 }
 
-/// The board.
+/// The masks.
 ///
 /// # Panics
 /// Before it is made.
 #[must_use]
-pub fn board() -> &'static Board {
-    let Some(board) = BOARD.get() else { unreachable!("it is made before any thread") };
-    board
+pub fn load_masks() -> &'static LoadMasks {
+    let Some(load_masks) = LOAD_MASKS.get() else { unreachable!("it is made before any thread") };
+    load_masks
 }
 
 /// Whether there is a thread that may run on several CPUs.
@@ -36,7 +36,7 @@ pub fn is_any_migratable() -> bool {
 
 /// One more thread may run on several CPUs.
 pub fn migratable_begins() {
-    MIGRATABLE.one_more(BOARD.get());
+    MIGRATABLE.one_more(LOAD_MASKS.get());
 }
 
 /// One thread less may run on several CPUs.

@@ -29,7 +29,7 @@ impl Audit {
 }
 
 /// A slice has ended here: if threads that may run elsewhere wait, looks whether one of the next CPUs sleeps and has nothing
-/// on its way to it. It asks no flag of the board, but the CPUs themselves. The most often that this was so in a row is
+/// on its way to it. It asks no bit of the masks, but the CPUs themselves. The most often that this was so in a row is
 /// kept.
 #[cold]
 pub fn audit(cpu: &ThisCpu) {

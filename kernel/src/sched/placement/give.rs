@@ -6,7 +6,7 @@ use crate::ipi::{GIVE, PENDING_WORK};
 use crate::sched::Worker;
 use crate::sched::per_cpu::{COUNTS, REQUESTS, RUN_QUEUE};
 use crate::thread::Thread;
-use crate::thread::migratable::{board, is_idle};
+use crate::thread::migratable::{is_idle, load_masks};
 
 /// How many ready threads are looked at, those of the highest priority first, to find one that may leave.
 const MOST_LOOKED_AT: usize = 64;
@@ -39,7 +39,7 @@ pub fn give(cpu: &ThisCpu) {
             COUNTS.of(cpu).count_given();
             send(cpu, thread, asker);
         }
-        None if !any_migratable => board().has_no_surplus(cpu.index()),
+        None if !any_migratable => load_masks().note_not_overloaded(cpu.index()),
         None => {}
     }
 }
@@ -51,13 +51,13 @@ pub fn let_leave(cpu: &ThisCpu, thread: &Thread) {
         return;
     }
     let here = cpu.index();
-    board().has_surplus(here);
+    load_masks().note_overloaded(here);
     let Some(target) = claim_any(here, |other| thread.may_run_on(other)) else { return };
     match RUN_QUEUE.of(cpu).remove(thread) {
         Some(thread) => {
             COUNTS.of(cpu).count_placed();
             send(cpu, thread, target);
         }
-        None => board().disclaim(target),
+        None => load_masks().release(target),
     }
 }

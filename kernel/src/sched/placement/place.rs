@@ -13,7 +13,7 @@ use crate::sched::registered::thread_gone;
 use crate::sched::suspend::park;
 use crate::sched::{Next, enqueue};
 use crate::thread::Thread;
-use crate::thread::migratable::{board, is_idle};
+use crate::thread::migratable::{is_idle, load_masks};
 use gatehouse_core::sched::placement::{Situation, choose};
 
 /// Whether a thread that becomes ready here could run at once.
@@ -29,7 +29,7 @@ pub fn place(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
     let mut claimed = false;
     let target = thread.choose_cpu(|affinity| {
         let situation = Situation { last: thread.cpu(), here, here_is_free };
-        let choice = choose(affinity, board(), situation, is_idle);
+        let choice = choose(affinity, load_masks(), situation, is_idle);
         claimed = choice.claimed;
         choice.cpu
     });
@@ -68,10 +68,10 @@ fn leave_or(cpu: &ThisCpu, thread: Arc<Thread>, stay: impl FnOnce(&ThisCpu, Arc<
         return stay(cpu, thread);
     }
     // Said first: a CPU that is not found idle finds this.
-    board().has_surplus(here);
+    load_masks().note_overloaded(here);
     let mut found = None;
     let _target = thread.choose_cpu(|affinity| {
-        found = board().claim_any(here, |cpu| cpu != here && affinity.contains(cpu), is_idle);
+        found = load_masks().claim_any(here, |cpu| cpu != here && affinity.contains(cpu), is_idle);
         found.unwrap_or(here)
     });
     if found.is_none() {
@@ -98,7 +98,7 @@ fn settle(cpu: &ThisCpu, thread: Arc<Thread>) -> Next {
 pub fn look_for_work(cpu: &ThisCpu) {
     let here = cpu.index();
     let mut asked = None;
-    board().became_idle(here, |other| {
+    load_masks().became_idle(here, |other| {
         asked = cpu::by_index(other).filter(|asked| REQUESTS.of(*asked).ask(here));
         asked.is_some()
     });
@@ -118,5 +118,5 @@ pub(super) fn send(cpu: &ThisCpu, thread: Arc<Thread>, target: CpuIndex) {
 
 /// An idle CPU that suits, claimed.
 pub(super) fn claim_any(here: CpuIndex, mut suits: impl FnMut(CpuIndex) -> bool) -> Option<CpuIndex> {
-    board().claim_any(here, |cpu| cpu != here && suits(cpu), is_idle)
+    load_masks().claim_any(here, |cpu| cpu != here && suits(cpu), is_idle)
 }

@@ -2,7 +2,7 @@
 
 use percpu::CpuIndex;
 
-use super::board::Board;
+use super::load_masks::LoadMasks;
 use crate::sched::Affinity;
 
 /// A thread that is ready, and who asks where it goes.
@@ -27,21 +27,26 @@ pub struct Choice {
 
 /// In this order: where it ran last, if nothing runs there; the CPU that asks, likewise; any idle CPU; where it ran last; the
 /// CPU that asks; any other one; all of them only if the thread may run there.
-pub fn choose(affinity: &Affinity, board: &Board, situation: Situation, is_idle: impl Fn(CpuIndex) -> bool) -> Choice {
+pub fn choose(
+    affinity: &Affinity,
+    load_masks: &LoadMasks,
+    situation: Situation,
+    is_idle: impl Fn(CpuIndex) -> bool,
+) -> Choice {
     let Situation { last, here, here_is_free } = situation;
     let unclaimed = |cpu| Choice { cpu, claimed: false };
     if let Affinity::One(only) = affinity {
         return unclaimed(*only);
     }
     let free_here = here_is_free && affinity.contains(here);
-    if last != here && affinity.contains(last) && board.claim(last, &is_idle) {
+    if last != here && affinity.contains(last) && load_masks.claim(last, &is_idle) {
         return Choice { cpu: last, claimed: true };
     }
     if free_here {
         return unclaimed(here);
     }
     let suits = |cpu| cpu != here && affinity.contains(cpu);
-    if let Some(cpu) = board.claim_any(last, suits, &is_idle) {
+    if let Some(cpu) = load_masks.claim_any(last, suits, &is_idle) {
         return Choice { cpu, claimed: true };
     }
     let usual = [last, here].into_iter().find(|cpu| affinity.contains(*cpu));
@@ -55,12 +60,12 @@ mod tests {
 
     /// What is chosen on CPU 0 for a thread of CPU `last`, when these CPUs are idle.
     fn chosen(affinity: &Affinity, last: u32, here_is_free: bool, idle: &[u32]) -> (u32, bool) {
-        let board = Board::new(8);
+        let load_masks = LoadMasks::new(8);
         // A CPU that works again has not lowered its flag.
-        board.disclaim(CpuIndex::new(6));
-        idle.iter().for_each(|cpu| board.disclaim(CpuIndex::new(*cpu)));
+        load_masks.release(CpuIndex::new(6));
+        idle.iter().for_each(|cpu| load_masks.release(CpuIndex::new(*cpu)));
         let situation = Situation { last: CpuIndex::new(last), here: CpuIndex::new(0), here_is_free };
-        let choice = choose(affinity, &board, situation, |cpu| idle.contains(&cpu.get()));
+        let choice = choose(affinity, &load_masks, situation, |cpu| idle.contains(&cpu.get()));
         assert_eq!(idle.contains(&choice.cpu.get()) && choice.cpu.get() != 0, choice.claimed, "{choice:?}");
         (choice.cpu.get(), choice.claimed)
     }

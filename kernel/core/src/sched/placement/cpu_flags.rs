@@ -26,7 +26,7 @@ impl CpuFlags {
     #[inline]
     pub fn raise(&self, cpu: CpuIndex) {
         let Some((word, bit)) = self.place(cpu) else { return };
-        // What the caller wrote comes before the look: see `Board`.
+        // What the caller wrote comes before the look: see `LoadMasks`.
         fence(Ordering::SeqCst);
         if word.load(Ordering::SeqCst) & bit == 0 {
             word.fetch_or(bit, Ordering::SeqCst);
@@ -47,7 +47,7 @@ impl CpuFlags {
             return false;
         }
         let lowered = word.fetch_and(!bit, Ordering::SeqCst) & bit != 0;
-        // What the caller looks at next comes after it: see `Board`.
+        // What the caller looks at next comes after it: see `LoadMasks`.
         fence(Ordering::SeqCst);
         lowered
     }
@@ -56,7 +56,7 @@ impl CpuFlags {
     /// before is seen by whoever raises a flag that is not found, and then looks.
     #[inline]
     pub fn find(&self, start: CpuIndex, mut suits: impl FnMut(CpuIndex) -> bool) -> Option<CpuIndex> {
-        // What the caller raised or wrote before comes before the look: see `Board`.
+        // What the caller raised or wrote before comes before the look: see `LoadMasks`.
         fence(Ordering::SeqCst);
         let words = self.words.len();
         let first = start.as_usize() / 64;

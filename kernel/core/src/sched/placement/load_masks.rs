@@ -5,10 +5,10 @@
 //! * *idle*: the CPU may have nothing to run. Raised by the CPU itself, when it has; lowered by whoever has a thread for it, who
 //!   thereby claims the CPU, for one thread. Nobody lowers the flag of a CPU that goes back to work by itself, so a claim
 //!   is worth something only if the CPU is still seen to be idle afterwards; a CPU that comes and goes writes nothing.
-//! * *surplus*: threads that may run elsewhere may be ready on the CPU. Raised and lowered by that CPU alone.
+//! * *overloaded*: threads that may run elsewhere may be ready on the CPU. Raised and lowered by that CPU alone.
 //!
-//! A thread that finds no CPU and a CPU that finds no thread must not miss each other. The one raises *surplus* and then looks
-//! for *idle*, the other is seen to be idle, raises *idle* and then looks for *surplus*, each with a fence in between: one of
+//! A thread that finds no CPU and a CPU that finds no thread must not miss each other. The one raises *overloaded* and then looks
+//! for *idle*, the other is seen to be idle, raises *idle* and then looks for *overloaded*, each with a fence in between: one of
 //! them sees the other. And between the lowering of a stale *idle* and the CPU that becomes idle meanwhile: the one
 //! lowers and then looks at the CPU, the other is seen to be idle and then looks at its flag.
 //!
@@ -21,9 +21,9 @@ use crate::atomic::{AtomicU64, Ordering};
 
 /// The flags of all CPUs.
 #[derive(Debug)]
-pub struct Board {
+pub struct LoadMasks {
     idle: CpuFlags,
-    surplus: CpuFlags,
+    overloaded: CpuFlags,
 }
 
 /// How many threads there are that may run on several CPUs.
@@ -55,10 +55,10 @@ impl MigratableThreads {
 
     /// There is one more.
     #[inline]
-    pub fn one_more(&self, board: Option<&Board>) {
+    pub fn one_more(&self, load_masks: Option<&LoadMasks>) {
         // CPUs that became idle while there was none have not said so. Before and after, since the last of others may go
         // in between.
-        let say_so = || board.into_iter().for_each(|board| board.idle.raise_all());
+        let say_so = || load_masks.into_iter().for_each(|load_masks| load_masks.idle.raise_all());
         if !self.is_any() {
             say_so();
         }
@@ -74,21 +74,21 @@ impl MigratableThreads {
     }
 }
 
-impl Board {
-    /// A board for so many CPUs.
+impl LoadMasks {
+    /// Masks for so many CPUs.
     #[must_use]
     #[inline]
     pub fn new(cpus: usize) -> Self {
-        Self { idle: CpuFlags::new(cpus), surplus: CpuFlags::new(cpus) }
+        Self { idle: CpuFlags::new(cpus), overloaded: CpuFlags::new(cpus) }
     }
 
     /// The calling CPU, which others can see to be idle, has nothing to run. Answers a CPU that may have a thread for it and
     /// that `ask` holds for.
     #[inline]
     pub fn became_idle(&self, cpu: CpuIndex, mut ask: impl FnMut(CpuIndex) -> bool) -> Option<CpuIndex> {
-        self.surplus.lower(cpu);
+        self.overloaded.lower(cpu);
         self.idle.raise(cpu);
-        self.surplus.find(cpu, |other| other != cpu && ask(other))
+        self.overloaded.find(cpu, |other| other != cpu && ask(other))
     }
 
     /// Claims a CPU if it is idle.
@@ -110,20 +110,20 @@ impl Board {
 
     /// Gives a claim back: there is no thread for the CPU after all.
     #[inline]
-    pub fn disclaim(&self, cpu: CpuIndex) {
+    pub fn release(&self, cpu: CpuIndex) {
         self.idle.raise(cpu);
     }
 
     /// Threads that may run elsewhere are ready on the calling CPU: to be said before [`Self::claim_any`] looks where.
     #[inline]
-    pub fn has_surplus(&self, cpu: CpuIndex) {
-        self.surplus.raise(cpu);
+    pub fn note_overloaded(&self, cpu: CpuIndex) {
+        self.overloaded.raise(cpu);
     }
 
     /// No threads that may run elsewhere are ready on the calling CPU.
     #[inline]
-    pub fn has_no_surplus(&self, cpu: CpuIndex) {
-        self.surplus.lower(cpu);
+    pub fn note_not_overloaded(&self, cpu: CpuIndex) {
+        self.overloaded.lower(cpu);
     }
 }
 
@@ -135,41 +135,41 @@ mod tests {
 
     #[test]
     fn an_idle_cpu_is_claimed_once_and_a_busy_one_never() {
-        let board = Board::new(3);
-        assert_eq!(board.became_idle(ALL[2], |_| true), None);
-        assert_eq!(board.became_idle(ALL[1], |_| true), None);
+        let load_masks = LoadMasks::new(3);
+        assert_eq!(load_masks.became_idle(ALL[2], |_| true), None);
+        assert_eq!(load_masks.became_idle(ALL[1], |_| true), None);
         // CPU 1 works again, and has told nobody.
         let is_idle = |cpu| cpu == ALL[2];
-        assert_eq!(board.claim_any(ALL[0], |_| true, is_idle), Some(ALL[2]));
-        assert_eq!(board.claim_any(ALL[0], |_| true, |_| true), None);
-        board.disclaim(ALL[2]);
-        assert_eq!(board.claim_any(ALL[0], |cpu| cpu != ALL[2], |_| true), None);
-        assert!(board.claim(ALL[2], |_| true) && !board.claim(ALL[2], |_| true));
+        assert_eq!(load_masks.claim_any(ALL[0], |_| true, is_idle), Some(ALL[2]));
+        assert_eq!(load_masks.claim_any(ALL[0], |_| true, |_| true), None);
+        load_masks.release(ALL[2]);
+        assert_eq!(load_masks.claim_any(ALL[0], |cpu| cpu != ALL[2], |_| true), None);
+        assert!(load_masks.claim(ALL[2], |_| true) && !load_masks.claim(ALL[2], |_| true));
     }
 
     #[test]
     fn who_becomes_idle_finds_who_has_threads() {
-        let board = Board::new(3);
-        board.has_surplus(ALL[1]);
-        board.has_surplus(ALL[0]);
-        assert_eq!(board.became_idle(ALL[2], |_| true), Some(ALL[0]));
-        assert_eq!(board.became_idle(ALL[2], |cpu| cpu != ALL[0]), Some(ALL[1]));
-        board.has_no_surplus(ALL[0]);
-        assert_eq!(board.became_idle(ALL[1], |_| true), None, "nobody asks himself");
+        let load_masks = LoadMasks::new(3);
+        load_masks.note_overloaded(ALL[1]);
+        load_masks.note_overloaded(ALL[0]);
+        assert_eq!(load_masks.became_idle(ALL[2], |_| true), Some(ALL[0]));
+        assert_eq!(load_masks.became_idle(ALL[2], |cpu| cpu != ALL[0]), Some(ALL[1]));
+        load_masks.note_not_overloaded(ALL[0]);
+        assert_eq!(load_masks.became_idle(ALL[1], |_| true), None, "nobody asks himself");
         // CPU 1 has just said that it has nothing to run, so nobody asks it.
-        assert_eq!(board.became_idle(ALL[2], |_| true), None);
-        board.has_surplus(ALL[1]);
-        assert_eq!(board.became_idle(ALL[2], |_| true), Some(ALL[1]));
+        assert_eq!(load_masks.became_idle(ALL[2], |_| true), None);
+        load_masks.note_overloaded(ALL[1]);
+        assert_eq!(load_masks.became_idle(ALL[2], |_| true), Some(ALL[1]));
     }
 
     #[test]
     fn with_the_first_that_is_migratable_all_may_be_idle() {
-        let (board, migratable) = (Board::new(2), MigratableThreads::none());
-        assert!(!migratable.is_any() && !board.claim(ALL[1], |_| true));
-        migratable.one_more(Some(&board));
-        assert!(migratable.is_any() && board.claim(ALL[1], |_| true) && !board.claim(ALL[1], |_| true));
-        migratable.one_more(Some(&board));
-        assert!(!board.claim(ALL[1], |_| true));
+        let (load_masks, migratable) = (LoadMasks::new(2), MigratableThreads::none());
+        assert!(!migratable.is_any() && !load_masks.claim(ALL[1], |_| true));
+        migratable.one_more(Some(&load_masks));
+        assert!(migratable.is_any() && load_masks.claim(ALL[1], |_| true) && !load_masks.claim(ALL[1], |_| true));
+        migratable.one_more(Some(&load_masks));
+        assert!(!load_masks.claim(ALL[1], |_| true));
         migratable.one_less();
         migratable.one_less();
         assert!(!migratable.is_any());
@@ -189,7 +189,7 @@ mod loom_tests {
 
     /// CPU 1, which becomes idle, and busy CPUs that have a thread too many. Interrupts under way are counted.
     struct Machine {
-        board: Board,
+        load_masks: LoadMasks,
         is_idle: AtomicBool,
         asked: AtomicBool,
         arrived: AtomicUsize,
@@ -198,12 +198,12 @@ mod loom_tests {
     impl Machine {
         /// `stale`: CPU 1 has raised its flag before, and is working.
         fn new(stale: bool) -> Arc<Self> {
-            let board = Board::new(3);
+            let load_masks = LoadMasks::new(3);
             if stale {
-                board.idle.raise(IDLE);
+                load_masks.idle.raise(IDLE);
             }
             let (is_idle, asked) = (AtomicBool::new(false), AtomicBool::new(false));
-            Arc::new(Self { board, is_idle, asked, arrived: AtomicUsize::new(0) })
+            Arc::new(Self { load_masks, is_idle, asked, arrived: AtomicUsize::new(0) })
         }
 
         fn looks_idle(&self) -> bool {
@@ -212,8 +212,8 @@ mod loom_tests {
 
         /// A busy CPU gets one more thread; answers whether it keeps it.
         fn offer(&self, from: CpuIndex) -> bool {
-            self.board.has_surplus(from);
-            let claimed = self.board.claim_any(from, |_| true, |cpu| cpu == IDLE && self.looks_idle());
+            self.load_masks.note_overloaded(from);
+            let claimed = self.load_masks.claim_any(from, |_| true, |cpu| cpu == IDLE && self.looks_idle());
             if claimed.is_some() {
                 self.arrived.fetch_add(1, Ordering::SeqCst);
             }
@@ -222,7 +222,7 @@ mod loom_tests {
 
         fn become_idle(&self) {
             self.is_idle.swap(true, Ordering::SeqCst);
-            self.board.became_idle(IDLE, |_| {
+            self.load_masks.became_idle(IDLE, |_| {
                 self.asked.store(true, Ordering::SeqCst);
                 true
             });
