@@ -21,7 +21,7 @@ pub use counts::Counts;
 pub use next::Next;
 pub use path::Path;
 pub use per_cpu::{COUNTS, EXIT_QUEUE, REQUESTS, RUN_QUEUE, SLICE_END, TIMERS, idle_frame, is_in_use, prepare_cpu};
-pub use placement::Audit;
+pub use placement::ImbalanceCheck;
 pub use ready::{
     deadline_reached, drain_inbox, enqueue, hand_over, priority_changed, queue_preempted, slice_ended, start, wake,
     yield_now,

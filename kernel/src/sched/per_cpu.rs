@@ -8,7 +8,7 @@ use gatehouse_core::intrusive::{ExitQueue, RunQueue};
 use percpu::{AreaBuilder, CpuIndex, CpuLocal, CpuShared, per_cpu};
 
 use super::counts::Counts;
-use super::placement::Audit;
+use super::placement::ImbalanceCheck;
 use super::requests::Requests;
 use crate::arch::Frame;
 use crate::cpu::ThisCpu;
@@ -27,7 +27,7 @@ per_cpu! {
     /// What may still be done here for threads that are not more urgent than the one that runs.
     pub(super) static ALLOWANCE: CpuLocal<Allowance> = Allowance::new();
     /// Whether threads wait here while other CPUs sleep.
-    pub(super) static AUDIT: CpuLocal<Audit> = Audit::new();
+    pub(super) static AUDIT: CpuLocal<ImbalanceCheck> = ImbalanceCheck::new();
     /// What other CPUs want of this one.
     pub static REQUESTS: CpuShared<Requests> = Requests::new();
     /// What others may read of it.

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use smp::ipi::Kind;
 
 use super::per_cpu::{REQUESTS, RUN_QUEUE, TIMERS};
-use super::placement::{audit, give, leave_or_stay, place};
+use super::placement::{give, imbalance_check, leave_or_stay, place};
 use super::registered::{messages, programs, thread_gone};
 use super::slice::start_slice;
 use super::suspend::{attend_others, park};
@@ -151,7 +151,7 @@ pub fn slice_ended(cpu: &ThisCpu) -> Next {
 #[inline(never)]
 fn give_way(cpu: &ThisCpu) -> Next {
     let next = yield_now(cpu);
-    audit(cpu);
+    imbalance_check(cpu);
     next
 }
 

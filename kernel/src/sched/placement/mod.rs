@@ -1,11 +1,11 @@
 //! Bringing threads that may run on several CPUs and CPUs that have nothing to run together. `docs/smp.md`, "Placing
 //! threads".
 
-mod audit;
 mod give;
+mod imbalance_check;
 mod place;
 
-pub use audit::Audit;
-pub(super) use audit::audit;
 pub(super) use give::{give, let_leave};
+pub use imbalance_check::ImbalanceCheck;
+pub(super) use imbalance_check::imbalance_check;
 pub(super) use place::{leave_or_stay, look_for_work, place};

@@ -14,14 +14,14 @@ const THREADS_LOOKED_AT: usize = 8;
 
 /// What a CPU remembers from one look to the next.
 #[derive(Debug)]
-pub struct Audit {
+pub struct ImbalanceCheck {
     /// How often in a row a thread waited here while a CPU where it may run slept.
     in_a_row: Cell<u64>,
     /// Where the next look begins.
     next: Cell<usize>,
 }
 
-impl Audit {
+impl ImbalanceCheck {
     /// Nothing was seen yet.
     pub(in crate::sched) const fn new() -> Self {
         Self { in_a_row: Cell::new(0), next: Cell::new(0) }
@@ -32,7 +32,7 @@ impl Audit {
 /// on its way to it. It asks no bit of the masks, but the CPUs themselves. The most often that this was so in a row is
 /// kept.
 #[cold]
-pub fn audit(cpu: &ThisCpu) {
+pub fn imbalance_check(cpu: &ThisCpu) {
     if !is_any_migratable() {
         return;
     }
