@@ -13,4 +13,4 @@ pub use booted::{alone, boot, boot_and_pass, boot_observed, checked_result};
 pub use fatal_report::{FatalReport, boot_to_report};
 pub use monitor::{Cue, Monitor, boot_with_monitor};
 pub use pages::{table, text};
-pub use swap_disk::{DiskTrouble, SwapDisk};
+pub use swap_disk::{DiskFailure, SwapDisk};

@@ -10,7 +10,7 @@ const BYTES: u64 = 256 * 1024 * 1024;
 
 /// What is wrong with a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskTrouble {
+pub enum DiskFailure {
     /// Nothing.
     None,
     /// The first page cannot be read, once.
@@ -27,7 +27,7 @@ pub enum DiskTrouble {
 #[derive(Debug)]
 pub struct SwapDisk {
     folder: TempDir,
-    trouble: DiskTrouble,
+    swap_error: DiskFailure,
 }
 
 impl SwapDisk {
@@ -36,14 +36,14 @@ impl SwapDisk {
     /// # Panics
     /// When there is no room for it.
     #[must_use]
-    pub fn new(trouble: DiskTrouble) -> Self {
+    pub fn new(swap_error: DiskFailure) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let image = File::create(folder.path().join("swap.img")).expect("the folder can be written to");
         image.set_len(BYTES).expect("the disk is a sparse file");
-        let transfer = match trouble {
-            DiskTrouble::FailsToRead => Some("read"),
-            DiskTrouble::FailsToWrite => Some("write"),
-            DiskTrouble::None | DiskTrouble::Silent | DiskTrouble::TakesNothing => None,
+        let transfer = match swap_error {
+            DiskFailure::FailsToRead => Some("read"),
+            DiskFailure::FailsToWrite => Some("write"),
+            DiskFailure::None | DiskFailure::Silent | DiskFailure::TakesNothing => None,
         };
         if let Some(transfer) = transfer {
             // The second sector of the first slot: firmware looks at the first one.
@@ -52,18 +52,18 @@ impl SwapDisk {
             );
             fs::write(folder.path().join("rules"), rule).expect("the folder can be written to");
         }
-        Self { folder, trouble }
+        Self { folder, swap_error }
     }
 
     /// The machine with the disk.
     #[must_use]
     pub fn attach_to(&self, machine: Machine) -> Machine {
         let image = self.folder.path().join("swap.img");
-        let drive = match self.trouble {
-            DiskTrouble::None => format!("file={}", image.display()),
-            DiskTrouble::Silent => format!("file={},throttling.bps-read=1", image.display()),
-            DiskTrouble::TakesNothing => format!("file={},throttling.bps-write=1", image.display()),
-            DiskTrouble::FailsToRead | DiskTrouble::FailsToWrite => {
+        let drive = match self.swap_error {
+            DiskFailure::None => format!("file={}", image.display()),
+            DiskFailure::Silent => format!("file={},throttling.bps-read=1", image.display()),
+            DiskFailure::TakesNothing => format!("file={},throttling.bps-write=1", image.display()),
+            DiskFailure::FailsToRead | DiskFailure::FailsToWrite => {
                 format!("file=blkdebug:{}:{}", self.folder.path().join("rules").display(), image.display())
             }
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ci::machine::Machine;
 use ci::transcript::Transcript;
-use integration_tests::{DiskTrouble, SwapDisk, boot_and_pass};
+use integration_tests::{DiskFailure, SwapDisk, boot_and_pass};
 
 /// A machine that boots this, with time for a host that has other plans.
 fn machine(command_line: &str) -> Machine {
@@ -30,7 +30,7 @@ fn four_cpus_use_twice_the_memory_with_a_disk() {
 
 #[test]
 fn programs_may_end_while_their_pages_are_on_their_way() {
-    let disk = SwapDisk::new(DiskTrouble::None);
+    let disk = SwapDisk::new(DiskFailure::None);
     for machine in [machine("init=swap_kill"), disk.attach_to(machine("init=swap_kill"))] {
         let transcript = boot_and_pass(&machine.memory_mib(64));
         says(&transcript, "swap_kill: 12 programs killed");
@@ -40,7 +40,7 @@ fn programs_may_end_while_their_pages_are_on_their_way() {
 /// Another chip set, and a device that has no interrupt of its own: the timer asks it.
 #[test]
 fn a_disk_without_interrupts_is_asked_by_the_timer() {
-    let disk = SwapDisk::new(DiskTrouble::None);
+    let disk = SwapDisk::new(DiskFailure::None);
     let machine = disk.attach_to(machine("init=swap_copy")).machine(ci::qemu::MachineType::Pc);
     let transcript = boot_and_pass(&machine.qemu_argument("-global").qemu_argument("virtio-blk-pci.vectors=0"));
     says(&transcript, "the disk is asked by the timer");
@@ -52,7 +52,7 @@ fn buffers_of_system_calls_may_be_swapped_out_or_unmapped() {
     let transcript = boot_and_pass(&machine("init=swap_copy"));
     says(&transcript, "swap_copy: this line was swapped out");
     says(&transcript, "swap_copy: all cases hold on 4 CPUs, store 1");
-    let disk = SwapDisk::new(DiskTrouble::None);
+    let disk = SwapDisk::new(DiskFailure::None);
     let transcript = boot_and_pass(&disk.attach_to(machine("init=swap_copy")));
     says(&transcript, "swap_copy: this line was swapped out");
     says(&transcript, "swap_copy: all cases hold on 4 CPUs, store 2");
@@ -71,12 +71,12 @@ const CHANGED: &str = "it came back changed";
 const UNREADABLE: &str = "the disk could not read it";
 
 /// With and without whoever reads the page being its owner.
-fn each_reader(command_line: &str, disk: Option<DiskTrouble>, end: &str) {
+fn each_reader(command_line: &str, disk: Option<DiskFailure>, end: &str) {
     for reader in ["", " reader=parent"] {
         let machine = machine(&format!("init=swap_error {command_line}{reader}"));
         let transcript = match disk {
             None => boot_and_pass(&machine),
-            Some(trouble) => boot_and_pass(&SwapDisk::new(trouble).attach_to(machine)),
+            Some(swap_error) => boot_and_pass(&SwapDisk::new(swap_error).attach_to(machine)),
         };
         ended_for_a_lost_page(&transcript, "swap_error: the program", end);
     }
@@ -85,12 +85,12 @@ fn each_reader(command_line: &str, disk: Option<DiskTrouble>, end: &str) {
 #[test]
 fn a_damaged_page_is_told_and_never_returned() {
     each_reader("lost=1 swap-corrupt=1", None, CHANGED);
-    each_reader("lost=1 swap-corrupt=1", Some(DiskTrouble::None), CHANGED);
+    each_reader("lost=1 swap-corrupt=1", Some(DiskFailure::None), CHANGED);
 }
 
 #[test]
 fn a_page_that_cannot_be_read_ends_its_owner_alone() {
-    each_reader("lost=2", Some(DiskTrouble::FailsToRead), UNREADABLE);
+    each_reader("lost=2", Some(DiskFailure::FailsToRead), UNREADABLE);
 }
 
 /// The instruction is decoded after its page has gone; what is decoded is right once the page is back.
@@ -99,26 +99,26 @@ fn an_instruction_whose_page_is_away_is_decoded_once_it_is_back() {
     let line = "init=decode_swapped_out test-hooks";
     let transcript = boot_and_pass(&machine(line));
     says(&transcript, "decode_swapped_out: 6 cases and 300 faults hold, store 1");
-    let disk = SwapDisk::new(DiskTrouble::None);
+    let disk = SwapDisk::new(DiskFailure::None);
     let transcript = boot_and_pass(&disk.attach_to(machine(line)));
     says(&transcript, "decode_swapped_out: 6 cases and 300 faults hold, store 2");
 }
 
 #[test]
 fn an_instruction_whose_page_is_lost_ends_its_program() {
-    let boot = |line: &str, trouble: Option<DiskTrouble>| {
+    let boot = |line: &str, swap_error: Option<DiskFailure>| {
         let machine = machine(&format!("init=decode_swapped_out test-hooks {line}"));
-        match trouble {
+        match swap_error {
             None => boot_and_pass(&machine),
-            Some(trouble) => boot_and_pass(&SwapDisk::new(trouble).attach_to(machine)),
+            Some(swap_error) => boot_and_pass(&SwapDisk::new(swap_error).attach_to(machine)),
         }
     };
-    for (line, trouble, end) in [
+    for (line, swap_error, end) in [
         ("lost=1 swap-corrupt=1", None, CHANGED),
-        ("lost=1 swap-corrupt=1", Some(DiskTrouble::None), CHANGED),
-        ("lost=2", Some(DiskTrouble::FailsToRead), UNREADABLE),
+        ("lost=1 swap-corrupt=1", Some(DiskFailure::None), CHANGED),
+        ("lost=2", Some(DiskFailure::FailsToRead), UNREADABLE),
     ] {
-        ended_for_a_lost_page(&boot(line, trouble), "decode_swapped_out: the program", end);
+        ended_for_a_lost_page(&boot(line, swap_error), "decode_swapped_out: the program", end);
     }
 }
 
@@ -126,7 +126,7 @@ fn an_instruction_whose_page_is_lost_ends_its_program() {
 /// the rule.
 #[test]
 fn a_disk_that_does_not_answer_is_given_up_and_nothing_hangs() {
-    let disk = SwapDisk::new(DiskTrouble::Silent);
+    let disk = SwapDisk::new(DiskFailure::Silent);
     let transcript = boot_and_pass(&disk.attach_to(machine("init=swap_silent swap-deadline=15")));
     says(&transcript, "swap: the disk has not answered for 15 s and is given up");
     ended_for_a_lost_page(&transcript, "swap_silent: the program that waited", UNREADABLE);
@@ -135,7 +135,7 @@ fn a_disk_that_does_not_answer_is_given_up_and_nothing_hangs() {
 
 #[test]
 fn pages_that_a_silent_disk_does_not_take_stay() {
-    let disk = SwapDisk::new(DiskTrouble::TakesNothing);
+    let disk = SwapDisk::new(DiskFailure::TakesNothing);
     let transcript = boot_and_pass(&disk.attach_to(machine("init=swap_silent stuck=writes swap-deadline=15")));
     says(&transcript, "swap: the disk has not answered for 15 s and is given up");
     says(&transcript, "swap_silent: the program that waited ended: exited with status 0");
@@ -144,7 +144,7 @@ fn pages_that_a_silent_disk_does_not_take_stay() {
 
 #[test]
 fn a_page_that_cannot_be_written_stays() {
-    let disk = SwapDisk::new(DiskTrouble::FailsToWrite);
+    let disk = SwapDisk::new(DiskFailure::FailsToWrite);
     let transcript = boot_and_pass(&disk.attach_to(machine("init=swap_error lost=0")));
     says(&transcript, "swap: the disk refuses to do Out of slot 0");
     says(&transcript, "swap_error: the program ended: exited with status 0");

@@ -19,7 +19,7 @@ pub(super) fn of_thread<Answer>(frame: &TrapFrame, question: Question<Answer>) -
     let interrupted = Interrupted { frame, fs_base: thread.bases().fs(), gs_base: thread.bases().gs(), read: &read };
     let answer = question(INSTRUCTIONS.of(&cpu).borrow_mut().as_mut()?, &interrupted);
     if answer.is_some() {
-        swap::forget_trouble(&cpu);
+        swap::forget_swap_error(&cpu);
     }
     answer
 }

@@ -25,6 +25,6 @@ pub use reclaim::{is_scarce, reclaim};
 pub use replacement::BATCH;
 pub use start::initialize;
 pub use store::{ZERO, information, promise_zeros, release, store};
-pub use swap_in::{fault, for_copy, forget_trouble, instruction_swapped_out, refused};
+pub use swap_in::{fault, for_copy, forget_swap_error, instruction_swapped_out, refused};
 pub use swap_out::swap_out;
 pub use waiting::{cancel_waiting, disk_interrupt};

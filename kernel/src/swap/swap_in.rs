@@ -38,12 +38,12 @@ enum Arrival {
 
 per_cpu! {
     /// What stopped the last copy from or to a program on this CPU, if it was a page that is swapped out.
-    static TROUBLE: CpuLocal<RefCell<Option<Trouble>>> = RefCell::new(None);
+    static TROUBLE: CpuLocal<RefCell<Option<SwapError>>> = RefCell::new(None);
 }
 
 /// What stopped a copy, for whoever decides what becomes of the thread.
 #[derive(Debug)]
-struct Trouble {
+struct SwapError {
     program: Arc<Program>,
     page: VirtAddr,
     arrival: Arrival,
@@ -133,12 +133,12 @@ pub fn fault(cpu: &ThisCpu, address: u64, allows: fn(Rights) -> bool) -> Option<
 /// Whether looking into the instruction of a program failed because its page is swapped out. What comes next then lets the thread
 /// execute the instruction again, with the page there.
 pub fn instruction_swapped_out(cpu: &ThisCpu) -> Option<Next> {
-    take_trouble(cpu).map(|trouble| settle(cpu, &trouble).0)
+    take_swap_error(cpu).map(|swap_error| settle(cpu, &swap_error).0)
 }
 
 /// What a copy has met does not matter: enough was copied all the same.
-pub fn forget_trouble(cpu: &ThisCpu) {
-    drop(take_trouble(cpu));
+pub fn forget_swap_error(cpu: &ThisCpu) {
+    drop(take_swap_error(cpu));
 }
 
 #[cold]
@@ -167,21 +167,21 @@ pub fn for_copy(program: &Arc<Program>, address: u64) -> Result<(), Error> {
     match swap_in(&cpu, program, address, false) {
         Arrival::Here(_) | Arrival::Nothing => Ok(()),
         arrival => {
-            let trouble = Trouble { program: Arc::clone(program), page: VirtAddr::new(address), arrival };
-            TROUBLE.of(&cpu).replace(Some(trouble));
+            let swap_error = SwapError { program: Arc::clone(program), page: VirtAddr::new(address), arrival };
+            TROUBLE.of(&cpu).replace(Some(swap_error));
             Err(Error::BadAddress)
         }
     }
 }
 
-fn take_trouble(cpu: &ThisCpu) -> Option<Trouble> {
+fn take_swap_error(cpu: &ThisCpu) -> Option<SwapError> {
     TROUBLE.of(cpu).borrow_mut().take()
 }
 
 /// Does what a copy could not. Answers who runs next, and whether the page is lost.
-fn settle(cpu: &ThisCpu, trouble: &Trouble) -> (Next, bool) {
-    let arrival = match trouble.arrival {
-        Arrival::Later => swap_in(cpu, &trouble.program, trouble.page.as_u64(), true),
+fn settle(cpu: &ThisCpu, swap_error: &SwapError) -> (Next, bool) {
+    let arrival = match swap_error.arrival {
+        Arrival::Later => swap_in(cpu, &swap_error.program, swap_error.page.as_u64(), true),
         arrival => arrival,
     };
     match arrival {
@@ -189,7 +189,7 @@ fn settle(cpu: &ThisCpu, trouble: &Trouble) -> (Next, bool) {
         Arrival::Soon | Arrival::Later => (sched::yield_now(cpu), false),
         Arrival::Waits => (Next::Choose, false),
         Arrival::Lost(loss) => {
-            program::lose_page(cpu, &trouble.program, trouble.page.as_u64(), loss);
+            program::lose_page(cpu, &swap_error.program, swap_error.page.as_u64(), loss);
             (Next::Stay, true)
         }
     }
@@ -199,13 +199,13 @@ fn settle(cpu: &ThisCpu, trouble: &Trouble) -> (Next, bool) {
 /// if it was for one that is lost, the program that owned it ends. Else the error stands.
 #[cold]
 pub fn refused(cpu: &ThisCpu, frame: &mut Frame, error: Error) -> Next {
-    let Some(trouble) = take_trouble(cpu) else {
+    let Some(swap_error) = take_swap_error(cpu) else {
         frame.set_system_call_result(error.to_register());
         return Next::Stay;
     };
     // Before the thread may be off the CPU.
     frame.restart_system_call();
-    let (next, lost) = settle(cpu, &trouble);
+    let (next, lost) = settle(cpu, &swap_error);
     if lost {
         // The page's program ends for it, which may be another one.
         frame.finish_system_call();

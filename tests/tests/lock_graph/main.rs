@@ -11,7 +11,7 @@ use std::{env, fs};
 use ci::machine::Machine;
 use ci::workspace;
 use graph::Graph;
-use integration_tests::{DiskTrouble, SwapDisk, boot_and_pass, text};
+use integration_tests::{DiskFailure, SwapDisk, boot_and_pass, text};
 
 const PAGE: &str = "docs/locks.md";
 const DRAWING: &str = "docs/lock-graph.svg";
@@ -41,7 +41,7 @@ fn device(machine: Machine, device: &str) -> Machine {
 
 /// The edges of all machines together.
 fn observed() -> Graph {
-    let disk = SwapDisk::new(DiskTrouble::None);
+    let disk = SwapDisk::new(DiskFailure::None);
     let machines = PROGRAMS.map(machine).into_iter().chain([
         machine("swap_thrash thrash=2").memory_mib(64),
         machine("swap_kill").memory_mib(64),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ci::machine::Machine;
 use ci::transcript::Transcript;
 use gatehouse_abi::{EndCause, PageLoss, TrapNumber};
-use integration_tests::{DiskTrouble, SwapDisk, boot_and_pass};
+use integration_tests::{DiskFailure, SwapDisk, boot_and_pass};
 
 use crate::row::{Raised, Row, Space};
 use crate::user_rows::events;
@@ -25,24 +25,24 @@ const EVENTS: [(&str, &str, Space, TrapNumber); 5] = {
 };
 
 /// Pages that are lost: in words, the disk that there is, what else the command line says, the reason.
-const LOSSES: [(&str, Option<DiskTrouble>, &str, PageLoss); 3] = [
+const LOSSES: [(&str, Option<DiskFailure>, &str, PageLoss); 3] = [
     ("damaged in compressed memory", None, "swap-corrupt=1", PageLoss::Corrupt),
-    ("damaged on the disk", Some(DiskTrouble::None), "swap-corrupt=1", PageLoss::Corrupt),
-    ("that the disk fails to read", Some(DiskTrouble::FailsToRead), "", PageLoss::InputOutput),
+    ("damaged on the disk", Some(DiskFailure::None), "swap-corrupt=1", PageLoss::Corrupt),
+    ("that the disk fails to read", Some(DiskFailure::FailsToRead), "", PageLoss::InputOutput),
 ];
 
-fn boot(command_line: &str, disk: Option<DiskTrouble>) -> Transcript {
+fn boot(command_line: &str, disk: Option<DiskFailure>) -> Transcript {
     let machine = Machine::new().smp(2).time_limit(Duration::from_secs(240)).command_line(command_line);
     match disk {
         None => boot_and_pass(&machine),
-        Some(trouble) => boot_and_pass(&SwapDisk::new(trouble).attach_to(machine)),
+        Some(swap_error) => boot_and_pass(&SwapDisk::new(swap_error).attach_to(machine)),
     }
 }
 
 /// One boot with each store, and one for each way to lose a page and each who meets it.
 pub fn seen() -> Vec<Row> {
     let mut rows = Vec::new();
-    for (store, disk) in [("in compressed memory", None), ("on the disk", Some(DiskTrouble::None))] {
+    for (store, disk) in [("in compressed memory", None), ("on the disk", Some(DiskFailure::None))] {
         let transcript = boot("init=trap_swap", disk);
         let seen = events(&transcript);
         assert_eq!(seen.len(), EVENTS.len(), "{transcript}");
