@@ -17,7 +17,7 @@ use crate::sync::try_lock_briefly;
 pub(super) fn arrived(cpu: &ThisCpu, vector: u64) -> Option<Next> {
     let interrupt = match find(cpu, vector)? {
         Arrival::Bound(interrupt) => Some(interrupt),
-        Arrival::Straggler(interrupt) => interrupt.upgrade(),
+        Arrival::Late(interrupt) => interrupt.upgrade(),
         Arrival::Ended => None,
     };
     let Some(interrupt) = interrupt else {

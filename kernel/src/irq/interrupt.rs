@@ -205,7 +205,7 @@ impl Interrupt {
             self.source.mask();
             if self.source.is_under_way() {
                 // Its end names the old vector, so that has to stay. It is told, and opened at the new place when that is acknowledged.
-                driver.line_state.withhold();
+                driver.line_state.defer_unmask();
             } else {
                 self.open(&driver.place);
             }

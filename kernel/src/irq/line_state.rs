@@ -54,7 +54,7 @@ impl LineState {
     }
 
     /// The line, a level, was masked, and one is under way that will be told: it is opened when the driver acknowledges that.
-    pub const fn withhold(&mut self) {
+    pub const fn defer_unmask(&mut self) {
         self.masked = true;
     }
 
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_withheld_line_is_opened_behind_the_one_under_way() {
         let mut line = LineState::new(true);
-        line.withhold();
+        line.defer_unmask();
         assert_eq!((line.is_masked(), line.acknowledged()), (true, Err(Refusal::NotTold)));
         assert!(!line.begin_anew(), "the one under way is the new driver's");
         assert!(line.is_masked());

@@ -20,7 +20,7 @@ pub enum Arrival<B, L> {
     /// Of whom the vector is bound to.
     Bound(B),
     /// Of whom it was bound to.
-    Straggler(L),
+    Late(L),
     /// Of somebody who does not listen any more.
     Ended,
 }
@@ -94,7 +94,7 @@ impl<B, L, const FIRST: u8, const COUNT: usize> VectorTable<B, L, FIRST, COUNT> 
         if !is_pending() {
             *slot = Slot::Free;
         }
-        Some(told.map_or(Arrival::Ended, Arrival::Straggler))
+        Some(told.map_or(Arrival::Ended, Arrival::Late))
     }
 
     /// Frees the vectors that were left and of which no interrupt is waiting; only on the CPU itself, with interrupts off.
@@ -152,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn a_straggler_frees_what_was_left_unless_another_one_follows() {
+    fn a_late_interrupt_frees_what_was_left_unless_another_one_follows() {
         let mut table = Table::new();
         let vector = table.bind(7).unwrap();
         assert_eq!(table.leave(vector, Some(7)), Some(7));
         table.settle(|_| true);
         assert_eq!((table.bound(vector.into()), table.in_use()), (None, 1));
-        assert_eq!(table.arrived(vector.into(), || true), Some(Arrival::Straggler(7)));
-        assert_eq!(table.arrived(vector.into(), || false), Some(Arrival::Straggler(7)));
+        assert_eq!(table.arrived(vector.into(), || true), Some(Arrival::Late(7)));
+        assert_eq!(table.arrived(vector.into(), || false), Some(Arrival::Late(7)));
         assert_eq!((table.arrived(vector.into(), || false), table.in_use()), (None, 0));
     }
 
@@ -244,7 +244,7 @@ mod tests {
                         match tables[cpu].arrived(vector.into(), || false) {
                             None => prop_assert!(false, "vector {} is nobody's", vector),
                             Some(Arrival::Ended) => {}
-                            Some(Arrival::Bound(owner) | Arrival::Straggler(owner)) => {
+                            Some(Arrival::Bound(owner) | Arrival::Late(owner)) => {
                                 prop_assert_eq!(owner, sender, "told to another");
                                 machine.senders[sender].told = true;
                             }
