@@ -12,7 +12,7 @@ use alloc::sync::Arc;
 use core::cell::{Cell, OnceCell};
 use core::fmt;
 
-use gatehouse_core::cpu::watchdog::{Finding, LOOKS, Verdict, Watched};
+use gatehouse_core::cpu::watchdog::{Finding, LOOKS, WatchdogVerdict, Watched};
 use percpu::{CpuIndex, CpuLocal, per_cpu};
 use smp::ipi::Kind;
 use spin::Once;
@@ -107,15 +107,15 @@ fn next_online(index: CpuIndex) -> Option<Cpu> {
 
 /// Asks a CPU by NMI, and tells of it if its interrupts are off.
 #[cold]
-fn ask(cpu: &ThisCpu, target: Cpu, limit: u64) -> Verdict {
+fn ask(cpu: &ThisCpu, target: Cpu, limit: u64) -> WatchdogVerdict {
     let stuck = StuckCpu { block: target, limit };
     match dump_if(cpu, target, format_args!("{stuck}\n"), |frame| !Arch::takes_interrupts(frame)) {
-        Ok(true) => Verdict::Stuck,
-        Ok(false) => Verdict::Well,
-        Err(DumpError::Busy) => Verdict::NotAsked,
+        Ok(true) => WatchdogVerdict::Stuck,
+        Ok(false) => WatchdogVerdict::Well,
+        Err(DumpError::Busy) => WatchdogVerdict::NotAsked,
         Err(DumpError::Silent) => {
             console::line(format_args!("{stuck}; it does not answer an NMI"));
-            Verdict::Stuck
+            WatchdogVerdict::Stuck
         }
     }
 }

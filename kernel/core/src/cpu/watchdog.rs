@@ -52,18 +52,18 @@ impl Watched {
 
     /// What came of a suspicion. One that was not told of has the whole time again to take the interrupt, but for one that
     /// could not be asked.
-    pub const fn suspected(&mut self, verdict: Verdict) {
+    pub const fn suspected(&mut self, verdict: WatchdogVerdict) {
         match verdict {
-            Verdict::Stuck => self.told = true,
-            Verdict::Well => self.silent = 1,
-            Verdict::NotAsked => {}
+            WatchdogVerdict::Stuck => self.told = true,
+            WatchdogVerdict::Well => self.silent = 1,
+            WatchdogVerdict::NotAsked => {}
         }
     }
 }
 
 /// What a CPU that was suspected says by NMI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum WatchdogVerdict {
     /// It has its interrupts off, or does not answer: it was told of.
     Stuck,
     /// It has its interrupts on.
@@ -75,7 +75,7 @@ pub enum Verdict {
 #[cfg(test)]
 mod tests {
     use super::Finding::{Ask, Recovered, Suspect, Well};
-    use super::{LOOKS, Verdict, Watched};
+    use super::{LOOKS, WatchdogVerdict, Watched};
 
     #[test]
     fn a_cpu_that_takes_interrupts_is_not_asked() {
@@ -100,7 +100,7 @@ mod tests {
             assert_eq!(watched.look(7), Well);
         }
         assert_eq!(watched.look(7), Suspect);
-        watched.suspected(Verdict::Stuck);
+        watched.suspected(WatchdogVerdict::Stuck);
         assert!((0..100).all(|_| watched.look(7) == Well));
         assert_eq!([watched.look(8), watched.look(8)], [Recovered, Ask]);
     }
@@ -113,7 +113,7 @@ mod tests {
         for _ in 0..10 {
             assert!((1..LOOKS).all(|_| watched.look(7) == Well));
             assert_eq!(watched.look(7), Suspect);
-            watched.suspected(Verdict::Well);
+            watched.suspected(WatchdogVerdict::Well);
         }
         assert_eq!(watched.look(8), Well);
     }
@@ -126,9 +126,9 @@ mod tests {
             assert_ne!(watched.look(7), Suspect);
         }
         assert_eq!(watched.look(7), Suspect);
-        watched.suspected(Verdict::NotAsked);
+        watched.suspected(WatchdogVerdict::NotAsked);
         assert_eq!(watched.look(7), Suspect);
-        watched.suspected(Verdict::Stuck);
+        watched.suspected(WatchdogVerdict::Stuck);
         assert_eq!(watched.look(7), Well);
     }
 
