@@ -14,10 +14,10 @@ pub use information::{
 };
 pub use x86_64::{
     Accessed, Arch, Backtrace, BreakpointAccess, Calibration, CodePoint, ControlRegisters, CpuFeatures,
-    DEVICE_INTERRUPTS, DebugRegisters, FIRST_DEVICE_INTERRUPT, FpuState, Frame, GeneralRegisters, HardwareBreakpoint,
-    INSTRUCTIONS, Idle, IdleError, IdleFeatures, Interrupted, KernelInterrupt, MACHINE_CHECKS, NO_VECTOR,
-    NoMemoryForState, Question, Reference, RefusedBreakpoint, SYSCALL_VECTOR, Shown, Step, SyscallEntry, TrapCounts,
-    TscClock, UserBases, Verdict, are_selectors_loaded, backtrace_of, calibrate, classify, clear_selectors,
+    DEVICE_INTERRUPTS, DebugRegisters, ExitStatus, FIRST_DEVICE_INTERRUPT, FpuState, Frame, GeneralRegisters,
+    HardwareBreakpoint, INSTRUCTIONS, Idle, IdleError, IdleFeatures, Interrupted, KernelInterrupt, MACHINE_CHECKS,
+    NO_VECTOR, NoMemoryForState, Question, Reference, RefusedBreakpoint, SYSCALL_VECTOR, Shown, Step, SyscallEntry,
+    TrapCounts, TscClock, UserBases, are_selectors_loaded, backtrace_of, calibrate, classify, clear_selectors,
     control_registers, dirty_processor_state, ends_by_itself, fpu_allow, fpu_forbid, frame_offsets,
     harmless_port_value, initialise_cpu, is_emulator, ist_frame, keep_ports, leave, leave_emulator, leave_from_handler,
     leave_through, load_address_space, load_debug_registers, load_initial_fpu_state, machine_check, owner_of_ports,

@@ -8,7 +8,7 @@ use super::finish::end_machine;
 use super::record::{Cause, STOP_RECORD, StopRecord, Stopped, cut};
 use super::refusal::Refusal;
 use super::{json, report, stop};
-use crate::arch::{CodePoint, Frame, TrapInfo, Verdict, stop_cpu};
+use crate::arch::{CodePoint, ExitStatus, Frame, TrapInfo, stop_cpu};
 use crate::console::Emergency;
 use crate::cpu::{self, ThisCpu};
 
@@ -30,17 +30,17 @@ pub fn enter(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame) -> ! {
 /// The same, with the reason for which the trap could not be contained.
 pub fn enter_uncontained(cpu: &ThisCpu, info: &TrapInfo, frame: &Frame, refusal: Option<Refusal>) -> ! {
     let stopped = || Stopped::interrupted(cpu, Cause::Trap(*info, refusal), frame);
-    end(Some(cpu), Verdict::Lockdown, &format_args!("{:?} in the kernel", info.number), stopped)
+    end(Some(cpu), ExitStatus::Lockdown, &format_args!("{:?} in the kernel", info.number), stopped)
 }
 
 /// Ends the machine for a panic. The same way, without a trap.
 pub fn panicked(info: &PanicInfo<'_>, point: CodePoint) -> ! {
     let cpu = cpu::try_this();
     let stopped = || Stopped::by_itself(cpu.as_ref(), Cause::Panic(cut(format_args!("{info}"))), point);
-    end(cpu.as_ref(), Verdict::Panic, info, stopped)
+    end(cpu.as_ref(), ExitStatus::Panic, info, stopped)
 }
 
-fn end(cpu: Option<&ThisCpu>, verdict: Verdict, what: &dyn fmt::Display, stopped: impl FnOnce() -> Stopped) -> ! {
+fn end(cpu: Option<&ThisCpu>, verdict: ExitStatus, what: &dyn fmt::Display, stopped: impl FnOnce() -> Stopped) -> ! {
     let this = cpu.map_or(0, |cpu| cpu.index().get());
     match REPORTER.compare_exchange(NOBODY, this, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {}
@@ -67,7 +67,7 @@ fn record_of(cpu: Option<&ThisCpu>) -> &'static StopRecord {
 }
 
 /// The report itself failed. One line, if that works; the machine ends in any case.
-fn fail_in_report(verdict: Verdict, what: &dyn fmt::Display) -> ! {
+fn fail_in_report(verdict: ExitStatus, what: &dyn fmt::Display) -> ! {
     if FURTHER.fetch_add(1, Ordering::Relaxed) == 0 {
         let _ = writeln!(Emergency::take(), "\nthe report ends here, for another failure in it: {what}");
     }

@@ -6,21 +6,21 @@ use core::sync::atomic::Ordering;
 
 use super::enter::{NOBODY, REPORTER};
 use super::stop;
-use crate::arch::{Verdict, leave_emulator, stop_cpu};
+use crate::arch::{ExitStatus, leave_emulator, stop_cpu};
 use crate::console::{Emergency, EmergencyRecord};
 use crate::cpu::ThisCpu;
 use crate::power;
 use crate::sync::graph;
 
 /// Ends the machine with the verdict of the first program: stops the other CPUs, says the verdict on the console.
-pub fn finish(cpu: &ThisCpu, verdict: Verdict) -> ! {
+pub fn finish(cpu: &ThisCpu, verdict: ExitStatus) -> ! {
     let this = cpu.index().get();
     if REPORTER.compare_exchange(NOBODY, this, Ordering::AcqRel, Ordering::Acquire).is_err() {
         // Another CPU is in lockdown, and asks this one to stop by NMI.
         stop_cpu()
     }
     stop::stop_others(cpu);
-    let word = if verdict == Verdict::Pass { "pass" } else { "fail" };
+    let word = if verdict == ExitStatus::Pass { "pass" } else { "fail" };
     // Neither can fail, and there would be nobody to tell.
     let _ = graph::write_record(&mut EmergencyRecord::take());
     let _ = writeln!(Emergency::take(), "machine: {word}");
@@ -28,7 +28,7 @@ pub fn finish(cpu: &ThisCpu, verdict: Verdict) -> ! {
 }
 
 /// Ends the machine, whose other CPUs stand still: QEMU's exit device, power off, reset. Where nothing works this CPU stands still, too.
-pub(super) fn end_machine(verdict: Verdict) -> ! {
+pub(super) fn end_machine(verdict: ExitStatus) -> ! {
     Emergency::take().drain();
     leave_emulator(verdict);
     power::turn_off();

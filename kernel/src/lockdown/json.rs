@@ -8,12 +8,12 @@ use core::fmt::{self, Write};
 use super::guard::find_guard;
 use super::record::{Cause, STOP_RECORD, StopRecord, Stopped};
 use super::symbols;
-use crate::arch::{Arch, ArchTrap, Step, Verdict};
+use crate::arch::{Arch, ArchTrap, ExitStatus, Step};
 use crate::console::EmergencyRecord;
 use crate::cpu::{self, Cpu, ThisCpu};
 
 /// Prints the record: the calling CPU first, then all others.
-pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict) -> fmt::Result {
+pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: ExitStatus) -> fmt::Result {
     let mut out = EmergencyRecord::take();
     write!(out, "{{\"lockdown\":{{\"verdict\":{},\"cpus\":[", verdict as u32)?;
     one(cpu.map(ThisCpu::cpu), own, &mut out)?;

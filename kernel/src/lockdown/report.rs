@@ -6,12 +6,12 @@ use super::guard::{boot_stack, find_guard, stacks_of};
 use super::record::{Cause, STOP_RECORD, StopRecord, Stopped};
 use super::symbols;
 use super::threads;
-use crate::arch::{Arch, ArchTrap, MACHINE_CHECKS, Step, Verdict};
+use crate::arch::{Arch, ArchTrap, ExitStatus, MACHINE_CHECKS, Step};
 use crate::cpu::{self, Cpu, NMI, ThisCpu};
 
 /// Prints the report of the calling CPU, whose record is `own`, and then what all others left.
-pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: Verdict, out: &mut dyn Write) -> fmt::Result {
-    let title = if verdict == Verdict::Panic { "kernel panic" } else { "lockdown" };
+pub(super) fn print(cpu: Option<&ThisCpu>, own: &StopRecord, verdict: ExitStatus, out: &mut dyn Write) -> fmt::Result {
+    let title = if verdict == ExitStatus::Panic { "kernel panic" } else { "lockdown" };
     write!(out, "\n{title}: ")?;
     match own.read() {
         Some(stopped) => {

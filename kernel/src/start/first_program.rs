@@ -4,7 +4,7 @@ use gatehouse_abi::{EndCause, ProgramEnd, SLOT_DEVICE_CONTROL};
 use gatehouse_core::capability::{Capability, Destination, Rights, Slot};
 use percpu::CpuIndex;
 
-use crate::arch::Verdict;
+use crate::arch::ExitStatus;
 use crate::console;
 use crate::cpu::{self, ThisCpu};
 use crate::life::{Start, spawn_program, when_first_ends};
@@ -37,5 +37,5 @@ fn first_program_ended(end: &ProgramEnd) -> ! {
     if !passed {
         console::line(format_args!("the first program failed: {end}"));
     }
-    lockdown::finish(&cpu::this(), if passed { Verdict::Pass } else { Verdict::Fail })
+    lockdown::finish(&cpu::this(), if passed { ExitStatus::Pass } else { ExitStatus::Fail })
 }

@@ -3,7 +3,7 @@
 use gatehouse_abi::{BASE_FS, BASE_GS, Error};
 use percpu::CpuIndex;
 
-use crate::arch::{Frame, TrapFrame as _, Verdict};
+use crate::arch::{ExitStatus, Frame, TrapFrame as _};
 use crate::cpu::{self, ThisCpu};
 use crate::memory::fallible;
 use crate::sched::{self, Next};
@@ -54,7 +54,7 @@ pub(super) fn shut_down(thread: &Thread, verdict: u64) -> Result<u64, Error> {
     if !thread.program().is_first() {
         return Err(Error::NotPermitted);
     }
-    lockdown::finish(&cpu::this(), if verdict == 0 { Verdict::Pass } else { Verdict::Fail })
+    lockdown::finish(&cpu::this(), if verdict == 0 { ExitStatus::Pass } else { ExitStatus::Fail })
 }
 
 pub(super) fn set_base(thread: &Thread, which: u64, address: u64) -> Result<u64, Error> {

@@ -8,7 +8,7 @@ const PORT: u16 = 0xf4;
 /// How the machine ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Verdict {
+pub enum ExitStatus {
     /// The first program was content.
     Pass = 0x10,
     /// The first program was not, or ended without a word.
@@ -20,7 +20,7 @@ pub enum Verdict {
 }
 
 /// Ends QEMU, if it has the device. Comes back if not.
-pub fn leave_emulator(verdict: Verdict) {
+pub fn leave_emulator(verdict: ExitStatus) {
     let mut port = PortWriteOnly::new(PORT);
     // SAFETY: without the device the port is unused on PCs.
     unsafe { port.write(verdict as u32) };

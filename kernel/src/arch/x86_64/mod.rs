@@ -43,7 +43,7 @@ pub use clock::{TscClock, ticks};
 pub use clock_reference::{Calibration, Reference, calibrate, is_emulator};
 pub use control::{initialise_cpu, load_address_space};
 pub use control_registers::{ControlRegisters, CpuFeatures, control_registers};
-pub use debug_exit::{Verdict, leave_emulator, stop_cpu};
+pub use debug_exit::{ExitStatus, leave_emulator, stop_cpu};
 pub use debug_registers::{
     BreakpointAccess, DebugRegisters, HardwareBreakpoint, RefusedBreakpoint, load as load_debug_registers,
     take_debug_status,
