@@ -3,7 +3,7 @@
 use gatehouse_core::interrupt_rate::BATCH;
 
 use super::interrupt::{Interrupt, Report};
-use super::place::{VECTORS, find};
+use super::vector_assignment::{VECTORS, find};
 use super::vector_table::Arrival;
 use crate::arch::Frame;
 use crate::console;

@@ -16,8 +16,8 @@ use super::claim::{Claim, Identity};
 use super::device::count_storm;
 use super::io_apics::Connection;
 use super::line_state::{LineState, Reaction, Refusal};
-use super::place::{Place, reachable, settle};
 use super::source::Source;
+use super::vector_assignment::{VectorAssignment, reachable, settle};
 use crate::clock;
 use crate::cpu::{Cpu, ThisCpu};
 use crate::ipc::{self, Notification, Signalled};
@@ -45,7 +45,7 @@ struct Driver {
     notification: Counted<Notification>,
     badge: u64,
     /// Where it comes, once it is open.
-    place: Place,
+    place: VectorAssignment,
     line_state: LineState,
     rate: Rate,
     /// Who bound it.
@@ -104,7 +104,7 @@ impl Interrupt {
         badge: u64,
     ) -> Result<Option<Counted<Notification>>, Error> {
         let block = reachable(cpu.index()).or_else(|| reachable(CpuIndex::BOOT)).ok_or(Error::NoSuchCpu)?;
-        let spare = Place::take(cpu, block, self);
+        let spare = VectorAssignment::take(cpu, block, self);
         let rate = Rate::new(clock::nanoseconds_since_start());
         let program = Arc::downgrade(program);
         let mut driver = self.driver.lock();
@@ -166,7 +166,7 @@ impl Interrupt {
     /// no vector left.
     pub fn move_to(self: &Arc<Self>, cpu: &ThisCpu, target: CpuIndex) -> Result<Next, Error> {
         let block = reachable(target).ok_or(Error::NoSuchCpu)?;
-        let spare = Place::take(cpu, block, self);
+        let spare = VectorAssignment::take(cpu, block, self);
         let (left, signalled) = {
             let mut driver = self.driver.lock();
             let Some(driver) = driver.as_mut() else {
@@ -194,7 +194,7 @@ impl Interrupt {
         self: &Arc<Self>,
         driver: &mut Driver,
         block: Cpu,
-        spare: Result<Place, Error>,
+        spare: Result<VectorAssignment, Error>,
     ) -> Result<Option<Cpu>, Error> {
         if driver.place.is_on(block) {
             give_back(spare);
@@ -275,13 +275,13 @@ impl Interrupt {
         if reaction.signal { driver.notification.object().set(driver.badge) } else { Signalled::NOBODY }
     }
 
-    fn open(&self, place: &Place) {
+    fn open(&self, place: &VectorAssignment) {
         let opened = self.source.open(place.vector(), place.destination());
         assert!(opened, "places are on CPUs that are reached");
     }
 }
 
-fn give_back(spare: Result<Place, Error>) {
+fn give_back(spare: Result<VectorAssignment, Error>) {
     if let Ok(place) = spare {
         place.take_back();
     }

@@ -25,12 +25,12 @@ per_cpu! {
 
 /// A vector of a CPU, which an interrupt has. It is given back by [`Self::leave`] or [`Self::take_back`].
 #[derive(Debug)]
-pub struct Place {
+pub struct VectorAssignment {
     block: Cpu,
     vector: u8,
 }
 
-impl Place {
+impl VectorAssignment {
     /// Takes a free vector of a CPU for an interrupt. May wait for that CPU: to be called with no lock held.
     ///
     /// # Errors
