@@ -302,7 +302,8 @@ mod tests {
     fn every_program_of_this_crate_is_a_row_or_is_named_by_a_test_or_another_program() {
         let package = std::env::var("CARGO_MANIFEST_DIR").expect("cargo tells the tests their package");
         let root = std::path::Path::new(&package);
-        let tests = sources(&root.join("../tests"), "") + &sources(&root.join("../../ci/src"), "");
+        let folders = ["../tests", "../src", "../../ci/src", "../../ci/bench/src"];
+        let tests = folders.map(|folder| sources(&root.join(folder), "")).concat();
         let bins = root.join("src/bin");
         for entry in std::fs::read_dir(&bins).expect("src/bin is there") {
             let path = entry.expect("src/bin can be read").path();
