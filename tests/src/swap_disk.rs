@@ -27,7 +27,7 @@ pub enum DiskFailure {
 #[derive(Debug)]
 pub struct SwapDisk {
     folder: TempDir,
-    swap_error: DiskFailure,
+    failure: DiskFailure,
 }
 
 impl SwapDisk {
@@ -36,11 +36,11 @@ impl SwapDisk {
     /// # Panics
     /// When there is no room for it.
     #[must_use]
-    pub fn new(swap_error: DiskFailure) -> Self {
+    pub fn new(failure: DiskFailure) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let image = File::create(folder.path().join("swap.img")).expect("the folder can be written to");
         image.set_len(BYTES).expect("the disk is a sparse file");
-        let transfer = match swap_error {
+        let transfer = match failure {
             DiskFailure::FailsToRead => Some("read"),
             DiskFailure::FailsToWrite => Some("write"),
             DiskFailure::None | DiskFailure::Silent | DiskFailure::TakesNothing => None,
@@ -52,14 +52,14 @@ impl SwapDisk {
             );
             fs::write(folder.path().join("rules"), rule).expect("the folder can be written to");
         }
-        Self { folder, swap_error }
+        Self { folder, failure }
     }
 
     /// The machine with the disk.
     #[must_use]
     pub fn attach_to(&self, machine: Machine) -> Machine {
         let image = self.folder.path().join("swap.img");
-        let drive = match self.swap_error {
+        let drive = match self.failure {
             DiskFailure::None => format!("file={}", image.display()),
             DiskFailure::Silent => format!("file={},throttling.bps-read=1", image.display()),
             DiskFailure::TakesNothing => format!("file={},throttling.bps-write=1", image.display()),

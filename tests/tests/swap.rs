@@ -76,7 +76,7 @@ fn each_reader(command_line: &str, disk: Option<DiskFailure>, end: &str) {
         let machine = machine(&format!("init=swap_error {command_line}{reader}"));
         let transcript = match disk {
             None => boot_and_pass(&machine),
-            Some(swap_error) => boot_and_pass(&SwapDisk::new(swap_error).attach_to(machine)),
+            Some(failure) => boot_and_pass(&SwapDisk::new(failure).attach_to(machine)),
         };
         ended_for_a_lost_page(&transcript, "swap_error: the program", end);
     }
@@ -106,19 +106,19 @@ fn an_instruction_whose_page_is_away_is_decoded_once_it_is_back() {
 
 #[test]
 fn an_instruction_whose_page_is_lost_ends_its_program() {
-    let boot = |line: &str, swap_error: Option<DiskFailure>| {
+    let boot = |line: &str, failure: Option<DiskFailure>| {
         let machine = machine(&format!("init=decode_swapped_out test-hooks {line}"));
-        match swap_error {
+        match failure {
             None => boot_and_pass(&machine),
-            Some(swap_error) => boot_and_pass(&SwapDisk::new(swap_error).attach_to(machine)),
+            Some(failure) => boot_and_pass(&SwapDisk::new(failure).attach_to(machine)),
         }
     };
-    for (line, swap_error, end) in [
+    for (line, failure, end) in [
         ("lost=1 swap-corrupt=1", None, CHANGED),
         ("lost=1 swap-corrupt=1", Some(DiskFailure::None), CHANGED),
         ("lost=2", Some(DiskFailure::FailsToRead), UNREADABLE),
     ] {
-        ended_for_a_lost_page(&boot(line, swap_error), "decode_swapped_out: the program", end);
+        ended_for_a_lost_page(&boot(line, failure), "decode_swapped_out: the program", end);
     }
 }
 

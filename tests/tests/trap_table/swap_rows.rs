@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ci::machine::Machine;
 use ci::transcript::Transcript;
-use gatehouse_abi::{EndCause, PageLoss, TrapNumber};
+use gatehouse_abi::{EndCause, PageLoss, ProgramEnd, TrapNumber};
 use integration_tests::{DiskFailure, SwapDisk, boot_and_pass};
 
 use crate::row::{Raised, Row, Space};
@@ -35,7 +35,7 @@ fn boot(command_line: &str, disk: Option<DiskFailure>) -> Transcript {
     let machine = Machine::new().smp(2).time_limit(Duration::from_secs(240)).command_line(command_line);
     match disk {
         None => boot_and_pass(&machine),
-        Some(swap_error) => boot_and_pass(&SwapDisk::new(swap_error).attach_to(machine)),
+        Some(failure) => boot_and_pass(&SwapDisk::new(failure).attach_to(machine)),
     }
 }
 
@@ -88,16 +88,16 @@ const fn in_words(loss: PageLoss) -> &'static str {
 
 /// How the program ended that owned the page, as the program `swap_error` says.
 fn end(transcript: &Transcript) -> String {
-    let line = transcript.console.iter().find_map(|line| line.split_once("swap_error: the program ended for cause "));
-    let words: Vec<u64> = line.map_or(Vec::new(), |(_, rest)| {
-        rest.split(" with status ").filter_map(|word| word.trim().parse().ok()).collect()
-    });
+    let told = transcript.console.iter().find_map(|line| line.strip_prefix("swap_error: the program ended: "));
     let losses = [PageLoss::Corrupt, PageLoss::InputOutput, PageLoss::NoMemory];
-    match words[..] {
-        [cause, status] if cause == EndCause::PageLost as u64 => {
-            let loss = losses.into_iter().find(|loss| *loss as u64 == status);
-            format!("shut down: page lost, {}", loss.map_or("for no reason", in_words))
-        }
-        _ => format!("{words:?} in {transcript}"),
+    match losses.into_iter().find(|loss| told.is_some_and(|told| is_told(*loss, told))) {
+        Some(loss) => format!("shut down: page lost, {}", in_words(loss)),
+        None => format!("{told:?} in {transcript}"),
     }
+}
+
+/// Whether a program's end for this loss is told by these words, whatever the page's address.
+fn is_told(loss: PageLoss, words: &str) -> bool {
+    let end = ProgramEnd { cause: EndCause::PageLost as u64, status: loss as u64, ..ProgramEnd::default() }.to_string();
+    end.split_once("0x0").is_some_and(|(before, after)| words.starts_with(before) && words.ends_with(after))
 }
