@@ -1,5 +1,5 @@
-//! What handlers have in common: the ends that they bring are run, and the frame to return through is chosen. Fast paths by which
-//! nothing can end leave without it.
+//! The one function that every trap of every kind goes through, compiled once for each row of the tables: it counts, takes the row's
+//! fast path, by which nothing can end, or does the rest; then it runs what ends and answers the frame to return through.
 
 use core::arch::asm;
 
