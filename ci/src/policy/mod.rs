@@ -12,6 +12,7 @@ mod safety;
 mod statics;
 mod tokens;
 mod tree;
+mod words;
 
 pub use finding::Finding;
 pub use floors::check_floors;

@@ -9,7 +9,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::finding::Finding;
 use super::tokens::Source;
-use super::{arithmetic, attributes, length, manifests, places, safety, statics};
+use super::{arithmetic, attributes, length, manifests, places, safety, statics, words};
 
 /// Checks the files below `root`.
 ///
@@ -21,13 +21,19 @@ pub fn check_tree(root: &Path) -> Result<Vec<Finding>> {
     for entry in entries {
         let entry = entry?;
         let is_source = entry.path().extension() == Some(OsStr::new("rs"));
-        if !entry.file_type().is_file() || !(is_source || entry.file_name() == "Cargo.toml") {
+        let is_page = entry.path().extension() == Some(OsStr::new("md"));
+        if !entry.file_type().is_file() || !(is_source || is_page || entry.file_name() == "Cargo.toml") {
             continue;
         }
         let text =
             fs::read_to_string(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
         let path = entry.path().strip_prefix(root)?;
-        if is_source { check_source(path, &text, &mut findings) } else { manifests::check(path, &text, &mut findings) }
+        words::check(path, &text, &mut findings);
+        if is_source {
+            check_source(path, &text, &mut findings);
+        } else if !is_page {
+            manifests::check(path, &text, &mut findings);
+        }
     }
     arithmetic::check_list(root, &mut findings);
     findings.sort();

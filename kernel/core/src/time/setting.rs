@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_home_is_told_once_until_it_has_heard_and_poked_if_there_is_hurry() {
+    fn the_home_is_told_once_until_it_has_heard_and_kicked_if_there_is_hurry() {
         let setting = Setting::new();
         let (puts, kicks) = (Cell::new(0), Cell::new(0));
         let tell = |hurry| {
