@@ -87,6 +87,18 @@ mod tests {
 
     use super::ByteQueue;
 
+    #[test]
+    fn what_is_kept_is_the_oldest_and_never_more_than_there_is() {
+        for (kept, expected) in [(0, &b""[..]), (2, b"ab"), (3, b"abc"), (9, b"abc")] {
+            let mut queue = ByteQueue::<10>::new();
+            queue.push(b"abc");
+            queue.truncate(kept);
+            let mut target = [0; 10];
+            let taken = queue.take(&mut target);
+            assert_eq!(&target[..taken], expected, "{kept} kept");
+        }
+    }
+
     proptest! {
         #[test]
         fn bytes_come_out_as_they_went_in(steps in proptest::collection::vec((any::<bool>(), 0..12_usize), 0..200)) {

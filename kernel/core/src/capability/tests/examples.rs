@@ -44,6 +44,20 @@ fn a_slot_may_be_asked_for() {
     drop(forest.end(space));
 }
 
+/// The short look-up by number finds what the checked one does, and is asked with any number.
+#[test]
+fn a_capability_is_found_by_its_number_alone() {
+    let world = World::new(&[3]);
+    let (forest, space) = (&world.forest, &world.spaces[0]);
+    for badge in [7, 8, 9] {
+        forest.insert(space, ANY, world.capability(0, Rights::ALL, badge)).expect("room");
+    }
+    drop(forest.delete(space, slot(2)).expect("a capability"));
+    let found = |number| space.table().lock().at(number).map(|capability| capability.badge);
+    assert_eq!([0, 1, 2, 3, 4, 1 << 32 | 1, u64::MAX].map(found), [None, Some(7), None, Some(9), None, None, None]);
+    drop(forest.end(space));
+}
+
 #[test]
 fn another_object_below_a_capability_goes_with_it() {
     let world = World::new(&[4]);
