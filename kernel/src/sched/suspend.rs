@@ -35,6 +35,10 @@ pub enum Suspended {
 /// # Errors
 /// [`Error::Gone`] if its program is ending.
 pub fn suspend(cpu: &ThisCpu, thread: &Arc<Thread>) -> Result<Suspended, Error> {
+    // Without the lock, which the CPU that is waited for needs to stop it. Both were written under it, and this is asked again.
+    if thread.flags().is_stop_wanted() && !thread.look_request().is_over() {
+        return Ok(Suspended::NotYet);
+    }
     {
         let life = thread.program().life();
         if life.end.is_some() {
