@@ -8,7 +8,7 @@ use integration_tests::{DiskFailure, SwapDisk, boot_and_pass};
 
 /// A machine that boots this, with time for a host that has other plans.
 fn machine(command_line: &str) -> Machine {
-    Machine::new().time_limit(Duration::from_secs(240)).command_line(command_line)
+    Machine::new().time_limit(Duration::from_secs(480)).command_line(command_line)
 }
 
 fn says(transcript: &Transcript, text: &str) {
