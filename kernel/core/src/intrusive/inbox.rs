@@ -107,4 +107,4 @@ impl<T: InboxEntry<Link>, Link> Default for Inbox<T, Link> {
 #[cfg(all(test, loom))]
 mod loom_tests;
 #[cfg(all(test, not(loom)))]
-mod tests;
+pub(super) mod tests;

@@ -78,30 +78,13 @@ impl<T: InboxEntry<Link>, Link> Default for PriorityInbox<T, Link> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use core::sync::atomic::AtomicPtr;
     use std::collections::BTreeMap;
     use std::vec::Vec;
 
     use proptest::prelude::*;
 
+    use super::super::inbox::tests::{Entry, entry};
     use super::*;
-
-    #[derive(Debug)]
-    struct Entry {
-        number: usize,
-        next: AtomicPtr<Self>,
-    }
-
-    // SAFETY: nothing else uses the link, and the tests put each entry in once.
-    unsafe impl InboxEntry for Entry {
-        fn next_link(&self) -> &AtomicPtr<Self> {
-            &self.next
-        }
-    }
-
-    fn entry(number: usize) -> Arc<Entry> {
-        Arc::new(Entry { number, next: AtomicPtr::default() })
-    }
 
     proptest! {
         #[test]

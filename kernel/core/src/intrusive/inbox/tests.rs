@@ -4,8 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-struct Entry {
-    number: usize,
+/// An entry with a number, also for the inbox by priorities.
+#[derive(Debug)]
+pub(in crate::intrusive) struct Entry {
+    pub number: usize,
     next: AtomicPtr<Self>,
 }
 
@@ -16,7 +18,7 @@ unsafe impl InboxEntry for Entry {
     }
 }
 
-fn entry(number: usize) -> Arc<Entry> {
+pub(in crate::intrusive) fn entry(number: usize) -> Arc<Entry> {
     Arc::new(Entry { number, next: AtomicPtr::default() })
 }
 
