@@ -1,5 +1,7 @@
 //! Capabilities: what programs hold instead of pointers and ids.
 
+#![expect(clippy::disallowed_methods, reason = "a set of bits extends itself in place: `bitflags` makes that method")]
+
 /// Rights of a capability, one bit each. A copy has the same or fewer.
 pub mod rights {
     /// Send to the endpoint; signal the notification.
@@ -18,6 +20,33 @@ pub mod rights {
     pub const ALL: u64 = (1 << 6) - 1;
 }
 
+bitflags::bitflags! {
+    /// A set of rights: what a capability lets its holder do.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[repr(transparent)]
+    pub struct Rights: u64 {
+        /// Send to the endpoint; signal the notification.
+        const SEND = rights::SEND;
+        /// Receive from the endpoint; wait for the notification.
+        const RECEIVE = rights::RECEIVE;
+        /// Copy or move the capability to other programs.
+        const GRANT = rights::GRANT;
+        /// Read the thread's registers, the program's memory, the frame.
+        const READ = rights::READ;
+        /// Write them.
+        const WRITE = rights::WRITE;
+        /// Start, stop and end the thread or program; bind fault handlers and interrupts; make objects of devices.
+        const CONTROL = rights::CONTROL;
+    }
+}
+
+impl Rights {
+    /// No right at all.
+    pub const NONE: Self = Self::empty();
+    /// All of them.
+    pub const ALL: Self = Self::all();
+}
+
 /// The capability that every program starts with: its own program (memory and threads).
 pub const SLOT_OWN_PROGRAM: u64 = 1;
 /// The capability of the thread that a program starts with.
@@ -30,3 +59,29 @@ pub const SLOT_FIRST_FREE: u64 = 3;
 pub const SLOT_ANY: u64 = u64::MAX;
 /// Stands for "none" where a capability is optional.
 pub const SLOT_NONE: u64 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::{Rights, rights};
+
+    #[test]
+    fn unknown_bits_are_refused() {
+        assert_eq!(Rights::ALL.bits(), rights::ALL);
+        assert_eq!(Rights::from_bits(rights::ALL), Some(Rights::ALL));
+        assert_eq!(Rights::from_bits(0), Some(Rights::NONE));
+        assert_eq!(Rights::from_bits(rights::ALL + 1), None);
+        assert_eq!(Rights::from_bits(u64::MAX), None);
+    }
+
+    #[test]
+    fn intersections_only_shrink() {
+        for first in (0..=rights::ALL).map(Rights::from_bits_truncate) {
+            for second in (0..=rights::ALL).map(Rights::from_bits_truncate) {
+                let both = first & second;
+                assert!(first.contains(both) && second.contains(both));
+                assert_eq!(both.bits(), first.bits() & second.bits());
+            }
+        }
+        assert!(!Rights::SEND.contains(Rights::SEND | Rights::GRANT));
+    }
+}

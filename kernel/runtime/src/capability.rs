@@ -17,11 +17,9 @@
 //! }
 //! ```
 
-use core::ops::BitOr;
-
+pub use crate::abi::Rights;
 use crate::abi::{
     Error, SLOT_ANY, SLOT_DEVICE_CONTROL, SLOT_FIRST_FREE, SLOT_FIRST_THREAD, SLOT_NONE, SLOT_OWN_PROGRAM, SystemCall,
-    rights,
 };
 use crate::message::{done, plain};
 
@@ -51,48 +49,6 @@ impl Slot {
     }
 }
 
-/// What a capability lets its holder do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(transparent)]
-pub struct Rights(u64);
-
-impl Rights {
-    /// Send to the endpoint; signal the notification.
-    pub const SEND: Self = Self(rights::SEND);
-    /// Receive from the endpoint; wait for the notification.
-    pub const RECEIVE: Self = Self(rights::RECEIVE);
-    /// Copy the capability to other programs.
-    pub const GRANT: Self = Self(rights::GRANT);
-    /// Read the thread's registers, the program's memory, the frame.
-    pub const READ: Self = Self(rights::READ);
-    /// Write them.
-    pub const WRITE: Self = Self(rights::WRITE);
-    /// Start, stop and end the thread or program; bind fault handlers and interrupts; make objects of devices.
-    pub const CONTROL: Self = Self(rights::CONTROL);
-    /// All of them.
-    pub const ALL: Self = Self(rights::ALL);
-
-    /// The rights with these bits of [`crate::abi::rights`].
-    #[must_use]
-    pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-
-    /// Their bits.
-    #[must_use]
-    pub const fn bits(self) -> u64 {
-        self.0
-    }
-}
-
-impl BitOr for Rights {
-    type Output = Self;
-
-    fn bitor(self, others: Self) -> Self {
-        Self(self.0 | others.0)
-    }
-}
-
 /// What every capability has.
 pub trait Capability: Copy {
     /// The slot that it is in.
@@ -109,7 +65,7 @@ pub trait Capability: Copy {
     /// # Errors
     /// [`Error::BadCapability`], [`Error::QuotaReached`], [`Error::OutOfMemory`].
     fn copy(self, rights: Rights, badge: u64) -> Result<Self, Error> {
-        let arguments = [self.slot().0, rights.0, badge, SLOT_NONE, 0, 0];
+        let arguments = [self.slot().0, rights.bits(), badge, SLOT_NONE, 0, 0];
         plain(SystemCall::CopyCapability, arguments).map(|slot| Self::from_slot(Slot(slot)))
     }
 
@@ -118,7 +74,7 @@ pub trait Capability: Copy {
     /// # Errors
     /// [`Error::NoRight`] without [`Rights::GRANT`]; as for [`Self::copy`].
     fn grant(self, program: Program, rights: Rights, badge: u64) -> Result<Slot, Error> {
-        plain(SystemCall::CopyCapability, [self.slot().0, rights.0, badge, program.0, 0, 0]).map(Slot)
+        plain(SystemCall::CopyCapability, [self.slot().0, rights.bits(), badge, program.0, 0, 0]).map(Slot)
     }
 
     /// Moves it to another slot of this program's space, an empty one or [`Slot::ANY`].
@@ -255,6 +211,6 @@ mod tests {
     fn rights_add_up() {
         let both = Rights::READ | Rights::WRITE;
         assert_eq!(both.bits(), Rights::READ.bits() + Rights::WRITE.bits());
-        assert_eq!(Rights::from_bits(both.bits()) | Rights::ALL, Rights::ALL);
+        assert_eq!(both | Rights::ALL, Rights::ALL);
     }
 }

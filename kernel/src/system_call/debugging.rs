@@ -67,7 +67,7 @@ pub(super) fn set_hardware_breakpoint(thread: &Thread, arguments: &[u64; 6]) -> 
 /// Writes to another program's memory, to what it may not write itself, too: its code.
 pub(super) fn patch_memory(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [target, address, buffer, length, ..] = *arguments;
-    let target = program(thread, target, Rights::WRITE.with(Rights::CONTROL))?;
+    let target = program(thread, target, Rights::WRITE.union(Rights::CONTROL))?;
     if length > COPY_LIMIT {
         return Err(Error::InvalidArgument);
     }

@@ -46,7 +46,7 @@ pub(super) fn map(thread: &Thread, arguments: &[u64; 6]) -> Result<u64, Error> {
     let [number, target, address, wanted, ..] = *arguments;
     let (needed, page_rights) = match wanted {
         rights::READ => (Rights::READ, PageRights::Read),
-        wanted if wanted == rights::READ | rights::WRITE => (Rights::READ.with(Rights::WRITE), PageRights::ReadWrite),
+        wanted if wanted == rights::READ | rights::WRITE => (Rights::READ.union(Rights::WRITE), PageRights::ReadWrite),
         _ => return Err(Error::InvalidArgument),
     };
     check(address, PAGE_SIZE)?;

@@ -47,7 +47,7 @@ pub(super) fn create_message(thread: &Thread, number: u64, message: u64) -> Resu
 
 pub(super) fn frame_address(thread: &Thread, number: u64, frame: u64) -> Result<u64, Error> {
     let device = device(thread, number, Rights::CONTROL)?;
-    let frame: Arc<SharedFrame> = look_up::find(thread, frame, Rights::READ.with(Rights::WRITE))?;
+    let frame: Arc<SharedFrame> = look_up::find(thread, frame, Rights::READ.union(Rights::WRITE))?;
     if frame.is_registers() {
         return Err(Error::InvalidArgument);
     }

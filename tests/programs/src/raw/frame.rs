@@ -28,7 +28,7 @@ pub fn copy(slot: u64) -> Result<u64, Error> {
 /// # Errors
 /// As there.
 pub fn map(slot: u64, program: u64, address: u64, rights: u64) -> Result<u64, Error> {
-    at(slot).map_into(Program::from_slot(Slot::new(program)), address, Rights::from_bits(rights))
+    at(slot).map_into(Program::from_slot(Slot::new(program)), address, Rights::from_bits_retain(rights))
 }
 
 /// See [`Program::unmap`].

@@ -76,7 +76,7 @@ pub fn create_endpoint() -> Result<u64, Error> {
 /// # Errors
 /// As there.
 pub fn copy_capability(slot: u64, rights: u64, badge: u64, destination: u64) -> Result<u64, Error> {
-    endpoint(slot).grant(program(destination), Rights::from_bits(rights), badge).map(Slot::number)
+    endpoint(slot).grant(program(destination), Rights::from_bits_retain(rights), badge).map(Slot::number)
 }
 
 /// See [`Capability::move_to`] and, for a program's slot other than 0, [`Capability::give`].

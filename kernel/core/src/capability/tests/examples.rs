@@ -62,7 +62,7 @@ fn a_capability_is_found_by_its_number_alone() {
 fn another_object_below_a_capability_goes_with_it() {
     let world = World::new(&[4]);
     let (forest, space) = (&world.forest, &world.spaces[0]);
-    let rights = Rights::READ.with(Rights::CONTROL);
+    let rights = Rights::READ.union(Rights::CONTROL);
     let source = forest.insert(space, ANY, world.capability(0, rights, 0)).expect("room");
     let below = forest.insert_below(space, source, ANY, world.capability(1, Rights::ALL, 0)).expect("room");
     assert_eq!(space.inspect(below, |capability| capability.rights), Ok(rights), "no more rights than the source");
